@@ -1,0 +1,1 @@
+//! EDGE: where frames come from.

@@ -1,0 +1,56 @@
+//! One captured record as a source hands it out, borrowed until the next read.
+
+use std::sync::Arc;
+
+use crate::time::Timestamp;
+
+/// Bytes of a capture file that stay readable as long as anyone holds this: a mapped file.
+///
+/// A trait object so that the core need not know how the edge keeps them.
+pub trait Mapping: Send + Sync {
+    /// All bytes of the file.
+    fn bytes(&self) -> &[u8];
+}
+
+/// Which of the inputs of a run; index into the list of inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u16);
+
+/// A frame by name: its file and its number there, counted from 1 as Wireshark does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId {
+    /// Number of the frame within its file, from 1.
+    pub number: u64,
+    /// The file.
+    pub file: FileId,
+}
+
+/// The link-layer type of an interface: the LINKTYPE_ number of the pcap registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+/// One captured record.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// File and number.
+    pub id: FrameId,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Link layer of the interface it came from.
+    pub link: LinkType,
+    /// Interface within the file (pcapng), 0 otherwise.
+    pub interface: u32,
+    /// Octets the packet had on the wire; more than `bytes.len()` when the snap length cut it.
+    pub wire_len: u32,
+    /// The captured octets.
+    pub bytes: &'a [u8],
+    /// The mapped file `bytes` lie in, when they do.
+    pub home: Option<&'a Arc<dyn Mapping>>,
+}
+
+impl Frame<'_> {
+    /// Octets the snap length cut off.
+    pub fn cut(&self) -> u32 {
+        self.wire_len.saturating_sub(self.bytes.len() as u32)
+    }
+}

@@ -1,0 +1,50 @@
+//! A request, its responses and its ACK on one hop (section 17).
+
+use smallvec::SmallVec;
+
+use super::{DialogId, MessageId, TransactionId};
+use crate::net::Endpoint;
+use crate::sip::Method;
+use crate::transport::Transport;
+
+/// One passage between two elements, in the direction of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// Who sent the request.
+    pub client: Endpoint,
+    /// Who received it.
+    pub server: Endpoint,
+    /// What carried it.
+    pub transport: Transport,
+}
+
+/// A transaction on one hop. The ACK of a non-2xx is part of the INVITE's; that of a 2xx is its own.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// Method of the request; that of CSeq when only responses were seen.
+    pub method: Method,
+    /// CSeq number, when readable.
+    pub cseq: Option<u32>,
+    /// Where it took place.
+    pub hop: Hop,
+    /// First sighting of the request; `None` when the capture began after it.
+    pub request: Option<MessageId>,
+    /// Retransmissions of the request, duplicates left out.
+    pub request_copies: SmallVec<[MessageId; 1]>,
+    /// Distinct responses in order (status, To tag, RSeq); copies and duplicates left out.
+    pub responses: SmallVec<[MessageId; 2]>,
+    /// Retransmissions of responses.
+    pub response_copies: SmallVec<[MessageId; 1]>,
+    /// For an INVITE: the ACKs seen on this hop, of its non-2xx and of its 2xx, in order, copies too.
+    pub acks: SmallVec<[MessageId; 1]>,
+    /// For an INVITE: the CANCEL transaction on this hop.
+    pub cancel: Option<TransactionId>,
+    /// For a CANCEL: the transaction it cancels. For the ACK of a 2xx: the INVITE.
+    pub target: Option<TransactionId>,
+    /// The same request on the hop before.
+    pub previous_hop: Option<TransactionId>,
+    /// The same request on the hops after; several when a proxy forked it.
+    pub next_hops: SmallVec<[TransactionId; 1]>,
+    /// The dialog it was sent in or created; of several (forks) the first.
+    pub dialog: Option<DialogId>,
+}

@@ -1,0 +1,268 @@
+//! One SIP message: its text and the places in it.
+
+use std::ops::Range;
+
+use super::{Auth, CSeq, Contact, HeaderName, Method, NameAddr, Status, Via};
+use crate::transport::{Envelope, Text};
+
+/// A place in a message's text, in octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First octet.
+    pub start: u32,
+    /// One past the last octet.
+    pub end: u32,
+}
+
+impl Span {
+    /// As a range of indexes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// What the first line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartLine {
+    /// A request with this method.
+    Request(Method),
+    /// A response with this status.
+    Response(Status),
+}
+
+/// One header field: where it stands. A folded value is one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Which one.
+    pub name: HeaderName,
+    /// Its name as written, without white space.
+    pub name_span: Span,
+    /// Its value, white space at both ends taken off; folds inside kept.
+    pub value: Span,
+}
+
+/// Something the grammar forbids, that was read around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// What is wrong.
+    pub kind: DefectKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// Kinds of defects of the message as a whole (grammar of single values is judged by the rules
+/// through the strict readers of `sip::field`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DefectKind {
+    /// Not exactly one space between the parts of the start line, or space at its end.
+    StartLineSpacing,
+    /// Request-URI in angle brackets.
+    StartLineBrackets,
+    /// Unescaped white space or control octet in the Request-URI.
+    StartLineUriSpace,
+    /// Version other than `SIP/2.0`, byte for byte.
+    StartLineVersion,
+    /// Status code not three digits or outside 100 to 699.
+    StatusCode,
+    /// A header line without colon.
+    NoColon,
+    /// A header name that is no token.
+    BadName,
+    /// A line ended by LF alone, or a CR alone.
+    BareLf,
+    /// A control octet in a header outside a quoted pair.
+    ControlByte,
+    /// The octets end before the empty line.
+    NotTerminated,
+}
+
+/// A SIP message. Parsing never fails on SIP; see [`Message::defects`].
+#[derive(Clone)]
+pub struct Message {
+    /// When, where and how it was seen.
+    pub envelope: Envelope,
+    /// Request or response.
+    pub start: StartLine,
+    text: Text,
+    /// Request-URI of a request, reason phrase of a response.
+    subject: Span,
+    fields: Box<[Field]>,
+    body: Span,
+    defects: Box<[Defect]>,
+}
+
+impl Message {
+    /// Reads `text`; `None` only when it holds no SIP start line at all.
+    pub fn parse(envelope: Envelope, text: Text) -> Option<Self> {
+        let _ = (envelope, text);
+        todo!()
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The octets of `span`.
+    pub fn at(&self, span: Span) -> &[u8] {
+        self.text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The place of `part`, which must be borrowed from this message's text.
+    pub fn span_of(&self, part: &[u8]) -> Option<Span> {
+        let all = self.text.as_ptr_range();
+        let own = part.as_ptr_range();
+        (all.start <= own.start && own.end <= all.end).then(|| {
+            let start = (own.start as usize - all.start as usize) as u32;
+            Span { start, end: start + part.len() as u32 }
+        })
+    }
+
+    /// The method of a request.
+    pub fn method(&self) -> Option<&Method> {
+        match &self.start {
+            StartLine::Request(method) => Some(method),
+            StartLine::Response(_) => None,
+        }
+    }
+
+    /// The status of a response.
+    pub fn status(&self) -> Option<Status> {
+        match self.start {
+            StartLine::Request(_) => None,
+            StartLine::Response(status) => Some(status),
+        }
+    }
+
+    /// True for a request.
+    pub fn is_request(&self) -> bool {
+        matches!(self.start, StartLine::Request(_))
+    }
+
+    /// The Request-URI as written; `None` for a response.
+    pub fn request_uri(&self) -> Option<&[u8]> {
+        self.is_request().then(|| self.at(self.subject))
+    }
+
+    /// The reason phrase, maybe empty; `None` for a request.
+    pub fn reason(&self) -> Option<&[u8]> {
+        (!self.is_request()).then(|| self.at(self.subject))
+    }
+
+    /// The first line, without its line end.
+    pub fn start_line(&self) -> &[u8] {
+        todo!()
+    }
+
+    /// All header fields in order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The value of the first field `name`, as written.
+    pub fn value(&self, name: HeaderName) -> Option<&[u8]> {
+        self.fields.iter().find(|field| field.name == name).map(|field| self.at(field.value))
+    }
+
+    /// The values of all fields `name`, one per field line, not split at commas.
+    pub fn values(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.name == name).map(|f| self.at(f.value))
+    }
+
+    /// The value of the first field whose name is `name` in any case; for names not in `HeaderName`.
+    pub fn value_of(&self, name: &str) -> Option<&[u8]> {
+        self.fields
+            .iter()
+            .find(|field| self.at(field.name_span).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| self.at(field.value))
+    }
+
+    /// The elements of all fields `name`, split at commas outside quotes and angle brackets.
+    pub fn elements(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        let _ = name;
+        std::iter::empty()
+    }
+
+    /// Call-ID as written.
+    pub fn call_id(&self) -> Option<&[u8]> {
+        self.value(HeaderName::CallId)
+    }
+
+    /// CSeq.
+    pub fn cseq(&self) -> Option<CSeq<'_>> {
+        todo!()
+    }
+
+    /// All Via values, topmost first; what cannot be read is left out.
+    pub fn vias(&self) -> impl Iterator<Item = Via<'_>> {
+        std::iter::empty()
+    }
+
+    /// The topmost Via.
+    pub fn top_via(&self) -> Option<Via<'_>> {
+        self.vias().next()
+    }
+
+    /// From.
+    pub fn from(&self) -> Option<NameAddr<'_>> {
+        todo!()
+    }
+
+    /// To.
+    pub fn to(&self) -> Option<NameAddr<'_>> {
+        todo!()
+    }
+
+    /// Tag of From.
+    pub fn from_tag(&self) -> Option<&[u8]> {
+        self.from()?.tag()
+    }
+
+    /// Tag of To.
+    pub fn to_tag(&self) -> Option<&[u8]> {
+        self.to()?.tag()
+    }
+
+    /// All Contact values.
+    pub fn contacts(&self) -> impl Iterator<Item = Contact<'_>> {
+        std::iter::empty()
+    }
+
+    /// A header that is a number of seconds or a count: Expires, Max-Forwards, Content-Length …
+    /// Parameters and comments behind it are left out.
+    pub fn number(&self, name: HeaderName) -> Option<u64> {
+        let _ = name;
+        todo!()
+    }
+
+    /// The values of an authentication header.
+    pub fn auths(&self, name: HeaderName) -> impl Iterator<Item = Auth<'_>> {
+        let _ = name;
+        std::iter::empty()
+    }
+
+    /// The body: what Content-Length declares of what is there; all that is there without one.
+    pub fn body(&self) -> &[u8] {
+        self.at(self.body)
+    }
+
+    /// Where the body stands.
+    pub fn body_span(&self) -> Span {
+        self.body
+    }
+
+    /// The body when its type is `application/sdp`, or the first such part of a multipart body.
+    pub fn sdp(&self) -> Option<&[u8]> {
+        todo!()
+    }
+
+    /// What the grammar forbids in the message as a whole.
+    pub fn defects(&self) -> &[Defect] {
+        &self.defects
+    }
+
+    /// Octets of private memory it holds beside itself.
+    pub fn heap_size(&self) -> usize {
+        self.text.heap_size() + size_of_val(&*self.fields) + size_of_val(&*self.defects)
+    }
+}

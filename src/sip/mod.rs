@@ -1,0 +1,23 @@
+//! The grammar of RFC 3261: one message at a time, no memory between messages, never an error.
+//!
+//! A [`Message`] owns its text and the places in it; typed fields are read on demand and borrow.
+//! What the grammar forbids is read around and kept as a [`Defect`].
+
+pub mod header;
+pub mod message;
+pub mod method;
+pub mod status;
+pub mod uri;
+pub mod field;
+
+pub use field::address::NameAddr;
+pub use field::auth::Auth;
+pub use field::contact::Contact;
+pub use field::cseq::CSeq;
+pub use field::params::Params;
+pub use field::via::Via;
+pub use header::HeaderName;
+pub use message::{Defect, DefectKind, Field, Message, Span, StartLine};
+pub use method::Method;
+pub use status::Status;
+pub use uri::Uri;
