@@ -14,3 +14,5 @@ pub mod sdp;
 pub mod model;
 pub mod rules;
 pub mod engine;
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,0 +1,123 @@
+//! What is said beside the output, on stderr: progress, notices, the completeness line.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use crate::limits::Tally;
+
+/// How long work goes on before progress is shown.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is drawn.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// A line on the terminal while long work goes on.
+pub struct Progress {
+    started: Option<Instant>,
+    drawn: Option<Instant>,
+}
+
+impl Progress {
+    /// Shows progress when stderr is a terminal and `quiet` is not asked for.
+    #[allow(clippy::disallowed_methods)] // The user's time, not the capture's.
+    pub fn new(quiet: bool) -> Self {
+        let shown = !quiet && io::stderr().is_terminal();
+        Self { started: shown.then(Instant::now), drawn: None }
+    }
+
+    /// Says how far it got: `done` of `total` octets, where the total is known.
+    #[allow(clippy::disallowed_methods)] // The user's time, not the capture's.
+    pub fn at(&mut self, done: u64, total: Option<u64>, messages: u64) {
+        let Some(started) = self.started else { return };
+        let now = Instant::now();
+        let since = now.duration_since(self.drawn.unwrap_or(started));
+        if since < if self.drawn.is_none() { PATIENCE } else { REFRESH } {
+            return;
+        }
+        self.drawn = Some(now);
+        let share = match total {
+            Some(total) if 0 < total => format!("{:3} %", done.min(total) * 100 / total),
+            _ => format!("{} MB", done / 1_000_000),
+        };
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(io::stderr(), "\r{share}, {} SIP messages\x1b[K", grouped(messages));
+    }
+
+    /// Takes the line away.
+    pub fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Prints the notices and the completeness line of `tally`.
+pub fn close(tally: &Tally) {
+    let mut stderr = io::stderr().lock();
+    for notice in &tally.notices {
+        let _ = writeln!(stderr, "siplens: {notice}");
+    }
+    let _ = writeln!(stderr, "{}", completeness(tally));
+}
+
+/// `29 SIP messages in 512 packets; not understood: 3 truncated, 1 tcp-gap`.
+pub fn completeness(tally: &Tally) -> String {
+    let mut line = format!(
+        "{} in {}",
+        counted(tally.messages, "SIP message"),
+        counted(tally.frames, "packet")
+    );
+    let lost: Vec<String> = tally
+        .lost
+        .iter()
+        .filter(|(_, count)| **count != 0)
+        .map(|(reason, count)| format!("{} {reason}", grouped(*count)))
+        .collect();
+    if lost.is_empty() {
+        line.push_str(", nothing lost");
+    } else {
+        line.push_str("; not understood: ");
+        line.push_str(&lost.join(", "));
+    }
+    line
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i != 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_completeness_line_names_each_loss() {
+        let mut tally = Tally { frames: 1_234_567, messages: 1, ..Tally::default() };
+        assert_eq!(completeness(&tally), "1 SIP message in 1,234,567 packets, nothing lost");
+        tally.lose("tcp-gap");
+        tally.lose("truncated");
+        tally.lose("truncated");
+        assert_eq!(
+            completeness(&tally),
+            "1 SIP message in 1,234,567 packets; not understood: 1 tcp-gap, 2 truncated"
+        );
+    }
+}

@@ -1,0 +1,609 @@
+//! The filter language: `method == "INVITE" && status >= 400 && from contains "1001"`.
+//!
+//! A field has all the values found in what is asked: one message, or all messages of a call. A
+//! comparison holds when one value satisfies it; `!=` when none is equal, as in Wireshark.
+
+use std::fmt;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, tag_no_case, take_while, take_while1};
+use nom::character::complete::{char, multispace0};
+use nom::combinator::{cut, map, not, opt, peek, recognize, value};
+use nom::error::ErrorKind;
+use nom::multi::{fold_many0, separated_list1};
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser as _};
+
+/// What may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Method of a request; of the request a response answers.
+    Method,
+    /// Status code of a response.
+    Status,
+    /// Reason phrase.
+    Reason,
+    /// Call-ID.
+    CallId,
+    /// Number of CSeq.
+    CSeq,
+    /// From as written.
+    From,
+    /// User part of From.
+    FromUser,
+    /// Tag of From.
+    FromTag,
+    /// To as written.
+    To,
+    /// User part of To.
+    ToUser,
+    /// Tag of To.
+    ToTag,
+    /// User part of From, To or Request-URI.
+    User,
+    /// Contact as written.
+    Contact,
+    /// Topmost Via as written.
+    Via,
+    /// Request-URI.
+    RequestUri,
+    /// User-Agent or Server.
+    Agent,
+    /// The whole text of the message.
+    Text,
+    /// Host that sent it.
+    Source,
+    /// Host that received it.
+    Destination,
+    /// Either host.
+    Host,
+    /// Port it was sent from.
+    SourcePort,
+    /// Port it was sent to.
+    DestinationPort,
+    /// Either port.
+    Port,
+    /// `udp`, `tcp` …
+    Transport,
+    /// Number of the frame.
+    Frame,
+    /// Where the call got to: `in-call`, `busy` …
+    State,
+    /// Seconds to the answer.
+    Setup,
+    /// Seconds answered.
+    Duration,
+    /// Messages of the call.
+    Messages,
+    /// Retransmissions in the call.
+    Retransmissions,
+}
+
+/// Our name, then tshark's where it has one.
+const FIELDS: &[(Field, &[&str])] = &[
+    (Field::Method, &["method", "sip.method", "cseq.method", "sip.cseq.method"]),
+    (Field::Status, &["status", "sip.status-code"]),
+    (Field::Reason, &["reason", "sip.reason-phrase"]),
+    (Field::CallId, &["call_id", "call-id", "sip.call-id"]),
+    (Field::CSeq, &["cseq", "sip.cseq.seq"]),
+    (Field::From, &["from", "sip.from"]),
+    (Field::FromUser, &["from.user", "sip.from.user"]),
+    (Field::FromTag, &["from.tag", "sip.from.tag"]),
+    (Field::To, &["to", "sip.to"]),
+    (Field::ToUser, &["to.user", "sip.to.user"]),
+    (Field::ToTag, &["to.tag", "sip.to.tag"]),
+    (Field::User, &["user"]),
+    (Field::Contact, &["contact", "sip.contact"]),
+    (Field::Via, &["via", "sip.via"]),
+    (Field::RequestUri, &["request_uri", "r-uri", "sip.r-uri"]),
+    (Field::Agent, &["user_agent", "user-agent", "sip.user-agent", "server", "sip.server"]),
+    (Field::Text, &["text", "sip"]),
+    (Field::Source, &["src", "ip.src", "ipv6.src"]),
+    (Field::Destination, &["dst", "ip.dst", "ipv6.dst"]),
+    (Field::Host, &["host", "ip.addr", "ipv6.addr"]),
+    (Field::SourcePort, &["sport", "udp.srcport", "tcp.srcport"]),
+    (Field::DestinationPort, &["dport", "udp.dstport", "tcp.dstport"]),
+    (Field::Port, &["port", "udp.port", "tcp.port"]),
+    (Field::Transport, &["transport"]),
+    (Field::Frame, &["frame", "frame.number"]),
+    (Field::State, &["state"]),
+    (Field::Setup, &["setup"]),
+    (Field::Duration, &["duration"]),
+    (Field::Messages, &["messages"]),
+    (Field::Retransmissions, &["retransmissions"]),
+];
+
+impl Field {
+    fn of(name: &str) -> Option<Self> {
+        FIELDS
+            .iter()
+            .find(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+            .map(|(field, _)| *field)
+    }
+
+    const fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::Status
+                | Self::CSeq
+                | Self::SourcePort
+                | Self::DestinationPort
+                | Self::Port
+                | Self::Frame
+                | Self::Setup
+                | Self::Duration
+                | Self::Messages
+                | Self::Retransmissions
+        )
+    }
+}
+
+/// One value of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Octets as written; compared without regard to ASCII case.
+    Text(&'a [u8]),
+    /// A number; times in seconds.
+    Number(f64),
+}
+
+/// Something that can be asked for the values of a field.
+pub trait Facts {
+    /// True when `test` holds for a value of `field`.
+    fn any(&self, field: Field, test: &mut dyn FnMut(Value<'_>) -> bool) -> bool;
+}
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// Both.
+    And(Box<Self>, Box<Self>),
+    /// At least one.
+    Or(Box<Self>, Box<Self>),
+    /// Not.
+    Not(Box<Self>),
+    /// One comparison.
+    Is(Field, Test),
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// Equal to one of these; numbers may be ranges.
+    OneOf(Vec<Operand>),
+    /// Less than, at most, at least, more than.
+    Order(Order, f64),
+    /// Text that contains this, without regard to ASCII case.
+    Contains(String),
+}
+
+/// Something a value may equal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// This text.
+    Text(String),
+    /// Between these, both included.
+    Range(f64, f64),
+}
+
+/// The ordering comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>=`
+    AtLeast,
+    /// `>`
+    More,
+}
+
+/// What is wrong with an expression, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    text: String,
+    at: usize,
+    message: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.text.get(..self.at).map_or(0, |before| before.chars().count());
+        write!(f, "{}\n  {}\n  {:column$}^", self.message, self.text, "")
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Octets of the longest expression; the bound of the recursion that reads it.
+const LONGEST: usize = 4096;
+
+impl Filter {
+    /// Reads an expression; a text without any operator is looked for in From, To and Call-ID.
+    ///
+    /// # Errors
+    /// Says what was expected, and where.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let fail = |at, message: String| Error { text: text.to_owned(), at, message };
+        if text.trim().is_empty() {
+            return Err(fail(0, "the filter is empty".to_owned()));
+        }
+        if LONGEST < text.len() {
+            return Err(fail(0, "the filter is too long".to_owned()));
+        }
+        if is_plain(text) {
+            return Ok(Self::search(text.trim()));
+        }
+        match terminated(expression, multispace0).parse(text) {
+            Ok(("", filter)) => Ok(filter),
+            Ok((rest, _)) => Err(fail(text.len() - rest.len(), "expected && or ||".to_owned())),
+            Err(nom::Err::Error(e) | nom::Err::Failure(e)) => {
+                Err(fail(text.len() - e.rest.len(), e.message))
+            }
+            Err(nom::Err::Incomplete(_)) => {
+                Err(fail(text.len(), "the filter is incomplete".to_owned()))
+            }
+        }
+    }
+
+    /// Calls where `word` stands in From, To or Call-ID.
+    pub fn search(word: &str) -> Self {
+        let contains = |field| Self::Is(field, Test::Contains(word.to_owned()));
+        contains(Field::From).or(contains(Field::To)).or(contains(Field::CallId))
+    }
+
+    /// Both `self` and `other`.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::And(Box::new(self), Box::new(other))
+    }
+
+    /// `self` or `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::Or(Box::new(self), Box::new(other))
+    }
+
+    /// True when the condition holds for `facts`.
+    pub fn holds(&self, facts: &dyn Facts) -> bool {
+        match self {
+            Self::And(a, b) => a.holds(facts) && b.holds(facts),
+            Self::Or(a, b) => a.holds(facts) || b.holds(facts),
+            Self::Not(inner) => !inner.holds(facts),
+            Self::Is(field, test) => facts.any(*field, &mut |value| test.holds(value)),
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::OneOf(operands), value) => operands.iter().any(|operand| operand.equals(value)),
+            (Self::Order(order, bound), Value::Number(number)) => match order {
+                Order::Less => number < *bound,
+                Order::AtMost => number <= *bound,
+                Order::AtLeast => *bound <= number,
+                Order::More => *bound < number,
+            },
+            (Self::Contains(part), Value::Text(text)) => contains(text, part.as_bytes()),
+            (Self::Order(..), Value::Text(_)) | (Self::Contains(_), Value::Number(_)) => false,
+        }
+    }
+}
+
+impl Operand {
+    fn equals(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Text(own), Value::Text(text)) => own.as_bytes().eq_ignore_ascii_case(text),
+            (Self::Range(low, high), Value::Number(number)) => *low <= number && number <= *high,
+            _ => false,
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+}
+
+/// True for a text to be searched for: nothing in it could be an operator.
+fn is_plain(text: &str) -> bool {
+    let text = text.trim();
+    !text.contains(|c: char| c.is_whitespace() || "=<>!&|()\"'{}".contains(c))
+}
+
+/// An error of the grammar: what is left from where it stands, and what was expected there.
+struct Expected<'a> {
+    rest: &'a str,
+    message: String,
+}
+
+impl<'a> nom::error::ParseError<&'a str> for Expected<'a> {
+    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
+        Self { rest, message: "expected a comparison: method == \"INVITE\"".to_owned() }
+    }
+
+    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+
+    fn or(self, other: Self) -> Self {
+        if self.rest.len() < other.rest.len() { self } else { other }
+    }
+}
+
+type Read<'a, T> = IResult<&'a str, T, Expected<'a>>;
+
+fn failure<T>(rest: &str, message: impl Into<String>) -> Read<'_, T> {
+    Err(nom::Err::Failure(Expected { rest, message: message.into() }))
+}
+
+fn expression(input: &str) -> Read<'_, Filter> {
+    let (input, first) = conjunction(input)?;
+    let mut first = Some(first);
+    fold_many0(
+        preceded(token(alt((tag("||"), word("or")))), cut(conjunction)),
+        move || first.take(),
+        |all, next| match all {
+            Some(all) => Some(all.or(next)),
+            None => Some(next),
+        },
+    )
+    .parse(input)
+    .and_then(|(rest, all)| all.map_or_else(|| failure(rest, "empty"), |all| Ok((rest, all))))
+}
+
+fn conjunction(input: &str) -> Read<'_, Filter> {
+    let (mut input, mut all) = negation(input)?;
+    loop {
+        let (rest, more) =
+            opt(preceded(token(alt((tag("&&"), word("and")))), cut(negation))).parse(input)?;
+        input = rest;
+        match more {
+            Some(next) => all = all.and(next),
+            None => return Ok((input, all)),
+        }
+    }
+}
+
+fn negation(input: &str) -> Read<'_, Filter> {
+    alt((
+        map(preceded(token(alt((tag("!"), word("not")))), cut(negation)), |inner| {
+            Filter::Not(Box::new(inner))
+        }),
+        delimited(token(char('(')), cut(expression), cut(token(closing))),
+        comparison,
+    ))
+    .parse(input)
+}
+
+fn closing(input: &str) -> Read<'_, char> {
+    match char::<_, Expected<'_>>(')').parse(input) {
+        Ok(done) => Ok(done),
+        Err(_) => failure(input, "expected )"),
+    }
+}
+
+fn comparison(input: &str) -> Read<'_, Filter> {
+    let (start, _) = multispace0.parse(input)?;
+    let (rest, name) = name(start)?;
+    let Some(field) = Field::of(name) else {
+        return failure(start, format!("no field is named {name}; see docs/cli.md for the names"));
+    };
+    let (rest, operator) = match token(operator).parse(rest) {
+        Ok(read) => read,
+        Err(_) => return failure(rest, format!("expected an operator after {name}: == contains")),
+    };
+    let number_field = field.is_number();
+    match operator {
+        Operator::Equal | Operator::Unequal | Operator::In => {
+            let (rest, operands) = match operator {
+                Operator::In => operands(rest, number_field)?,
+                _ => map(|i| operand(i, number_field), |one| vec![one]).parse(rest)?,
+            };
+            let is = Filter::Is(field, Test::OneOf(operands));
+            let unequal = matches!(operator, Operator::Unequal);
+            Ok((rest, if unequal { Filter::Not(Box::new(is)) } else { is }))
+        }
+        Operator::Order(order) if number_field => {
+            let (rest, bound) = number(rest)?;
+            Ok((rest, Filter::Is(field, Test::Order(order, bound))))
+        }
+        Operator::Contains if !number_field => {
+            let (rest, part) = text(rest)?;
+            Ok((rest, Filter::Is(field, Test::Contains(part))))
+        }
+        Operator::Order(_) => failure(rest, format!("{name} is a text: use == != or contains")),
+        Operator::Contains => failure(rest, format!("{name} is a number: use == != < <= > >=")),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operator {
+    Equal,
+    Unequal,
+    In,
+    Contains,
+    Order(Order),
+}
+
+fn operator(input: &str) -> Read<'_, Operator> {
+    alt((
+        value(Operator::Equal, alt((tag("=="), word("eq")))),
+        value(Operator::Unequal, alt((tag("!="), word("ne")))),
+        value(Operator::Order(Order::AtMost), alt((tag("<="), word("le")))),
+        value(Operator::Order(Order::AtLeast), alt((tag(">="), word("ge")))),
+        value(Operator::Order(Order::Less), alt((tag("<"), word("lt")))),
+        value(Operator::Order(Order::More), alt((tag(">"), word("gt")))),
+        value(Operator::Equal, tag("=")),
+        value(Operator::Contains, alt((tag("~"), word("contains")))),
+        value(Operator::In, word("in")),
+    ))
+    .parse(input)
+}
+
+fn operands(input: &str, numbers: bool) -> Read<'_, Vec<Operand>> {
+    let comma = token(alt((tag(","), tag(""))));
+    let end = |i| match token(char('}')).parse(i) {
+        Ok(done) => Ok(done),
+        Err(_) => failure(i, "expected }"),
+    };
+    let begin = |i| match token(char('{')).parse(i) {
+        Ok(done) => Ok(done),
+        Err(_) => failure(i, "expected {: status in {486, 600..699}"),
+    };
+    let one = |i| {
+        let (i, _) = multispace0.parse(i)?;
+        not(char('}')).parse(i)?;
+        operand(i, numbers)
+    };
+    delimited(begin, separated_list1(comma, one), end).parse(input)
+}
+
+fn operand(input: &str, numbers: bool) -> Read<'_, Operand> {
+    if !numbers {
+        return map(text, Operand::Text).parse(input);
+    }
+    let (input, low) = number(input)?;
+    let (input, high) = opt(preceded(tag(".."), cut(number))).parse(input)?;
+    Ok((input, Operand::Range(low, high.unwrap_or(low))))
+}
+
+fn number(input: &str) -> Read<'_, f64> {
+    let (start, _) = multispace0.parse(input)?;
+    let digits = take_while1(|c: char| c.is_ascii_digit());
+    let fraction = opt((char('.'), take_while1(|c: char| c.is_ascii_digit())));
+    match recognize((digits, fraction)).parse(start) {
+        Ok((rest, digits)) => digits
+            .parse()
+            .map_or_else(|_| failure(start, "expected a number"), |number| Ok((rest, number))),
+        Err(nom::Err::Error(Expected { .. })) => failure(start, "expected a number"),
+        Err(other) => Err(other),
+    }
+}
+
+fn text(input: &str) -> Read<'_, String> {
+    let (start, _) = multispace0.parse(input)?;
+    let quoted = |quote: char| {
+        delimited(char(quote), take_while(move |c: char| c != quote), cut(char(quote)))
+    };
+    let bare = take_while1(|c: char| !c.is_whitespace() && !"&|()\"'{},".contains(c));
+    match alt((quoted('"'), quoted('\''), bare)).parse(start) {
+        Ok((rest, text)) => Ok((rest, text.to_owned())),
+        Err(nom::Err::Failure(Expected { .. })) => failure(start, "the quote is not closed"),
+        Err(_) => failure::<String>(start, "expected a text in quotes"),
+    }
+}
+
+fn name(input: &str) -> Read<'_, &str> {
+    take_while1(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c)).parse(input)
+}
+
+/// A word that stands alone: `or` but not the beginning of `order`.
+fn word<'a>(
+    text: &'static str,
+) -> impl nom::Parser<&'a str, Output = &'a str, Error = Expected<'a>> {
+    let letter = take_while1(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c));
+    terminated(tag_no_case(text), not(peek(letter)))
+}
+
+/// `inner` after white space.
+fn token<'a, P>(inner: P) -> impl nom::Parser<&'a str, Output = P::Output, Error = Expected<'a>>
+where
+    P: nom::Parser<&'a str, Error = Expected<'a>>,
+{
+    preceded(multispace0, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A call of an INVITE, a 180 and a 486.
+    struct Refused;
+
+    impl Facts for Refused {
+        fn any(&self, field: Field, test: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+            let values: &[Value<'_>] = match field {
+                Field::Method => &[Value::Text(b"INVITE"), Value::Text(b"ACK")],
+                Field::Status => &[Value::Number(180.0), Value::Number(486.0)],
+                Field::From => &[Value::Text(b"<sip:1001@example.com>;tag=a")],
+                Field::To => &[Value::Text(b"\"Bob\" <sip:bob@example.com>")],
+                Field::CallId => &[Value::Text(b"c1@host")],
+                Field::Setup => &[Value::Number(1.5)],
+                _ => &[],
+            };
+            values.iter().any(|value| test(*value))
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, holds: bool) {
+        assert_eq!(Filter::parse(text).unwrap().holds(&Refused), holds, "{text}");
+    }
+
+    #[track_caller]
+    fn wrong(text: &str, at: usize, message: &str) {
+        let error = Filter::parse(text).unwrap_err();
+        assert_eq!(error.at, at, "{error}");
+        assert!(error.message.contains(message), "{error}");
+    }
+
+    #[test]
+    fn comparisons_hold_when_one_value_satisfies_them() {
+        check("method == \"INVITE\" && status >= 400 && from contains \"1001\"", true);
+        check("status >= 500", false);
+        check("status == 180 and status == 486", true);
+        check("status != 486", false);
+        check("status != 404", true);
+        check("setup > 1.25", true);
+        check("sip.Status-Code == 486", true);
+    }
+
+    #[test]
+    fn a_word_is_searched_in_from_to_and_call_id() {
+        check("1001", true);
+        check("BOB", true);
+        check("c1@host", true);
+        check("alice", false);
+        check("sip:bob@example.com", true);
+    }
+
+    #[test]
+    fn conditions_combine() {
+        check("(method == BYE or status == 486) and not from contains \"2002\"", true);
+        check("!(status == 486)", false);
+        check("method == BYE || method == CANCEL && status == 486", false);
+        check("status in {404, 480..489}", true);
+        check("method in {\"BYE\" \"CANCEL\"}", false);
+    }
+
+    #[test]
+    fn unknown_values_satisfy_nothing() {
+        check("duration > 0", false);
+        check("to.tag == \"x\"", false);
+    }
+
+    #[test]
+    fn mistakes_are_pointed_at() {
+        wrong("", 0, "empty");
+        wrong("methd == \"INVITE\"", 0, "no field is named methd");
+        wrong("method \"INVITE\"", 6, "expected an operator");
+        wrong("status == x", 10, "expected a number");
+        wrong("status > 400 &&", 15, "expected");
+        wrong("(status > 400", 13, "expected )");
+        wrong("from < 3", 6, "is a text");
+        wrong("status contains 4", 15, "is a number");
+        wrong("from == \"a", 8, "not closed");
+        wrong("status == 1 status == 2", 12, "expected && or ||");
+        wrong(&"(".repeat(100_000), 0, "too long");
+    }
+
+    #[test]
+    fn the_place_of_a_mistake_is_drawn() {
+        let error = Filter::parse("status == x").unwrap_err();
+        assert_eq!(error.to_string(), "expected a number\n  status == x\n            ^");
+    }
+}

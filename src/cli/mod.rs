@@ -1,0 +1,7 @@
+//! EDGE: the words of the user become settings, and outcomes become exit codes.
+
+pub mod args;
+pub mod closing;
+pub mod filter;
+pub mod output;
+pub mod window;

@@ -1,0 +1,138 @@
+//! Where output goes: a file, a pipe, a terminal, a pager; and how it may look there.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use anyhow::Context as _;
+
+use super::args::{OutputArgs, When};
+
+/// Columns of a table or ladder that goes to no terminal.
+const WIDTH: usize = 120;
+
+/// Where one command writes. Dropped or [closed](Sink::close), it waits for its pager.
+pub struct Sink {
+    writer: Writer,
+    /// Whether colors may be used.
+    pub color: bool,
+    /// Columns there are.
+    pub width: usize,
+}
+
+enum Writer {
+    File(BufWriter<File>),
+    Stdout(BufWriter<io::Stdout>),
+    Pager(Child, Option<BufWriter<ChildStdin>>),
+}
+
+/// Whether a command's output is read to its end before it is acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// Long text for people: paged on a terminal.
+    Allowed,
+    /// Rows as they come, or output for programs.
+    Never,
+}
+
+impl Sink {
+    /// Opens what `options` name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn open(options: &OutputArgs, paging: Paging) -> anyhow::Result<Self> {
+        if let Some(path) = &options.output {
+            let file =
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let color = options.color == When::Always;
+            let width = options.width.map_or(WIDTH, usize::from);
+            return Ok(Self { writer: Writer::File(BufWriter::new(file)), color, width });
+        }
+        let terminal = io::stdout().is_terminal();
+        let color = match options.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !is_set("NO_COLOR") && env::var_os("TERM") != dumb(),
+        };
+        let width = options.width.map(usize::from).or_else(terminal_width).unwrap_or(WIDTH);
+        let paged = terminal && paging == Paging::Allowed && !options.no_pager;
+        let writer = paged.then(pager).flatten();
+        let writer = writer
+            .unwrap_or_else(|| Writer::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())));
+        Ok(Self { writer, color, width })
+    }
+
+    /// Writes what is held back, and waits until the pager is left.
+    ///
+    /// # Errors
+    /// When writing fails; a broken pipe among them.
+    pub fn close(mut self) -> io::Result<()> {
+        self.flush()?;
+        if let Writer::Pager(child, stdin) = &mut self.writer {
+            drop(stdin.take());
+            child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Writer::Pager(child, stdin) = &mut self.writer {
+            drop(stdin.take());
+            // The pager's own exit status says nothing about us.
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.writer {
+            Writer::File(file) => file.write(bytes),
+            Writer::Stdout(stdout) => stdout.write(bytes),
+            Writer::Pager(_, Some(stdin)) => stdin.write(bytes),
+            Writer::Pager(_, None) => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.writer {
+            Writer::File(file) => file.flush(),
+            Writer::Stdout(stdout) => stdout.flush(),
+            Writer::Pager(_, Some(stdin)) => stdin.flush(),
+            Writer::Pager(_, None) => Ok(()),
+        }
+    }
+}
+
+/// Starts the user's pager, or less; `None` when there is none to start.
+fn pager() -> Option<Writer> {
+    let words = env::var("SIPLENS_PAGER").or_else(|_| env::var("PAGER"));
+    let words = words.unwrap_or_else(|_| "less".to_owned());
+    let mut words = words.split_whitespace();
+    let program = words.next().filter(|program| *program != "cat")?;
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::piped());
+    if env::var_os("LESS").is_none() {
+        // Quit when it fits on the screen, pass colors, chop long lines, leave the text there.
+        command.env("LESS", "FRSX");
+    }
+    let mut child = command.spawn().ok()?;
+    let stdin = child.stdin.take().map(BufWriter::new);
+    Some(Writer::Pager(child, stdin))
+}
+
+/// True for an environment variable that is set to something.
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn dumb() -> Option<std::ffi::OsString> {
+    Some("dumb".into())
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
