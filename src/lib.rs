@@ -15,4 +15,6 @@ pub mod model;
 pub mod rules;
 pub mod engine;
 #[cfg(feature = "cli")]
+pub mod view;
+#[cfg(feature = "cli")]
 pub mod cli;

@@ -1,0 +1,19 @@
+//! The completeness line: what was read, and what was not understood, by reason.
+
+use crate::limits::Tally;
+
+/// `29 SIP messages in 42 packets; not understood: 3 truncated, 1 tcp-gap`.
+pub fn line(tally: &Tally) -> String {
+    let mut text = format!("{} SIP messages in {} packets", tally.messages, tally.frames);
+    let lost: Vec<_> = tally
+        .lost
+        .iter()
+        .filter(|(_, count)| **count != 0)
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    if !lost.is_empty() {
+        text.push_str("; not understood: ");
+        text.push_str(&lost.join(", "));
+    }
+    text
+}

@@ -1,0 +1,155 @@
+//! What views are asked to show: the model, its findings, the names of the files, a choice of flows.
+
+use rustc_hash::FxHashMap;
+
+use super::frames::Files;
+use crate::frame::FrameId;
+use crate::model::{CallFlow, FlowId, MessageId, Model, Note};
+use crate::rules::Finding;
+use crate::sip::Message;
+use crate::transport::Completeness;
+
+/// What is to be shown.
+pub struct Subject<'a> {
+    /// What was understood.
+    pub model: &'a Model,
+    /// What is wrong, in the order of the report.
+    pub findings: &'a [Finding],
+    /// The inputs.
+    pub files: Files<'a>,
+    /// The chosen flows, in order.
+    pub flows: Vec<FlowId>,
+    /// Findings by the message they point at, as places in `findings`.
+    at: FxHashMap<(FlowId, MessageId), Vec<usize>>,
+    /// Findings by flow.
+    of: FxHashMap<FlowId, Vec<usize>>,
+}
+
+impl<'a> Subject<'a> {
+    /// All of `model`.
+    pub fn new(model: &'a Model, findings: &'a [Finding], files: &'a [String]) -> Self {
+        let mut at: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+        let mut of: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+        for (index, finding) in findings.iter().enumerate() {
+            for place in &finding.evidence {
+                note(at.entry((place.flow, place.message)).or_default(), index);
+                note(of.entry(place.flow).or_default(), index);
+            }
+        }
+        let flows = (0..model.flows.len() as u32).map(FlowId).collect();
+        Self { model, findings, files: Files(files), flows, at, of }
+    }
+
+    /// The same, with these flows only.
+    #[must_use]
+    pub fn choose(mut self, flows: Vec<FlowId>) -> Self {
+        self.flows = flows;
+        self
+    }
+
+    /// The flow `id`.
+    pub fn flow(&self, id: FlowId) -> &'a CallFlow {
+        self.model.flow(id)
+    }
+
+    /// The findings that point at a message.
+    pub fn findings_at(
+        &self,
+        flow: FlowId,
+        message: MessageId,
+    ) -> impl Iterator<Item = &'a Finding> {
+        let findings = self.findings;
+        self.at.get(&(flow, message)).into_iter().flatten().filter_map(|i| findings.get(*i))
+    }
+
+    /// The findings that point at any message of a flow, each once, in the order of the report.
+    pub fn findings_of(&self, flow: FlowId) -> impl Iterator<Item = &'a Finding> {
+        let findings = self.findings;
+        self.of.get(&flow).into_iter().flatten().filter_map(|i| findings.get(*i))
+    }
+
+    /// The row of a message of the model, for [`messages`](super::messages).
+    pub fn row(&self, flow: FlowId, message: MessageId) -> MessageRow<'a> {
+        let flow_of = self.flow(flow);
+        let entry = flow_of.entry(message);
+        MessageRow {
+            message: &entry.message,
+            relation: Relation::of(flow_of, entry.note),
+            findings: self.findings_at(flow, message).map(|f| f.rule.code).collect(),
+        }
+    }
+}
+
+fn note(known: &mut Vec<usize>, index: usize) {
+    if known.last() != Some(&index) {
+        known.push(index);
+    }
+}
+
+/// One message as a row: all that `siplens messages` shows.
+pub struct MessageRow<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// How it relates to an earlier one.
+    pub relation: Option<Relation>,
+    /// Codes of the findings that point at it.
+    pub findings: Vec<&'static str>,
+}
+
+impl<'a> MessageRow<'a> {
+    /// A message without relation and findings.
+    pub fn new(message: &'a Message) -> Self {
+        Self { message, relation: None, findings: Vec::new() }
+    }
+
+    /// The stable word of the note, absent for an ordinary message.
+    pub fn note(&self) -> Option<&'static str> {
+        match (&self.relation, self.message.envelope.completeness) {
+            (Some(relation), _) => Some(relation.word()),
+            (None, Completeness::Truncated) => Some("truncated"),
+            (None, Completeness::Gap) => Some("gap"),
+            (None, Completeness::Desync) => Some("desync"),
+            (None, Completeness::Whole) => None,
+        }
+    }
+}
+
+/// How a message relates to the frame of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Sent again.
+    Retransmission(FrameId),
+    /// The same packet captured twice.
+    Duplicate(FrameId),
+    /// The next hop of that message.
+    Forwarded(FrameId),
+}
+
+impl Relation {
+    /// The relation that `note` states within `flow`.
+    pub fn of(flow: &CallFlow, note: Note) -> Option<Self> {
+        let frame = |id| flow.message(id).envelope.frame;
+        match note {
+            Note::New => None,
+            Note::Retransmission(id) => Some(Self::Retransmission(frame(id))),
+            Note::Duplicate(id) => Some(Self::Duplicate(frame(id))),
+            Note::Forwarded(id) => Some(Self::Forwarded(frame(id))),
+        }
+    }
+
+    /// `retransmission`, `duplicate`, `forwarded`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Retransmission(_) => "retransmission",
+            Self::Duplicate(_) => "duplicate",
+            Self::Forwarded(_) => "forwarded",
+        }
+    }
+
+    /// The frame of the earlier message.
+    pub const fn frame(self) -> FrameId {
+        match self {
+            Self::Retransmission(frame) | Self::Duplicate(frame) | Self::Forwarded(frame) => frame,
+        }
+    }
+}
