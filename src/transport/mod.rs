@@ -1,5 +1,7 @@
 //! Datagrams and streams become the text of single SIP messages: framing, WebSocket, TLS, HEP.
 
+pub mod tls;
+
 use std::ops::Deref;
 use std::sync::Arc;
 

@@ -1,0 +1,446 @@
+//! One TLS connection: two directions, their records and what opens them.
+
+use std::collections::HashMap;
+
+use super::handshake::{self, ClientHello, Handshake, ServerHello};
+use super::keylog::{KeyLog, Label};
+use super::record::{Opened, Opener};
+use super::suite::Suite;
+
+/// Octets a record may declare: 2^14 and the expansion of TLS 1.2 (RFC 5246 section 6.2.3).
+pub(super) const MAX_RECORD: u16 = 16_384 + 2_048;
+/// Octets of one direction held while the other side's hello is awaited.
+const MAX_HELD: usize = 128 << 10;
+/// Octets of one handshake message that are gathered; certificates chains stay below.
+const MAX_HANDSHAKE: usize = 128 << 10;
+/// Records that may be missing between two that were captured, when octets are known to be lost.
+const MAX_SKIP: u64 = 256;
+/// Sessions remembered for resumption.
+const MAX_SESSIONS: usize = 16_384;
+/// Records refused in a row after which keys are called wrong.
+const MAX_REFUSED: u32 = 8;
+
+/// One of the two directions of a connection, in the caller's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Octets from the endpoint the caller calls first.
+    First,
+    /// Octets from the other.
+    Second,
+}
+
+impl Side {
+    /// The other direction.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What a connection tells while it is fed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Application octets from `side`, in order.
+    Plain {
+        /// Who sent them.
+        side: Side,
+        /// The octets.
+        bytes: &'a [u8],
+    },
+    /// Application octets from `side` are missing here.
+    Gap {
+        /// Whose octets.
+        side: Side,
+    },
+    /// An alert.
+    Alert {
+        /// Who sent it.
+        side: Side,
+        /// Ends the connection; a close_notify is no failure.
+        fatal: bool,
+        /// AlertDescription (RFC 8446 section 6).
+        description: u8,
+    },
+}
+
+/// Why a connection is open or shut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Records are being opened.
+    Open,
+    /// No application data was seen.
+    Idle,
+    /// No secret for this connection.
+    NoKeys,
+    /// There are secrets, but no record opens with them.
+    WrongKeys,
+    /// The handshake was not captured.
+    NoHandshake,
+    /// A cipher suite that is not opened here.
+    Suite(u16),
+}
+
+/// Secrets of the run: the key log, and sessions seen that may be resumed.
+#[derive(Default)]
+pub struct Secrets {
+    /// The key log.
+    pub log: KeyLog,
+    sessions: HashMap<Box<[u8]>, Box<[u8]>>,
+}
+
+impl Secrets {
+    fn master(&self, client: &ClientHello, server: &ServerHello) -> Option<Box<[u8]>> {
+        let logged = self.log.get(&client.random, Label::Master).map(Into::into);
+        logged.or_else(|| {
+            // Resumed by identifier (RFC 5246 section 7.3) or by ticket (RFC 5077).
+            let session = (!server.session.is_empty()).then_some(&server.session);
+            session
+                .and_then(|id| self.sessions.get(id))
+                .or_else(|| self.sessions.get(&client.ticket).filter(|_| !client.ticket.is_empty()))
+                .cloned()
+        })
+    }
+
+    fn remember(&mut self, name: &[u8], master: &[u8]) {
+        if !name.is_empty() && self.sessions.len() < MAX_SESSIONS {
+            self.sessions.insert(name.into(), master.into());
+        }
+    }
+}
+
+/// One TLS connection, fed with the octets of both directions in order.
+#[derive(Default)]
+pub struct Connection {
+    halves: [Half; 2],
+    client: Option<Side>,
+    client_hello: Option<ClientHello>,
+    server_hello: Option<ServerHello>,
+    master: Option<Box<[u8]>>,
+    had_keys: bool,
+    opened: u64,
+    sealed: u64,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Half {
+    /// Octets of records that are not whole yet, or wait for the other side.
+    held: Vec<u8>,
+    /// Octets of a handshake message that is not whole yet.
+    handshake: Vec<u8>,
+    /// Keys to try, the current ones first. TLS 1.3 lists early, handshake and application keys;
+    /// a record that opens with later ones retires the earlier.
+    openers: Vec<Opener>,
+    /// Keys that ChangeCipherSpec puts in force (TLS 1.2).
+    pending: Option<Opener>,
+    /// Protected records follow.
+    protected: bool,
+    /// Octets were lost before what comes next.
+    lost: bool,
+    /// Records refused in a row.
+    refused: u32,
+}
+
+/// What became of one record.
+enum Step {
+    Done,
+    /// It cannot be understood before the other side's hello.
+    Wait,
+}
+
+impl Connection {
+    /// Takes in the next octets of `side` and tells what they mean.
+    pub fn feed(
+        &mut self,
+        secrets: &mut Secrets,
+        side: Side,
+        bytes: &[u8],
+        each: &mut dyn FnMut(Event<'_>),
+    ) {
+        self.halves[side.index()].held.extend_from_slice(bytes);
+        self.drain(secrets, side, each);
+        // What the other side sent may have waited for this hello.
+        if !self.halves[side.other().index()].held.is_empty() {
+            self.drain(secrets, side.other(), each);
+        }
+    }
+
+    /// Octets of `side` were lost: what is held of a record is let go, and the next header looked
+    /// for.
+    pub fn gap(&mut self, side: Side) {
+        let half = &mut self.halves[side.index()];
+        half.held.clear();
+        half.handshake.clear();
+        half.lost = true;
+    }
+
+    /// The name the client asked for.
+    pub fn server_name(&self) -> Option<&str> {
+        self.client_hello.as_ref()?.server_name.as_deref()
+    }
+
+    /// The version agreed on: 0x0303 is TLS 1.2, 0x0304 TLS 1.3.
+    pub fn version(&self) -> Option<u16> {
+        self.server_hello.as_ref().map(|hello| hello.version)
+    }
+
+    /// Why it is open or shut.
+    pub fn verdict(&self) -> Verdict {
+        match &self.server_hello {
+            _ if self.opened > 0 => Verdict::Open,
+            _ if self.sealed == 0 => Verdict::Idle,
+            None => Verdict::NoHandshake,
+            Some(_) if self.client_hello.is_none() => Verdict::NoHandshake,
+            Some(hello) if Suite::of(hello.suite).is_none() => Verdict::Suite(hello.suite),
+            Some(_) if self.had_keys => Verdict::WrongKeys,
+            Some(_) => Verdict::NoKeys,
+        }
+    }
+
+    /// Octets of private memory it holds.
+    pub fn heap_size(&self) -> usize {
+        self.halves.iter().map(|half| half.held.capacity() + half.handshake.capacity()).sum()
+    }
+
+    fn drain(&mut self, secrets: &mut Secrets, side: Side, each: &mut dyn FnMut(Event<'_>)) {
+        let held = std::mem::take(&mut self.halves[side.index()].held);
+        let mut at = 0;
+        while let Some(record) = Record::first(&held[at..]) {
+            match record {
+                Record::Whole { header, payload } => {
+                    if let Step::Wait = self.record(secrets, side, header, payload, each) {
+                        break;
+                    }
+                    at += 5 + payload.len();
+                }
+                Record::Garbage(skip) => {
+                    self.halves[side.index()].lost = true;
+                    at += skip;
+                }
+            }
+        }
+        let half = &mut self.halves[side.index()];
+        half.held = held[at..].to_vec();
+        if half.held.len() > MAX_HELD {
+            half.held.clear();
+            half.lost = true;
+            self.sealed += 1;
+        }
+    }
+
+    fn record(
+        &mut self,
+        secrets: &mut Secrets,
+        side: Side,
+        header: [u8; 5],
+        payload: &[u8],
+        each: &mut dyn FnMut(Event<'_>),
+    ) -> Step {
+        let kind = header[0];
+        let waits = self.client == Some(side) && self.server_hello.is_none() && kind == 23;
+        if waits || self.awaits_client(side, kind, payload) {
+            return Step::Wait;
+        }
+        let half = &mut self.halves[side.index()];
+        let modern = self.server_hello.as_ref().is_some_and(|hello| hello.version >= 0x0304);
+        if kind == 20 {
+            // In TLS 1.3 it is sent for old middleboxes only (RFC 8446 appendix D.4).
+            if !modern {
+                half.protected = true;
+                half.openers = half.pending.take().into_iter().collect();
+            }
+            return Step::Done;
+        }
+        // TLS 1.3 hides every protected record as application data.
+        let protected = if modern { kind == 23 } else { half.protected || kind == 23 };
+        if !protected {
+            self.content(secrets, side, kind, payload, each);
+            return Step::Done;
+        }
+        let was_lost = half.lost;
+        match half.open(header, payload) {
+            Some(opened) => {
+                self.opened += 1;
+                if was_lost && opened.kind == 23 {
+                    each(Event::Gap { side });
+                }
+                self.content(secrets, side, opened.kind, &opened.content, each);
+            }
+            None if kind == 23 || modern => self.sealed += 1,
+            None => {}
+        }
+        Step::Done
+    }
+
+    /// True when `payload` is a ServerHello whose ClientHello has not come yet.
+    fn awaits_client(&self, side: Side, kind: u8, payload: &[u8]) -> bool {
+        self.client_hello.is_none()
+            && kind == 22
+            && self.halves[side.index()].handshake.is_empty()
+            && payload.first() == Some(&2)
+    }
+
+    fn content(
+        &mut self,
+        secrets: &mut Secrets,
+        side: Side,
+        kind: u8,
+        bytes: &[u8],
+        each: &mut dyn FnMut(Event<'_>),
+    ) {
+        match (kind, bytes) {
+            (23, bytes) if !bytes.is_empty() => each(Event::Plain { side, bytes }),
+            (21, &[level, description]) => {
+                each(Event::Alert { side, fatal: level == 2 && description != 0, description });
+            }
+            (22, bytes) => self.gather(secrets, side, bytes),
+            _ => {}
+        }
+    }
+
+    /// Puts handshake messages together, over as many records as they take.
+    fn gather(&mut self, secrets: &mut Secrets, side: Side, bytes: &[u8]) {
+        let mut all = std::mem::take(&mut self.halves[side.index()].handshake);
+        all.extend_from_slice(bytes);
+        let mut at = 0;
+        while let Some((message, len)) = handshake::next(&all[at..]) {
+            at += len;
+            self.handshake(secrets, side, message);
+        }
+        all.drain(..at);
+        if all.len() <= MAX_HANDSHAKE {
+            self.halves[side.index()].handshake = all;
+        }
+    }
+
+    fn handshake(&mut self, secrets: &mut Secrets, side: Side, message: Handshake) {
+        match message {
+            Handshake::ClientHello(hello) => {
+                self.client = Some(side);
+                self.client_hello = Some(hello);
+                self.server_hello = None;
+            }
+            Handshake::ServerHello(hello) => {
+                self.client.get_or_insert(side.other());
+                self.agree(secrets, &hello);
+                self.server_hello = Some(hello);
+            }
+            Handshake::Ticket(ticket) => {
+                if let Some(master) = &self.master {
+                    secrets.remember(&ticket, master);
+                }
+            }
+            Handshake::KeyUpdate => self.halves[side.index()].update(),
+            Handshake::Retry
+            | Handshake::EndOfEarlyData
+            | Handshake::Finished
+            | Handshake::Other => {}
+        }
+    }
+
+    /// Both hellos are known: derives the keys.
+    fn agree(&mut self, secrets: &mut Secrets, server: &ServerHello) {
+        let (Some(client), Some(side)) = (&self.client_hello, self.client) else { return };
+        let Some(suite) = Suite::of(server.suite) else { return };
+        if server.version >= 0x0304 {
+            let opener = |label| {
+                secrets.log.get(&client.random, label).and_then(|s| Opener::tls13(suite, s))
+            };
+            let forth = [Label::ClientEarly, Label::ClientHandshake, Label::ClientTraffic];
+            let back = [Label::ServerHandshake, Label::ServerTraffic];
+            let (forth, back): (Vec<_>, Vec<_>) = (
+                forth.into_iter().filter_map(opener).collect(),
+                back.into_iter().filter_map(opener).collect(),
+            );
+            self.had_keys |= !forth.is_empty() || !back.is_empty();
+            self.halves[side.index()].openers = forth;
+            self.halves[side.other().index()].openers = back;
+            return;
+        }
+        let Some(master) = secrets.master(client, server) else { return };
+        self.had_keys = true;
+        secrets.remember(&server.session, &master);
+        let etm = server.encrypt_then_mac;
+        let keys = Opener::tls12(suite, &master, &client.random, &server.random, etm);
+        if let Some((forth, back)) = keys {
+            self.halves[side.index()].pending = Some(forth);
+            self.halves[side.other().index()].pending = Some(back);
+        }
+        self.master = Some(master);
+    }
+}
+
+impl Half {
+    /// Opens a record with the first keys that fit and retires those before them.
+    fn open(&mut self, header: [u8; 5], payload: &[u8]) -> Option<Opened> {
+        if self.refused >= MAX_REFUSED {
+            return None;
+        }
+        let skip = if self.lost { MAX_SKIP } else { 0 };
+        let mut found = None;
+        for (place, opener) in self.openers.iter_mut().enumerate() {
+            if let Some(opened) = opener.open(header, payload, skip) {
+                found = Some((place, opened));
+                break;
+            }
+        }
+        if found.is_none() && self.lost {
+            // A KeyUpdate may be among what was lost.
+            let next = self.openers.last().and_then(Opener::updated);
+            found = next.and_then(|mut opener| {
+                let opened = opener.open(header, payload, skip)?;
+                self.openers.push(opener);
+                Some((self.openers.len() - 1, opened))
+            });
+        }
+        let Some((place, opened)) = found else {
+            self.refused += 1;
+            return None;
+        };
+        self.openers.drain(..place);
+        self.refused = 0;
+        self.lost = false;
+        Some(opened)
+    }
+
+    fn update(&mut self) {
+        if let Some(next) = self.openers.first().and_then(Opener::updated) {
+            self.openers = vec![next];
+        }
+    }
+}
+
+/// The record at the head of a buffer.
+enum Record<'a> {
+    Whole {
+        header: [u8; 5],
+        payload: &'a [u8],
+    },
+    /// So many octets are no record.
+    Garbage(usize),
+}
+
+impl<'a> Record<'a> {
+    /// `None` when more octets are needed.
+    fn first(bytes: &'a [u8]) -> Option<Self> {
+        let header = *bytes.first_chunk::<5>()?;
+        if !super::is_record(&header) {
+            // After a loss: on to what may be the next header.
+            let next = (1..bytes.len()).find(|&at| {
+                let rest = &bytes[at..];
+                rest.len() < 5 || super::is_record(rest)
+            });
+            return Some(Self::Garbage(next.unwrap_or(bytes.len())));
+        }
+        let len = u16::from_be_bytes([header[3], header[4]]) as usize;
+        let payload = bytes.get(5..5 + len)?;
+        Some(Self::Whole { header, payload })
+    }
+}

@@ -1,0 +1,157 @@
+//! TLS captures of every kind of cipher suite open with their key log, and only with it.
+
+use std::path::{Path, PathBuf};
+
+use siplens::transport::tls::{Connection, Event, Secrets, Side, Verdict};
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls")
+}
+
+/// The TCP payloads of a capture of loopback without loss: client port, from the server?, octets.
+fn segments(name: &str) -> Vec<(u16, bool, Vec<u8>)> {
+    let file = std::fs::read(data().join(name).with_extension("pcap")).unwrap();
+    let mut rest = &file[24..];
+    let mut out = Vec::new();
+    while let Some((head, tail)) = rest.split_at_checked(16) {
+        let len = u32::from_le_bytes(head[8..12].try_into().unwrap()) as usize;
+        let (frame, tail) = tail.split_at(len);
+        rest = tail;
+        let ip = &frame[14..];
+        let total = u16::from_be_bytes([ip[2], ip[3]]) as usize;
+        let tcp = &ip[20..total];
+        let port = |at: usize| u16::from_be_bytes([tcp[at], tcp[at + 1]]);
+        let payload = &tcp[(tcp[12] >> 4) as usize * 4..];
+        let from_server = port(0) == 5061;
+        let client = if from_server { port(2) } else { port(0) };
+        if !payload.is_empty() {
+            out.push((client, from_server, payload.to_vec()));
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct Seen {
+    text: [String; 2],
+    gaps: usize,
+    alerts: Vec<u8>,
+    verdicts: Vec<Verdict>,
+}
+
+/// Feeds a capture, each segment in pieces of `piece` octets; `keep` says which segments arrive.
+fn open(name: &str, log: &[u8], piece: usize, keep: impl Fn(usize) -> bool) -> Seen {
+    let mut secrets = Secrets::default();
+    secrets.log.add(log);
+    let mut connections: Vec<(u16, Connection)> = Vec::new();
+    let mut seen = Seen::default();
+    for (n, (client, from_server, payload)) in segments(name).into_iter().enumerate() {
+        if connections.iter().all(|(port, _)| *port != client) {
+            connections.push((client, Connection::default()));
+        }
+        let connection = connections.iter_mut().find(|(port, _)| *port == client).unwrap();
+        let connection = &mut connection.1;
+        let side = if from_server { Side::Second } else { Side::First };
+        if !keep(n) {
+            connection.gap(side);
+            continue;
+        }
+        for bytes in payload.chunks(piece) {
+            connection.feed(&mut secrets, side, bytes, &mut |event| match event {
+                Event::Plain { side, bytes } => {
+                    seen.text[side as usize].push_str(std::str::from_utf8(bytes).unwrap());
+                }
+                Event::Gap { .. } => seen.gaps += 1,
+                Event::Alert { description, .. } => seen.alerts.push(description),
+            });
+        }
+    }
+    seen.verdicts = connections.iter().map(|(_, c)| c.verdict()).collect();
+    seen
+}
+
+fn key_log(name: &str) -> Vec<u8> {
+    std::fs::read(data().join(name).with_extension("keylog")).unwrap()
+}
+
+fn names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(data())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 14);
+    names
+}
+
+#[test]
+fn every_suite_opens_with_its_key_log_however_it_is_cut() {
+    for name in names() {
+        let resumed = if name.contains("resumed") { 2 } else { 1 };
+        for piece in [usize::MAX, 1, 7] {
+            let seen = open(&name, &key_log(&name), piece, |_| true);
+            assert_eq!(seen.text[0].matches("OPTIONS sip:").count(), 3 * resumed, "{name}");
+            assert_eq!(seen.text[1].matches("SIP/2.0 200 OK").count(), 3 * resumed, "{name}");
+            assert_eq!(seen.gaps, 0, "{name}");
+            assert!(seen.verdicts.iter().all(|v| *v == Verdict::Open), "{name}");
+        }
+    }
+}
+
+#[test]
+fn without_secrets_or_with_wrong_ones_nothing_comes_out() {
+    for name in names() {
+        let nothing = open(&name, b"", usize::MAX, |_| true);
+        assert_eq!(nothing.text, ["", ""], "{name}");
+        assert!(nothing.verdicts.iter().all(|v| *v == Verdict::NoKeys), "{name}");
+
+        // The right connection, each secret with its last digit turned.
+        let wrong: Vec<u8> = key_log(&name)
+            .split(|&b| b == b'\n')
+            .flat_map(|line| {
+                let mut line = line.to_vec();
+                if let Some(last) = line.last_mut() {
+                    *last = if *last == b'0' { b'1' } else { b'0' };
+                }
+                line.push(b'\n');
+                line
+            })
+            .collect();
+        let wrong = open(&name, &wrong, usize::MAX, |_| true);
+        assert_eq!(wrong.text, ["", ""], "{name}");
+        assert!(wrong.verdicts.iter().all(|v| *v != Verdict::Open), "{name}");
+        assert!(wrong.verdicts.contains(&Verdict::WrongKeys), "{name}");
+    }
+}
+
+#[test]
+fn a_lost_segment_costs_its_own_records_only() {
+    for name in ["tls13_aes128", "tls12_gcm128", "tls12_cbc_sha256_mte", "tls12_chacha"] {
+        let all = segments(name);
+        // The second request of the client.
+        let requests: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, from_server, bytes))| {
+                !from_server && bytes[0] == 23 && bytes.len() > 200
+            })
+            .map(|(n, _)| n)
+            .collect();
+        assert_eq!(requests.len(), 3, "{name}");
+        let lost = requests[1];
+        let seen = open(name, &key_log(name), usize::MAX, |n| n != lost);
+        assert_eq!(seen.text[0].matches("OPTIONS sip:").count(), 2, "{name}");
+        assert_eq!(seen.gaps, 1, "{name}");
+        assert_eq!(seen.text[1].matches("SIP/2.0 200 OK").count(), 3, "{name}");
+    }
+}
+
+#[test]
+fn a_capture_that_begins_after_the_handshake_stays_shut() {
+    let name = "tls12_gcm128";
+    let seen = open(name, &key_log(name), usize::MAX, |n| n > 4);
+    assert_eq!(seen.text, ["", ""]);
+    assert_eq!(seen.verdicts, [Verdict::NoHandshake]);
+}
