@@ -2,6 +2,12 @@
 //!
 //! Knows nothing of SIP.
 
+pub mod connections;
+pub mod decode;
+mod pieces;
+pub mod recent;
+pub mod stream;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -39,7 +45,7 @@ pub struct Packet<'a> {
     pub fragments: u8,
     /// Octets missing at the end (snap length).
     pub cut: u32,
-    /// The encapsulations it was found in, outermost first; see [`path`].
+    /// The encapsulations it was found in, outermost first.
     pub path: PathId,
 }
 
