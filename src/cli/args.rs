@@ -336,8 +336,12 @@ pub enum LaneKind {
 pub enum FindingFormat {
     /// For people.
     Text,
+    /// One JSON document.
+    Json,
     /// One JSON object per line.
     Ndjson,
+    /// Comma-separated values with a line of names.
+    Csv,
     /// SARIF 2.1.0, for code scanning and dashboards.
     Sarif,
     /// Workflow commands of GitHub Actions.

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::limits::Tally;
+use crate::view::completeness;
 
 /// How long work goes on before progress is shown.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -62,33 +63,7 @@ pub fn close(tally: &Tally) {
     for notice in &tally.notices {
         let _ = writeln!(stderr, "siplens: {notice}");
     }
-    let _ = writeln!(stderr, "{}", completeness(tally));
-}
-
-/// `29 SIP messages in 512 packets; not understood: 3 truncated, 1 tcp-gap`.
-pub fn completeness(tally: &Tally) -> String {
-    let mut line = format!(
-        "{} in {}",
-        counted(tally.messages, "SIP message"),
-        counted(tally.frames, "packet")
-    );
-    let lost: Vec<String> = tally
-        .lost
-        .iter()
-        .filter(|(_, count)| **count != 0)
-        .map(|(reason, count)| format!("{} {reason}", grouped(*count)))
-        .collect();
-    if lost.is_empty() {
-        line.push_str(", nothing lost");
-    } else {
-        line.push_str("; not understood: ");
-        line.push_str(&lost.join(", "));
-    }
-    line
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+    let _ = writeln!(stderr, "{}", completeness::line(tally));
 }
 
 /// `1234567` as `1,234,567`.
@@ -109,15 +84,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_completeness_line_names_each_loss() {
-        let mut tally = Tally { frames: 1_234_567, messages: 1, ..Tally::default() };
-        assert_eq!(completeness(&tally), "1 SIP message in 1,234,567 packets, nothing lost");
-        tally.lose("tcp-gap");
-        tally.lose("truncated");
-        tally.lose("truncated");
-        assert_eq!(
-            completeness(&tally),
-            "1 SIP message in 1,234,567 packets; not understood: 1 tcp-gap, 2 truncated"
-        );
+    fn digits_are_grouped_by_three() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }

@@ -114,6 +114,13 @@ const FIELDS: &[(Field, &[&str])] = &[
 ];
 
 impl Field {
+    /// The names of all fields, each with its synonyms, for docs/cli.md.
+    pub fn names() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
+        FIELDS
+            .iter()
+            .map(|(field, names)| (*names, if field.is_number() { "number" } else { "text" }))
+    }
+
     fn of(name: &str) -> Option<Self> {
         FIELDS
             .iter()
