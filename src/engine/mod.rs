@@ -1,1 +1,140 @@
 //! The pipeline as values: frames in, model and findings out. A mode is how it is fed.
+
+pub mod analyzer;
+mod router;
+pub mod shards;
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use crate::frame::FrameId;
+use crate::limits::{Limits, Tally};
+use crate::model::{CallFlow, Model, Passages, Print, Seed, Sighted, Vantage};
+use crate::sip::Message;
+use crate::transport::{Observation, Text};
+use analyzer::{Analyzer, Harvest};
+use router::Router;
+
+/// Whoever hands out what was seen on the wire, in capture order.
+pub trait Feed {
+    /// Calls `each` for what the next frame brought, maybe not at all; `false` at the end.
+    fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool;
+
+    /// What the capture point could see so far.
+    fn vantage(&self) -> Vantage;
+
+    /// What was read and lost so far.
+    fn tally(&self) -> Tally;
+}
+
+/// What is said of a flow that has to be let go before the end: what can be said by then.
+pub type LetGo<'a, R> = dyn Fn(&CallFlow) -> R + Sync + 'a;
+
+/// How an analysis runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What may be held.
+    pub limits: Limits,
+    /// Threads that analyze, beside the one that reads; 1 does all on the caller's.
+    pub jobs: usize,
+    /// Key of all hashes of what strangers wrote.
+    pub seed: Seed,
+}
+
+impl Plan {
+    /// A plan within `limits` on `jobs` threads, with hashes nobody can foresee.
+    pub fn new(limits: Limits, jobs: usize) -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        Self { limits, jobs: jobs.max(1), seed: Seed(RandomState::new().hash_one(0)) }
+    }
+}
+
+/// All that came of a run.
+pub struct Analysis<R> {
+    /// The model.
+    pub model: Model,
+    /// What was said of flows that were let go, in order of their first message.
+    pub let_go: Vec<R>,
+}
+
+/// Runs `feed` to its end.
+///
+/// The result is the same for any number of jobs, as long as no bound of the plan is reached.
+pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>) -> Analysis<R> {
+    let mut router = Router::new(plan.seed);
+    let harvests = if plan.jobs <= 1 {
+        let mut analyzer = Analyzer::new(plan, let_go);
+        while feed.advance(&mut |observation| {
+            if let Some(item) = router.route(&observation) {
+                analyzer.observe(item);
+            }
+        }) {}
+        vec![analyzer.finish()]
+    } else {
+        shards::spread(feed, &mut router, plan, let_go)
+    };
+    assemble(harvests, feed.vantage(), feed.tally(), plan.seed)
+}
+
+/// Hands each message of `feed` to `each` in capture order, with its relation to earlier ones by
+/// frame. Holds no message.
+pub fn stream(
+    feed: &mut dyn Feed,
+    seed: Seed,
+    each: &mut dyn FnMut(&Message, Sighted<FrameId>) -> ControlFlow<()>,
+) -> Tally {
+    let mut passages = Passages::default();
+    let mut unreadable = 0;
+    let mut flow = ControlFlow::Continue(());
+    while flow.is_continue() {
+        let more = feed.advance(&mut |observation| {
+            let Observation::Message { envelope, text, home } = observation else { return };
+            if flow.is_break() {
+                return;
+            }
+            match Message::parse(envelope, Text::of(text, home)) {
+                Some(message) => {
+                    let sighted = passages.observe(Print::of(&message, seed), envelope.frame);
+                    flow = each(&message, sighted);
+                }
+                None => unreadable += 1,
+            }
+        });
+        if !more {
+            break;
+        }
+    }
+    let mut tally = feed.tally();
+    for _ in 0..unreadable {
+        tally.lose("undecodable");
+    }
+    tally
+}
+
+/// Puts what the shards found together: flows in order of their first message.
+fn assemble<R>(
+    harvests: Vec<Harvest<R>>,
+    vantage: Vantage,
+    mut tally: Tally,
+    seed: Seed,
+) -> Analysis<R> {
+    let mut flows = Vec::new();
+    let mut let_go = Vec::new();
+    for harvest in harvests {
+        flows.extend(harvest.flows);
+        let_go.extend(harvest.let_go);
+        tally.add(&harvest.tally);
+    }
+    flows.sort_by_key(|flow| first_seq(flow));
+    let_go.sort_by_key(|(seq, _)| *seq);
+    let deaf = |from: IpAddr, to: IpAddr| !vantage.full && !vantage.saw(to, from);
+    let flows: Vec<CallFlow> = flows.into_iter().map(|flow| *flow).collect();
+    let mut model = Model::new(flows, vantage.last, deaf, seed);
+    model.vantage = vantage;
+    model.tally = tally;
+    Analysis { model, let_go: let_go.into_iter().map(|(_, report)| report).collect() }
+}
+
+fn first_seq(flow: &CallFlow) -> u64 {
+    flow.messages.first().map_or(u64::MAX, |entry| entry.message.envelope.seq)
+}

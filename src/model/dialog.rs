@@ -56,3 +56,10 @@ pub enum DialogState {
     /// Over.
     Terminated,
 }
+
+impl Dialog {
+    /// Octets of private memory it holds beside itself.
+    pub(super) fn heap_size(&self) -> usize {
+        self.caller_tag.len() + self.callee_tag.len()
+    }
+}

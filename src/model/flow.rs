@@ -1,8 +1,14 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
+use super::matching::{Matching, Table};
+use super::negotiation::Bargain;
+use super::passage::{Passages, Print, Sighted};
+use super::reading::{Reading, Seed};
+use super::tracking::{Scene, Seen, Tracking};
 use super::{Dialog, DialogId, Exchange, FlowId, MessageId, Transaction, TransactionId};
-use crate::net::IcmpKind;
+use crate::net::{Endpoint, IcmpKind};
 use crate::sip::Message;
+use crate::time::Timestamp;
 use crate::transport::{Completeness, ConnectionChange, Signal};
 
 /// All messages of one Call-ID and what they mean.
@@ -20,6 +26,15 @@ pub struct CallFlow {
     pub exchanges: Vec<Exchange>,
     /// ICMP errors, refused and reset connections that hit messages of this flow.
     pub evidence: Vec<Evidence>,
+    /// Until when the capture would have shown more; the last message while nobody says.
+    pub horizon: Option<Timestamp>,
+    /// True when the capture shows no packet at all from whom the first request went to.
+    pub deaf: bool,
+    seed: Seed,
+    passages: Passages<MessageId>,
+    matching: Matching,
+    tracking: Tracking,
+    heap: usize,
 }
 
 /// One sighting of a message.
@@ -103,19 +118,121 @@ impl CallFlow {
         self.messages.iter().all(|e| e.message.envelope.completeness == Completeness::Whole)
     }
 
+    /// An empty flow whose indexes are keyed with `seed`.
+    pub fn new(seed: Seed) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
     /// Takes in the next message of this Call-ID.
     pub fn observe(&mut self, message: Message) -> MessageId {
-        let _ = message;
-        todo!()
+        let id = MessageId(self.messages.len() as u32);
+        let reading = Reading::of(&message, self.seed);
+        let note = Note::from(self.passages.observe(Print::read(&reading, self.seed), id));
+        let mut table = Table { transactions: &mut self.transactions, messages: &self.messages };
+        let transaction = self.matching.place(&mut table, id, &reading, note, self.seed);
+        let dialog = match note {
+            Note::Duplicate(of) | Note::Retransmission(of) => self.entry(of).dialog,
+            Note::New | Note::Forwarded(_) => {
+                let seen = Seen { id, transaction, reading: &reading };
+                let mut scene = Scene {
+                    dialogs: &mut self.dialogs,
+                    transactions: &mut self.transactions,
+                    messages: &self.messages,
+                };
+                let dialog = self.tracking.follow(&mut scene, seen, self.seed);
+                let mut bargain = Bargain {
+                    exchanges: &mut self.exchanges,
+                    transactions: &self.transactions,
+                    messages: &self.messages,
+                };
+                bargain.weigh(seen, dialog);
+                dialog
+            }
+        };
+        drop(reading);
+        self.heap += message.heap_size();
+        self.messages.push(Entry { message, note, transaction, dialog });
+        self.name_dialog_of_request(id);
+        id
+    }
+
+    /// Files what happened to the carrier of a message under the newest request it can be about.
+    pub fn witness(&mut self, signal: Signal, kind: EvidenceKind, ends: (Endpoint, Endpoint)) {
+        let about = self.newest_request(signal, ends);
+        self.evidence.push(Evidence { signal, about, kind });
     }
 
     /// The numbers and the outcome of the flow as seen so far.
     pub fn summary(&self) -> super::Summary {
-        todo!()
+        super::outcome::summarize(self)
+    }
+
+    /// Gives back memory that only serves to judge messages close in time; for a flow that was
+    /// silent longer than any timer. It may go on afterwards.
+    pub fn rest(&mut self) {
+        self.passages.clear();
+        self.matching.shrink();
+        self.tracking.shrink();
+        self.messages.shrink_to_fit();
+        self.transactions.shrink_to_fit();
+        self.dialogs.shrink_to_fit();
+        self.exchanges.shrink_to_fit();
+        self.evidence.shrink_to_fit();
     }
 
     /// Octets of private memory the flow holds.
     pub fn heap_size(&self) -> usize {
-        todo!()
+        let lists = self.messages.capacity() * size_of::<Entry>()
+            + self.transactions.capacity() * size_of::<Transaction>()
+            + self.dialogs.capacity() * size_of::<Dialog>()
+            + self.exchanges.capacity() * size_of::<Exchange>()
+            + self.evidence.capacity() * size_of::<Evidence>();
+        let inside = self.transactions.iter().map(Transaction::heap_size).sum::<usize>()
+            + self.dialogs.iter().map(Dialog::heap_size).sum::<usize>()
+            + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>();
+        let indexes =
+            self.passages.heap_size() + self.matching.heap_size() + self.tracking.heap_size();
+        self.heap + lists + inside + indexes
+    }
+
+    /// The request that created a dialog belongs to it as soon as there is one.
+    fn name_dialog_of_request(&mut self, id: MessageId) {
+        let entry = self.entry(id);
+        let (Some(dialog), Some(at)) = (entry.dialog, entry.transaction) else { return };
+        if entry.message.is_request() {
+            return;
+        }
+        let transaction = self.transaction(at);
+        let before = transaction.previous_hop.map(|at| self.transaction(at));
+        let requests = [transaction.request, before.and_then(|t| t.request)];
+        for request in requests.into_iter().flatten() {
+            self.messages[request.0 as usize].dialog.get_or_insert(dialog);
+        }
+    }
+
+    /// The newest request that went from one of `ends` to the other.
+    fn newest_request(&self, signal: Signal, ends: (Endpoint, Endpoint)) -> Option<MessageId> {
+        let recent = self.messages.iter().enumerate().rev().take(NEWEST);
+        let mut hits = recent.filter(|(_, entry)| {
+            let envelope = &entry.message.envelope;
+            entry.message.is_request()
+                && envelope.seq <= signal.seq
+                && ((envelope.from, envelope.to) == ends || (envelope.to, envelope.from) == ends)
+        });
+        hits.next().map(|(at, _)| MessageId(at as u32))
+    }
+}
+
+/// Messages looked back at for the one an ICMP error is about.
+const NEWEST: usize = 64;
+
+impl From<Sighted<MessageId>> for Note {
+    fn from(sighted: Sighted<MessageId>) -> Self {
+        match sighted {
+            Sighted::New => Self::New,
+            Sighted::Retransmission(of) => Self::Retransmission(of),
+            Sighted::Duplicate(of) => Self::Duplicate(of),
+            Sighted::Forwarded(of) => Self::Forwarded(of),
+        }
     }
 }

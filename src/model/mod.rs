@@ -1,25 +1,39 @@
 //! What messages mean: the nouns of RFC 3261, each with its state machine. No text for people,
 //! no severities, no verdicts.
 
-pub mod call;
-pub mod dialog;
-pub mod flow;
-pub mod offer;
-pub mod registration;
-pub mod summary;
+mod chains;
+mod reading;
+pub mod passage;
 pub mod transaction;
+mod matching;
+pub mod dialog;
+mod tracking;
+pub mod offer;
+mod negotiation;
+pub mod flow;
+pub mod summary;
+mod outcome;
+pub mod call;
+mod joining;
+pub mod registration;
+mod roster;
 pub mod vantage;
 
 pub use call::{Call, Link, LinkKind};
 pub use dialog::{Dialog, DialogState, Usage};
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
+pub use passage::{Passages, Print, Sighted};
+pub use reading::Seed;
 pub use registration::Registration;
 pub use summary::{FlowKind, FlowState, Summary};
 pub use transaction::{Hop, Transaction};
 pub use vantage::Vantage;
 
+use std::net::IpAddr;
+
 use crate::limits::Tally;
+use crate::time::Timestamp;
 
 /// A call flow, by its place in [`Model::flows`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +68,30 @@ pub struct Model {
 }
 
 impl Model {
+    /// The model of complete `flows`, in the order of their first messages: numbers them, joins
+    /// them into calls, lists registrations.
+    ///
+    /// The capture goes on until `last`; `deaf` says of a sender and a receiver that nothing from
+    /// the receiver could be seen.
+    pub fn new(
+        mut flows: Vec<CallFlow>,
+        last: Timestamp,
+        deaf: impl Fn(IpAddr, IpAddr) -> bool,
+        seed: Seed,
+    ) -> Self {
+        for (at, flow) in flows.iter_mut().enumerate() {
+            flow.id = FlowId(at as u32);
+            flow.horizon = Some(last);
+            flow.deaf = flow.messages.first().is_some_and(|entry| {
+                let envelope = &entry.message.envelope;
+                entry.message.is_request() && deaf(envelope.from.ip, envelope.to.ip)
+            });
+        }
+        let calls = joining::join(&flows, seed);
+        let registrations = roster::list(&flows);
+        Self { flows, calls, registrations, ..Self::default() }
+    }
+
     /// The flow `id`.
     pub fn flow(&self, id: FlowId) -> &CallFlow {
         &self.flows[id.0 as usize]

@@ -48,3 +48,38 @@ pub struct Transaction {
     /// The dialog it was sent in or created; of several (forks) the first.
     pub dialog: Option<DialogId>,
 }
+
+impl Transaction {
+    /// A transaction of which nothing but `request` was seen.
+    pub(super) fn new(
+        method: Method,
+        cseq: Option<u32>,
+        hop: Hop,
+        request: Option<MessageId>,
+    ) -> Self {
+        Self {
+            method,
+            cseq,
+            hop,
+            request,
+            request_copies: SmallVec::new(),
+            responses: SmallVec::new(),
+            response_copies: SmallVec::new(),
+            acks: SmallVec::new(),
+            cancel: None,
+            target: None,
+            previous_hop: None,
+            next_hops: SmallVec::new(),
+            dialog: None,
+        }
+    }
+
+    /// Octets of private memory it holds beside itself.
+    pub(super) fn heap_size(&self) -> usize {
+        let lists = [&self.request_copies, &self.response_copies, &self.acks];
+        let spilled = lists.iter().filter(|l| l.spilled()).map(|l| l.capacity() * 4).sum::<usize>();
+        let responses = if self.responses.spilled() { self.responses.capacity() * 4 } else { 0 };
+        let next = if self.next_hops.spilled() { self.next_hops.capacity() * 4 } else { 0 };
+        spilled + responses + next
+    }
+}

@@ -21,7 +21,28 @@ pub struct Vantage {
     pub dropped: u64,
 }
 
+/// Directions remembered; a scan of an address range makes one a packet.
+const DIRECTIONS: usize = 1 << 16;
+
 impl Vantage {
+    /// Takes in a packet: its time, sender and receiver.
+    pub fn see(&mut self, time: Timestamp, from: IpAddr, to: IpAddr) {
+        self.see_time(time);
+        if DIRECTIONS <= self.directions.len() {
+            self.full |= !self.directions.contains(&(from, to));
+        } else {
+            self.directions.insert((from, to));
+        }
+    }
+
+    /// Takes in the time of a frame, whatever it holds.
+    pub fn see_time(&mut self, time: Timestamp) {
+        if self.first == Timestamp::default() || time < self.first {
+            self.first = time;
+        }
+        self.last = self.last.max(time);
+    }
+
     /// True when at least one packet from `from` to `to` was captured (guard BOTH).
     pub fn saw(&self, from: IpAddr, to: IpAddr) -> bool {
         self.directions.contains(&(from, to))

@@ -1,0 +1,114 @@
+//! N analyzers on N threads; the only place that knows threads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::analyzer::{Analyzer, Harvest};
+use super::router::{Item, Router};
+use super::{Feed, LetGo, Plan};
+
+/// Items handed to a thread at once.
+const BATCH: usize = 512;
+/// Batches that may wait for a thread; more would only be memory.
+const WAITING: usize = 4;
+/// Neighbors that one thread takes at a time in [`map`].
+const CHUNK: usize = 64;
+
+/// Reads `feed` on this thread and analyzes it on others; a flow is never split.
+pub(super) fn spread<R: Send>(
+    feed: &mut dyn Feed,
+    router: &mut Router,
+    plan: &Plan,
+    let_go: &LetGo<'_, R>,
+) -> Vec<Harvest<R>> {
+    thread::scope(|scope| {
+        let (senders, threads): (Vec<_>, Vec<_>) = (0..plan.jobs)
+            .map(|_| {
+                let (sender, receiver) = sync_channel(WAITING);
+                (Lane::new(sender), scope.spawn(|| work(receiver, plan, let_go)))
+            })
+            .unzip();
+        deal(feed, router, senders);
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|harvest| harvest.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Applies `judge` to each of `items` on `jobs` threads; results in the order of the items.
+pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if jobs <= 1 || items.len() <= CHUNK {
+        return items.iter().map(judge).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = items.chunks(CHUNK).nth(chunk) else { return done };
+            done.push((chunk, part.iter().map(&judge).collect::<Vec<R>>()));
+        }
+    };
+    let mut chunks: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(take)).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    chunks.sort_by_key(|(chunk, _)| *chunk);
+    chunks.into_iter().flat_map(|(_, results)| results).collect()
+}
+
+fn work<R>(batches: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> Harvest<R> {
+    let mut analyzer = Analyzer::new(plan, let_go);
+    for batch in batches {
+        for item in batch {
+            analyzer.observe(item);
+        }
+    }
+    analyzer.finish()
+}
+
+/// Gives each item to the lane of its flow.
+fn deal(feed: &mut dyn Feed, router: &mut Router, mut lanes: Vec<Lane>) {
+    let count = lanes.len() as u64;
+    while feed.advance(&mut |observation| {
+        let Some(item) = router.route(&observation) else { return };
+        // The low bits of the hash choose the place in the maps; these choose the lane.
+        let lane = (item.flow >> 32) % count;
+        if let Some(lane) = lanes.get_mut(lane as usize) {
+            lane.push(item);
+        }
+    }) {}
+    for lane in lanes {
+        lane.close();
+    }
+}
+
+/// The way to one thread.
+struct Lane {
+    batch: Vec<Item>,
+    sender: SyncSender<Vec<Item>>,
+}
+
+impl Lane {
+    fn new(sender: SyncSender<Vec<Item>>) -> Self {
+        Self { batch: Vec::with_capacity(BATCH), sender }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.batch.push(item);
+        if self.batch.len() == BATCH {
+            let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+            // The thread can only be gone by a panic, which joining it reports.
+            let _ = self.sender.send(batch);
+        }
+    }
+
+    fn close(self) {
+        let _ = self.sender.send(self.batch);
+    }
+}

@@ -1,0 +1,89 @@
+//! Numbers filed under hashed keys, newest first: a scan while there are few, a map once many.
+
+use rustc_hash::FxHashMap;
+
+/// Up to this many entries a scan is cheaper than a map, in time and in memory.
+const SCAN: usize = 32;
+/// Entries of one key that are looked at. A stranger may file a million under one key.
+const WALK: usize = 64;
+/// The end of a chain.
+const NONE: u32 = u32::MAX;
+
+/// An index from 64-bit keys to numbers; several numbers may share a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chains {
+    filed: Vec<(u64, u32)>,
+    /// For each entry the one filed before it under the same key; empty while there are few.
+    older: Vec<u32>,
+    newest: FxHashMap<u64, u32>,
+}
+
+impl Chains {
+    /// Files `value` under `key`.
+    pub(super) fn file(&mut self, key: u64, value: u32) {
+        self.filed.push((key, value));
+        if SCAN < self.filed.len() {
+            self.link();
+        }
+    }
+
+    /// The values of `key`, newest first, [`WALK`] at most.
+    pub(super) fn of(&self, key: u64) -> impl Iterator<Item = u32> {
+        let scanned = if self.older.is_empty() { self.filed.as_slice() } else { &[] };
+        let scan = scanned.iter().rev().filter(move |(k, _)| *k == key).map(|(_, value)| *value);
+        let mut at = self.newest.get(&key).copied().unwrap_or(NONE);
+        let walk = std::iter::from_fn(move || {
+            let (_, value) = self.filed.get(at as usize)?;
+            at = self.older.get(at as usize).copied().unwrap_or(NONE);
+            Some(*value)
+        });
+        scan.chain(walk).take(WALK)
+    }
+
+    /// Octets of private memory it holds.
+    pub(super) fn heap_size(&self) -> usize {
+        self.filed.capacity() * size_of::<(u64, u32)>()
+            + self.older.capacity() * size_of::<u32>()
+            + self.newest.capacity() * size_of::<(u64, u32, u8)>()
+    }
+
+    /// Gives back what is reserved and not used.
+    pub(super) fn shrink(&mut self) {
+        self.filed.shrink_to_fit();
+        self.older.shrink_to_fit();
+    }
+
+    fn link(&mut self) {
+        for at in self.older.len()..self.filed.len() {
+            let (key, _) = self.filed[at];
+            self.older.push(self.newest.insert(key, at as u32).unwrap_or(NONE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_of_a_key_comes_first_with_few_and_with_many() {
+        let mut chains = Chains::default();
+        for n in 0..1_000 {
+            chains.file(u64::from(n % 10), n);
+            let found: Vec<u32> = chains.of(u64::from(n % 10)).collect();
+            let expected: Vec<u32> =
+                (0..=n).rev().filter(|m| m % 10 == n % 10).take(WALK).collect();
+            assert_eq!(found, expected, "after {n}");
+        }
+        assert_eq!(chains.of(77).count(), 0);
+    }
+
+    #[test]
+    fn a_million_under_one_key_are_not_walked() {
+        let mut chains = Chains::default();
+        for n in 0..1_000_000 {
+            chains.file(1, n);
+        }
+        assert_eq!(chains.of(1).count(), WALK);
+    }
+}

@@ -1,0 +1,362 @@
+//! Tells new messages, retransmissions, duplicates and next hops apart, on compact keys.
+//!
+//! It keeps no message, so a stream of any length is judged in flat memory; a call flow uses it
+//! with its own message numbers, `messages` with frame numbers.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::Seed;
+use super::reading::Reading;
+use crate::net::Endpoint;
+use crate::sip::{Message, Method, Status};
+use crate::time::{MILLISECOND, TIMEOUT, Timestamp};
+
+/// Octets equal, same hop, and this close together: one packet captured twice.
+const TWICE: i64 = 5 * MILLISECOND;
+/// No copy of a message comes later than this after the last one (timers B, F and H).
+const WINDOW: i64 = TIMEOUT;
+/// How long an element that hides its Vias may take to send a message on.
+const RELAY: i64 = 4_000 * MILLISECOND;
+/// Passages of one message that are compared. A stranger may send a million.
+const WALK: usize = 64;
+/// Up to this many passages are scanned, more are found through a map.
+const SCAN: usize = 32;
+/// The end of a chain.
+const NONE: u64 = u64::MAX;
+
+/// How a sighting relates to earlier ones; `T` names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighted<T> {
+    /// First sighting of the message.
+    New,
+    /// Sent again on the same hop.
+    Retransmission(T),
+    /// The same packet captured again.
+    Duplicate(T),
+    /// The same message on another hop.
+    Forwarded(T),
+}
+
+/// The compact identity of one sighting.
+#[derive(Clone, Debug)]
+pub struct Print {
+    /// Equal for all sightings of one message, on any hop.
+    message: u64,
+    vias: SmallVec<[u32; 4]>,
+    /// Sender, receiver and transport; a port that a client makes up for a connection left out.
+    hop: u32,
+    from: u32,
+    to: u32,
+    text: u32,
+    body: u32,
+    time: Timestamp,
+    ip_id: u32,
+    connection: u32,
+    travels: Travels,
+    is_request: bool,
+}
+
+/// How far a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Travels {
+    /// From end to end; an element on the way may hide Vias.
+    Far,
+    /// Maybe; only its Vias can tell. An ACK is end to end for a 2xx and hop by hop for others.
+    ByVias,
+    /// Each hop has its own (CANCEL, 100).
+    OneHop,
+}
+
+impl Print {
+    /// The identity of `message`.
+    pub fn of(message: &Message, seed: Seed) -> Self {
+        Self::read(&Reading::of(message, seed), seed)
+    }
+
+    pub(super) fn read(reading: &Reading<'_>, seed: Seed) -> Self {
+        let message = reading.message;
+        let envelope = &message.envelope;
+        let status = reading.status.map_or(0, |s| s.0);
+        let method = reading.method.as_ref().map(Method::as_str);
+        let identity = (
+            message.call_id(),
+            (reading.cseq, method, status),
+            (reading.from_tag, reading.to_tag),
+            reading.rseq,
+        );
+        let (from, to) = (envelope.from, envelope.to);
+        let is_request = reading.status.is_none();
+        let hop = if envelope.transport.is_reliable() {
+            let (client, server) = if is_request { (from, to) } else { (to, from) };
+            seed.short((client.ip, server, envelope.transport, is_request))
+        } else {
+            seed.short((from, to, envelope.transport))
+        };
+        // Between two programs of one host only the ports tell who is who.
+        let host = |end: Endpoint| match from.ip == to.ip {
+            true => seed.short(end),
+            false => seed.short(end.ip),
+        };
+        let provisional = reading.status.is_some_and(Status::is_provisional);
+        Self {
+            message: seed.hash(identity),
+            vias: reading.vias.clone(),
+            hop,
+            from: host(from),
+            to: host(to),
+            text: seed.short(message.text()),
+            // A second 183 with another body is news, though all else may be equal.
+            body: if provisional { seed.short(message.body()) } else { 0 },
+            time: envelope.time,
+            ip_id: envelope.ip_id.unwrap_or(0),
+            connection: envelope.connection,
+            travels: Travels::of(reading),
+            is_request,
+        }
+    }
+}
+
+impl Travels {
+    fn of(reading: &Reading<'_>) -> Self {
+        match (&reading.method, reading.status) {
+            (Some(Method::Cancel), _) | (_, Some(Status(100))) => Self::OneHop,
+            (Some(Method::Ack), _) => Self::ByVias,
+            _ => Self::Far,
+        }
+    }
+}
+
+/// What was seen lately.
+#[derive(Clone, Debug)]
+pub struct Passages<T> {
+    records: VecDeque<Record<T>>,
+    /// Number of the first record; numbers count on for ever.
+    base: u64,
+    /// Message to its newest record, once there are many.
+    newest: FxHashMap<u64, u64>,
+    limit: usize,
+}
+
+/// One message on one hop.
+#[derive(Clone, Debug)]
+struct Record<T> {
+    message: u64,
+    /// The record before it of the same message.
+    older: u64,
+    vias: SmallVec<[u32; 4]>,
+    hop: u32,
+    from: u32,
+    to: u32,
+    body: u32,
+    first: T,
+    /// The last transmissions, newest last; older ones matter no more.
+    sent: SmallVec<[Sent<T>; 1]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent<T> {
+    time: Timestamp,
+    ip_id: u32,
+    text: u32,
+    connection: u32,
+    id: T,
+}
+
+/// Transmissions of one message on one hop that are compared for duplicates.
+const SENT: usize = 4;
+
+impl<T> Default for Passages<T> {
+    fn default() -> Self {
+        Self::new(1 << 18)
+    }
+}
+
+impl<T> Passages<T> {
+    /// Remembers at most `limit` messages, each on each hop.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            records: VecDeque::new(),
+            base: 0,
+            newest: FxHashMap::default(),
+            limit: limit.max(1),
+        }
+    }
+
+    /// Forgets everything; right after [`WINDOW`] without a message.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    /// Octets of private memory it holds.
+    pub fn heap_size(&self) -> usize {
+        self.records.capacity() * size_of::<Record<T>>()
+            + self.newest.capacity() * (size_of::<(u64, u64)>() + 1)
+    }
+}
+
+impl<T: Copy> Passages<T> {
+    /// Judges the next sighting and remembers it as `id`.
+    pub fn observe(&mut self, print: Print, id: T) -> Sighted<T> {
+        self.forget(print.time);
+        let mut forwarded: Option<(i32, T)> = None;
+        let mut repeated = None;
+        for at in self.candidates(print.message) {
+            let record = &self.records[(at - self.base) as usize];
+            if !record.is_recent(print.time) {
+                continue;
+            }
+            if record.is_same_hop(&print) {
+                repeated = Some(at);
+                break;
+            }
+            let Some(score) = record.relay_score(&print) else { continue };
+            if forwarded.is_none_or(|(best, _)| best < score) {
+                forwarded = Some((score, record.first));
+            }
+        }
+        if let Some(at) = repeated {
+            return self.records[(at - self.base) as usize].again(&print, id);
+        }
+        self.add(print, id);
+        forwarded.map_or(Sighted::New, |(_, first)| Sighted::Forwarded(first))
+    }
+
+    /// Numbers of the records of `message`, newest first.
+    fn candidates(&self, message: u64) -> SmallVec<[u64; 8]> {
+        if self.newest.is_empty() {
+            let found = self.records.iter().enumerate().rev();
+            let found = found.filter(|(_, record)| record.message == message);
+            return found.map(|(at, _)| self.base + at as u64).take(WALK).collect();
+        }
+        let mut found = SmallVec::new();
+        let mut at = self.newest.get(&message).copied().unwrap_or(NONE);
+        while found.len() < WALK {
+            let Some(place) = at.checked_sub(self.base) else { break };
+            let Some(record) = self.records.get(place as usize) else { break };
+            found.push(at);
+            at = record.older;
+        }
+        found
+    }
+
+    fn add(&mut self, print: Print, id: T) {
+        let at = self.base + self.records.len() as u64;
+        let sent = Sent {
+            time: print.time,
+            ip_id: print.ip_id,
+            text: print.text,
+            connection: print.connection,
+            id,
+        };
+        self.records.push_back(Record {
+            message: print.message,
+            older: NONE,
+            vias: print.vias,
+            hop: print.hop,
+            from: print.from,
+            to: print.to,
+            body: print.body,
+            first: id,
+            sent: SmallVec::from_buf([sent]),
+        });
+        if self.newest.is_empty() {
+            if SCAN < self.records.len() {
+                for place in 0..self.records.len() {
+                    self.link(self.base + place as u64);
+                }
+            }
+        } else {
+            self.link(at);
+        }
+    }
+
+    fn link(&mut self, at: u64) {
+        let Some(record) = self.records.get_mut((at - self.base) as usize) else { return };
+        record.older = self.newest.insert(record.message, at).unwrap_or(NONE);
+    }
+
+    /// Drops what is out of the window, and the oldest while there is too much.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(record) = self.records.front() {
+            if self.records.len() < self.limit && record.is_recent(now) {
+                return;
+            }
+            if self.newest.get(&record.message) == Some(&self.base) {
+                self.newest.remove(&record.message);
+            }
+            self.records.pop_front();
+            self.base += 1;
+        }
+    }
+}
+
+impl<T: Copy> Record<T> {
+    fn is_recent(&self, now: Timestamp) -> bool {
+        self.sent.last().is_some_and(|sent| now.since(sent.time) <= WINDOW)
+    }
+
+    fn is_same_hop(&self, print: &Print) -> bool {
+        self.hop == print.hop && self.vias.first() == print.vias.first() && self.body == print.body
+    }
+
+    /// Notes another transmission on the same hop.
+    fn again(&mut self, print: &Print, id: T) -> Sighted<T> {
+        let twin = self.sent.iter().find(|sent| sent.is_twin(print));
+        if let Some(sent) = twin {
+            return Sighted::Duplicate(sent.id);
+        }
+        if self.sent.len() == SENT {
+            self.sent.remove(0);
+        }
+        self.sent.push(Sent {
+            time: print.time,
+            ip_id: print.ip_id,
+            text: print.text,
+            connection: print.connection,
+            id,
+        });
+        Sighted::Retransmission(self.first)
+    }
+
+    /// How surely `print` is this message on another hop; `None` when nothing says so.
+    fn relay_score(&self, print: &Print) -> Option<i32> {
+        let (old, new) = (self.vias.as_slice(), print.vias.as_slice());
+        if !old.is_empty() && old == new {
+            // An address translator, or a forwarder that adds no Via.
+            return (self.hop != print.hop).then_some(2_000);
+        }
+        if print.travels == Travels::OneHop || old.is_empty() || new.is_empty() {
+            return None;
+        }
+        // A request gains Vias on its way, a response loses them.
+        let (short, long) = if print.is_request { (old, new) } else { (new, old) };
+        let depth = old.len().min(100) as i32;
+        if short.len() < long.len() && long.ends_with(short) {
+            return Some(if print.is_request { 3_000 + depth } else { 3_000 - depth });
+        }
+        if long.iter().skip(1).any(|via| Some(via) == short.first()) {
+            return Some(if print.is_request { 2_500 + depth } else { 2_500 - depth });
+        }
+        // The hops came in the wrong order: two capture points with two clocks.
+        if long.len() < short.len() && short.ends_with(long) {
+            return Some(1_000);
+        }
+        let handed_on = self.to == print.from && self.from != print.to;
+        let soon = self.sent.last().is_some_and(|sent| print.time.since(sent.time) <= RELAY);
+        (print.travels == Travels::Far && handed_on && soon).then_some(500)
+    }
+}
+
+impl<T> Sent<T> {
+    /// True when `print` is this very packet, captured a second time.
+    fn is_twin(&self, print: &Print) -> bool {
+        // Within one connection reassembly has taken doubled segments away already.
+        let same_stream = self.connection != 0 && self.connection == print.connection;
+        let together = print.time.since(self.time).abs() <= TWICE;
+        let same_packet = self.ip_id != 0 && self.ip_id == print.ip_id;
+        self.text == print.text && !same_stream && (together || same_packet)
+    }
+}

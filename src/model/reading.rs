@@ -1,0 +1,112 @@
+//! What the model needs of one message, read once.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+use smallvec::SmallVec;
+
+use crate::net::Endpoint;
+use crate::sip::{HeaderName, Message, Method, Status, Via};
+
+/// Start value of all hashes of what strangers wrote, so that nobody can aim for collisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl Seed {
+    /// The keyed hash of `value`.
+    pub fn hash(self, value: impl Hash) -> u64 {
+        let mut hasher = FxHasher::with_seed(self.0 as usize);
+        value.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Half of [`Seed::hash`], where other keys stand beside it.
+    pub(super) fn short(self, value: impl Hash) -> u32 {
+        let hash = self.hash(value);
+        (hash ^ (hash >> 32)) as u32
+    }
+}
+
+/// The fields of a message that transactions, dialogs and passages are made of.
+pub(super) struct Reading<'m> {
+    pub(super) message: &'m Message,
+    /// Method of a request, that of CSeq for a response; `None` when CSeq does not name it.
+    pub(super) method: Option<Method>,
+    pub(super) status: Option<Status>,
+    pub(super) cseq: Option<u32>,
+    /// Empty when there is none.
+    pub(super) from_tag: &'m [u8],
+    /// Empty when there is none.
+    pub(super) to_tag: &'m [u8],
+    pub(super) rseq: Option<u64>,
+    /// One key for each Via, topmost first.
+    pub(super) vias: SmallVec<[u32; 4]>,
+    /// What pairs requests and responses: the branch, or what RFC 2543 had instead.
+    pub(super) branch: u64,
+}
+
+impl<'m> Reading<'m> {
+    pub(super) fn of(message: &'m Message, seed: Seed) -> Self {
+        let cseq = message.cseq();
+        let method = match message.method() {
+            Some(method) => Some(method.clone()),
+            // Dahua devices leave the method of CSeq out.
+            None => cseq.filter(|c| !c.method.is_empty()).map(|c| Method::of(c.method)),
+        };
+        let status = message.status();
+        let from_tag = message.from_tag().unwrap_or_default();
+        let cseq = cseq.map(|c| c.number);
+        let mut vias = SmallVec::new();
+        let mut branch = 0;
+        for via in message.vias() {
+            if vias.is_empty() {
+                branch = branch_key(&via, from_tag, cseq, seed);
+            }
+            vias.push(via_key(&via, seed));
+        }
+        let reliable = status.is_some_and(Status::is_provisional);
+        Self {
+            message,
+            method,
+            status,
+            cseq,
+            from_tag,
+            to_tag: message.to_tag().unwrap_or_default(),
+            rseq: reliable.then(|| message.number(HeaderName::RSeq)).flatten(),
+            vias,
+            branch,
+        }
+    }
+
+    /// Who sent the request of the transaction, whichever way this message went.
+    pub(super) fn client(&self) -> Endpoint {
+        let envelope = &self.message.envelope;
+        if self.status.is_none() { envelope.from } else { envelope.to }
+    }
+
+    /// Who received the request of the transaction.
+    pub(super) fn server(&self) -> Endpoint {
+        let envelope = &self.message.envelope;
+        if self.status.is_none() { envelope.to } else { envelope.from }
+    }
+
+    pub(super) fn is(&self, method: &Method) -> bool {
+        self.method.as_ref() == Some(method)
+    }
+}
+
+/// Section 17.1.3 and 17.2.3: the branch when it is one, the RFC 2543 tuple otherwise.
+fn branch_key(via: &Via<'_>, from_tag: &[u8], cseq: Option<u32>, seed: Seed) -> u64 {
+    match via.branch().filter(|_| via.has_cookie()) {
+        Some(branch) => seed.hash(branch),
+        None => seed.hash((via.host, via.port, via.branch(), from_tag, cseq)),
+    }
+}
+
+/// A Via as proxies hand it on: gateways of NATs rewrite sent-by, but not the branch.
+fn via_key(via: &Via<'_>, seed: Seed) -> u32 {
+    match via.branch().filter(|_| via.has_cookie()) {
+        Some(branch) => seed.short(branch),
+        None => seed.short((via.host, via.port, via.branch())),
+    }
+}
