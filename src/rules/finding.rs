@@ -16,6 +16,26 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// The word of every output: `error`, `warning`, `info`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+
+    /// One step lower; `Info` stays.
+    #[must_use]
+    pub const fn lower(self) -> Self {
+        match self {
+            Self::Error => Self::Warning,
+            Self::Warning | Self::Info => Self::Info,
+        }
+    }
+}
+
 /// A place in a message that proves a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -1,0 +1,111 @@
+//! The reports of all flows become one: equal findings counted together, worst first.
+
+use std::collections::BTreeMap;
+
+use super::run::{Counts, Key, absorb};
+use super::{Finding, FlowReport, Rule, RuleIndex, Severity, numbered};
+use crate::model::{FlowId, MessageId};
+
+/// What the rules say of a whole run.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Groups of equal breaches, worst first, then by rule and time.
+    pub findings: Vec<Finding>,
+    /// What each rule that met its subject could judge, in order of code.
+    pub coverage: Vec<Coverage>,
+    /// Every single breach, by flow and message.
+    pub marks: Vec<Mark>,
+}
+
+impl Report {
+    /// The breaches at the messages of `flow`, each at its first place, in order of message.
+    pub fn marks_of(&self, flow: FlowId) -> &[Mark] {
+        let start = self.marks.partition_point(|mark| mark.flow < flow);
+        let end = self.marks.partition_point(|mark| mark.flow <= flow);
+        self.marks.get(start..end).unwrap_or_default()
+    }
+
+    /// The worst severity found.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.first().map(|finding| finding.severity)
+    }
+}
+
+/// One breach at its message: what rows of a list of messages are marked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The flow.
+    pub flow: FlowId,
+    /// The message where it happened.
+    pub message: MessageId,
+    /// The rule.
+    pub rule: RuleIndex,
+    /// Its kind.
+    pub kind: Option<&'static str>,
+    /// Its severity.
+    pub severity: Severity,
+}
+
+/// How often a rule could judge and how often not: "12 judged, 3 not decidable".
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// Subjects judged, with or without a finding.
+    pub judged: u64,
+    /// Subjects not decidable, by reason.
+    pub undecided: Vec<(&'static str, u64)>,
+}
+
+impl Coverage {
+    /// Subjects not decidable for any reason.
+    pub fn undecidable(&self) -> u64 {
+        self.undecided.iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// Joins the reports of flows. The result does not depend on their order.
+pub fn merge(reports: Vec<FlowReport>) -> Report {
+    let mut groups: BTreeMap<Key, Finding> = BTreeMap::new();
+    let mut counts: BTreeMap<RuleIndex, Counts> = BTreeMap::new();
+    let mut marks = Vec::new();
+    for report in reports {
+        for (rule, own) in report.coverage {
+            let all = counts.entry(rule).or_default();
+            all.judged += own.judged;
+            for (reason, count) in own.undecided {
+                *all.undecided.entry(reason).or_default() += count;
+            }
+        }
+        marks.extend(report.marks);
+        for (key, finding) in report.groups {
+            match groups.get_mut(&key) {
+                Some(known) => absorb(known, finding),
+                None => {
+                    groups.insert(key, finding);
+                }
+            }
+        }
+    }
+    let mut findings: Vec<(Key, Finding)> = groups.into_iter().collect();
+    findings.sort_by(|(a, x), (b, y)| {
+        (y.severity, a.rule, a.kind, x.first).cmp(&(x.severity, b.rule, b.kind, y.first))
+    });
+    marks.sort_by_key(|mark: &Mark| (mark.flow, mark.message, mark.rule, mark.kind));
+    Report {
+        findings: findings.into_iter().map(|(_, finding)| finding).collect(),
+        coverage: coverage(&counts),
+        marks,
+    }
+}
+
+fn coverage(counts: &BTreeMap<RuleIndex, Counts>) -> Vec<Coverage> {
+    numbered()
+        .filter_map(|(index, rule)| counts.get(&index).map(|counts| (rule, counts)))
+        .map(|(rule, counts)| Coverage {
+            rule,
+            judged: counts.judged,
+            undecided: counts.undecided.iter().map(|(reason, count)| (*reason, *count)).collect(),
+        })
+        .collect()
+}

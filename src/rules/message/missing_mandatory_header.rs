@@ -1,0 +1,58 @@
+//! M004: a header that every message must carry is absent.
+
+use super::{is_open_ended, speaks_rfc2543};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message};
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "M004",
+    name: "missing-mandatory-header",
+    aliases: &[],
+    statement: "A header that every SIP message must carry is absent.",
+    tier: Tier::Core,
+    severity: Severity::Error,
+    refs: &["RFC 3261 section 8.1.1", "RFC 3261 section 8.2.6.2", "RFC 3261 section 20 table 2"],
+    kinds: &[
+        ("via", Severity::Error),
+        ("from", Severity::Error),
+        ("to", Severity::Error),
+        ("call-id", Severity::Error),
+        ("cseq", Severity::Error),
+        ("max-forwards", Severity::Error),
+    ],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("missing_mandatory_header.md"),
+    checks: &[Check::Message(check)],
+};
+
+const ALWAYS: &[(HeaderName, &str)] = &[
+    (HeaderName::Via, "via"),
+    (HeaderName::From, "from"),
+    (HeaderName::To, "to"),
+    (HeaderName::CallId, "call-id"),
+    (HeaderName::CSeq, "cseq"),
+];
+
+fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
+    if is_open_ended(message) {
+        return Verdict::Undecided("header section without an end");
+    }
+    let me = found.subject;
+    let on_requests = message.is_request().then_some((HeaderName::MaxForwards, "max-forwards"));
+    for (name, kind) in ALWAYS.iter().copied().chain(on_requests) {
+        if message.value(name).is_some() {
+            continue;
+        }
+        found.add_kind(kind, || {
+            let title = format!("{} without {}", quote::what_to(message), name.as_str());
+            let breach = Breach::new(title).at(me, None, format!("no {} in it", name.as_str()));
+            if name == HeaderName::MaxForwards && speaks_rfc2543(message) {
+                // RFC 2543 did not ask for it.
+                return breach.at_most(Severity::Warning);
+            }
+            breach
+        });
+    }
+    Verdict::Judged
+}

@@ -1,0 +1,286 @@
+//! One flow under all rules: each subject once, every check in one pass.
+
+use std::collections::BTreeMap;
+
+use super::case::Reported;
+use super::{
+    Breach, Case, Check, Context, Finding, Found, Group, Place, Rule, RuleIndex, Selection,
+    Settings, Verdict, numbered, quote,
+};
+use crate::model::{CallFlow, DialogId, FlowId, FlowKind, MessageId, Note, TransactionId};
+use crate::sip::{Message, Method};
+use crate::transport::Completeness;
+
+/// Evidence kept of one finding: the first places and the last.
+pub(super) const EVIDENCE: usize = 5;
+
+/// What the rules say of one flow.
+#[derive(Debug, Default)]
+pub struct FlowReport {
+    /// Groups of equal breaches, with what they are counted together by across flows.
+    pub(super) groups: Vec<(Key, Finding)>,
+    /// Judged and undecided, by rule.
+    pub(super) coverage: BTreeMap<RuleIndex, Counts>,
+    /// Every breach, ungrouped.
+    pub(super) marks: Vec<super::Mark>,
+}
+
+impl FlowReport {
+    /// The findings of this flow alone, in the order in which they were met.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.groups.iter().map(|(_, finding)| finding)
+    }
+}
+
+/// How often a rule could judge, and why it could not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) judged: u64,
+    pub(super) undecided: BTreeMap<&'static str, u64>,
+}
+
+/// The fingerprint of a finding: rule, kind, sender, and dialog, registration or source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) rule: RuleIndex,
+    pub(super) kind: Option<&'static str>,
+    pub(super) sender: String,
+    pub(super) scope: Scope,
+}
+
+/// What a finding is about, for counting.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    /// One call or subscription.
+    Flow(FlowId),
+    /// One address-of-record or target.
+    Target(Vec<u8>),
+    /// All of a sender.
+    Sender,
+}
+
+/// Judges `flow` by every rule that is on.
+///
+/// Pure; flows may be judged in parallel and in any order.
+pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
+    let case = Case { flow, vantage: context.vantage, settings: context.settings };
+    let mut run = Run::new(flow, context);
+    for (id, entry) in flow.entries() {
+        if entry.note != Note::New {
+            continue;
+        }
+        let message = &entry.message;
+        let cut = cut_short(message.envelope.completeness);
+        run.each(id, |check, found| match check {
+            Check::Message(judge) => Some(match cut {
+                Some(reason) => Verdict::Undecided(reason),
+                None => judge(message, found),
+            }),
+            Check::Sighting(judge) => Some(judge(id, &case, found)),
+            _ => None,
+        });
+    }
+    for index in 0..flow.transactions.len() as u32 {
+        run.each(MessageId(0), |check, found| match check {
+            Check::Transaction(judge) => Some(judge(TransactionId(index), &case, found)),
+            _ => None,
+        });
+    }
+    for index in 0..flow.dialogs.len() as u32 {
+        run.each(MessageId(0), |check, found| match check {
+            Check::Dialog(judge) => Some(judge(DialogId(index), &case, found)),
+            _ => None,
+        });
+    }
+    for exchange in &flow.exchanges {
+        run.each(exchange.offer.message, |check, found| match check {
+            Check::Exchange(judge) => Some(judge(exchange, &case, found)),
+            _ => None,
+        });
+    }
+    run.each(MessageId(0), |check, found| match check {
+        Check::Flow(judge) => Some(judge(&case, found)),
+        _ => None,
+    });
+    run.finish()
+}
+
+/// Judges one message by itself; `each` is told the rule and the breach, in order of code.
+pub fn check_message(
+    message: &Message,
+    selection: &Selection,
+    each: &mut dyn FnMut(&'static Rule, Breach),
+) {
+    if cut_short(message.envelope.completeness).is_some() {
+        return;
+    }
+    let settings = Settings::default();
+    let mut sink = |reported: Reported| each(reported.index.rule(), reported.breach);
+    for (index, rule) in numbered().filter(|(index, _)| selection.is_on(*index)) {
+        for check in rule.checks {
+            let Check::Message(judge) = check else { continue };
+            let mut found = Found {
+                subject: MessageId(0),
+                settings: &settings,
+                rule,
+                index,
+                selection,
+                sink: &mut sink,
+            };
+            judge(message, &mut found);
+        }
+    }
+}
+
+/// Guard WHOLE: why a message cannot be judged by its text.
+fn cut_short(completeness: Completeness) -> Option<&'static str> {
+    match completeness {
+        // A lying Content-Length does not spoil the header section.
+        Completeness::Whole | Completeness::Desync => None,
+        Completeness::Truncated => Some("message cut by the snap length"),
+        Completeness::Gap => Some("octets of the message are missing"),
+    }
+}
+
+/// The rules that are on, and what they have said so far.
+struct Run<'a> {
+    flow: &'a CallFlow,
+    context: &'a Context<'a>,
+    rules: Vec<(RuleIndex, &'static Rule)>,
+    counts: Vec<Counts>,
+    reported: Vec<Reported>,
+}
+
+impl<'a> Run<'a> {
+    fn new(flow: &'a CallFlow, context: &'a Context<'a>) -> Self {
+        let rules: Vec<_> =
+            numbered().filter(|(index, _)| context.selection.is_on(*index)).collect();
+        let counts = vec![Counts::default(); rules.len()];
+        Self { flow, context, rules, counts, reported: Vec::new() }
+    }
+
+    /// Runs the checks that `judge` answers for; the others it leaves with `None`.
+    fn each(
+        &mut self,
+        subject: MessageId,
+        judge: impl Fn(&Check, &mut Found<'_>) -> Option<Verdict>,
+    ) {
+        let reported = &mut self.reported;
+        let mut sink = |one: Reported| reported.push(one);
+        for ((index, rule), counts) in self.rules.iter().zip(&mut self.counts) {
+            for check in rule.checks {
+                let mut found = Found {
+                    subject,
+                    settings: self.context.settings,
+                    rule,
+                    index: *index,
+                    selection: self.context.selection,
+                    sink: &mut sink,
+                };
+                match judge(check, &mut found) {
+                    None | Some(Verdict::Moot) => {}
+                    Some(Verdict::Judged) => counts.judged += 1,
+                    Some(Verdict::Undecided(reason)) => {
+                        *counts.undecided.entry(reason).or_default() += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> FlowReport {
+        let mut report = FlowReport::default();
+        for ((index, _), counts) in self.rules.iter().zip(self.counts) {
+            if counts != Counts::default() {
+                report.coverage.insert(*index, counts);
+            }
+        }
+        for reported in self.reported {
+            enter(&mut report, self.flow, reported);
+        }
+        report
+    }
+}
+
+/// Adds a breach to the finding it repeats, or as a finding of its own.
+fn enter(report: &mut FlowReport, flow: &CallFlow, reported: Reported) {
+    let Reported { index, kind, severity, breach } = reported;
+    let Some((at, ..)) = breach.places.first() else { return };
+    let message = flow.message(*at);
+    let time = message.envelope.time;
+    let rule = index.rule();
+    report.marks.push(super::Mark { flow: flow.id, message: *at, rule: index, kind, severity });
+
+    let sender = quote::sender(message, rule.group == Group::Source);
+    let key = Key { rule: index, kind, sender: sender.key, scope: scope_of(flow, message, rule) };
+    let places = breach.places.into_iter().map(|(message, span, note)| Place {
+        flow: flow.id,
+        message,
+        span,
+        note,
+    });
+    let finding = Finding {
+        rule,
+        kind,
+        severity,
+        title: breach.title,
+        sender: sender.shown,
+        hop: quote::hop(message),
+        evidence: places.take(EVIDENCE).collect(),
+        count: 1,
+        first: time,
+        last: time,
+    };
+    match report.groups.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, known)) => absorb(known, finding),
+        None => report.groups.push((key, finding)),
+    }
+}
+
+/// Counts `other` into `finding`; the later place takes the last seat once all are taken.
+pub(super) fn absorb(finding: &mut Finding, other: Finding) {
+    let later = finding.first <= other.first;
+    finding.count += other.count;
+    finding.severity = finding.severity.max(other.severity);
+    let (mut head, tail) = if later {
+        (std::mem::take(&mut finding.evidence), other.evidence)
+    } else {
+        finding.title = other.title;
+        finding.hop = other.hop;
+        (other.evidence, std::mem::take(&mut finding.evidence))
+    };
+    for place in tail {
+        if head.len() == EVIDENCE {
+            head.pop();
+        }
+        head.push(place);
+    }
+    finding.evidence = head;
+    finding.first = finding.first.min(other.first);
+    finding.last = finding.last.max(other.last);
+}
+
+/// What equal breaches are counted together by.
+fn scope_of(flow: &CallFlow, message: &Message, rule: &Rule) -> Scope {
+    match rule.group {
+        Group::Sender | Group::Source => Scope::Sender,
+        Group::Flow => match kind_of(flow) {
+            FlowKind::Call | FlowKind::Subscription => Scope::Flow(flow.id),
+            FlowKind::Registration | FlowKind::Other => {
+                let to = message.to().map_or_else(Vec::new, |to| to.uri.to_vec());
+                Scope::Target(to)
+            }
+        },
+    }
+}
+
+/// The kind of a flow by its first request, as far as counting needs it.
+fn kind_of(flow: &CallFlow) -> FlowKind {
+    let method = flow.transactions.first().map(|transaction| &transaction.method);
+    match method {
+        Some(Method::Register) => FlowKind::Registration,
+        Some(Method::Message | Method::Options | Method::Publish) => FlowKind::Other,
+        Some(Method::Subscribe | Method::Notify) => FlowKind::Subscription,
+        _ => FlowKind::Call,
+    }
+}

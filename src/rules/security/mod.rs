@@ -1,0 +1,3 @@
+//! What endangers the network or its users (X).
+
+pub(super) mod scanner_user_agent;

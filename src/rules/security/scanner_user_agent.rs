@@ -1,0 +1,84 @@
+//! X001: a request signed by a scanning tool.
+
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message};
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "X001",
+    name: "scanner-user-agent",
+    aliases: &[],
+    statement: "A request carries the signature of a SIP scanning or attack tool.",
+    tier: Tier::Core,
+    severity: Severity::Warning,
+    refs: &["practice: SIPVicious and similar tools", "RFC 3261 section 20.41"],
+    kinds: &[],
+    pedantic: &[],
+    group: Group::Source,
+    page: include_str!("scanner_user_agent.md"),
+    checks: &[Check::Message(check)],
+};
+
+/// Names that tools give themselves in User-Agent, in lower case.
+const AGENTS: &[&str] = &[
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sundayddr",
+    "sip-scan",
+    "sipcli",
+    "sipsak",
+    "iwar",
+    "sivus",
+    "smap",
+    "pplsip",
+    "vaxsipuseragent",
+    "vaxipuseragent",
+    "siparmyknife",
+    "sippts",
+    "sipptk",
+    "gulp",
+    "svmap",
+    "svwar",
+    "svcrack",
+];
+
+/// Names long enough to mean the tool wherever they stand, in lower case.
+const ANYWHERE: &[&str] = &["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"];
+
+fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
+    if !message.is_request() {
+        return Verdict::Moot;
+    }
+    let own: &[String] = &found.settings.scanners;
+    let agent = message.value(HeaderName::UserAgent).and_then(|value| {
+        let known = AGENTS.iter().copied().chain(own.iter().map(String::as_str));
+        search(value, known).map(|name| (HeaderName::UserAgent, name))
+    });
+    let sign = agent.or_else(|| {
+        [HeaderName::From, HeaderName::To, HeaderName::CallId].into_iter().find_map(|header| {
+            let value = message.value(header)?;
+            search(value, ANYWHERE.iter().copied()).map(|name| (header, name))
+        })
+    });
+    let Some((header, name)) = sign else { return Verdict::Judged };
+    let me = found.subject;
+    let is_trusted = found.settings.trusted.contains(&message.envelope.from.ip);
+    found.add(|| {
+        let title = format!("{} signed {name}, in {}", quote::what(message), header.as_str());
+        let breach = Breach::new(title).at(me, quote::field(message, header), "the signature");
+        if is_trusted { breach.at_most(Severity::Info) } else { breach }
+    });
+    Verdict::Judged
+}
+
+/// The first of `names` that `value` contains in any case.
+fn search<'n>(value: &[u8], names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    names.into_iter().find(|name| {
+        let name = name.as_bytes();
+        let first = name.first().copied().unwrap_or_default();
+        value.windows(name.len()).any(|part| {
+            part.first().is_some_and(|octet| octet.eq_ignore_ascii_case(&first))
+                && part.eq_ignore_ascii_case(name)
+        })
+    })
+}
