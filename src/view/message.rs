@@ -2,8 +2,16 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style as Paint;
+
+use super::explain::explain;
 use super::frames::Files;
-use super::{MessageRow, Style};
+use super::secret::{self, MASK, Part};
+use super::style::{self, Coloring};
+use super::text::in_charset;
+use super::visible::{elide, pad, visible};
+use super::{MessageRow, Relation, Style};
+use crate::sip::{HeaderName, Message};
 
 /// How much of a message is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +33,194 @@ pub fn write(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let _ = (row, detail, files, style, out);
-    Ok(())
+    line(row, files, style, out)?;
+    if detail == Detail::Line {
+        return Ok(());
+    }
+    for line in lines(row.message) {
+        let text = in_charset(&line.text, style.charset);
+        writeln!(out, "    {}", style.paint(line.paint(), &text))?;
+        if detail == Detail::Explained
+            && let Some(text) = line.field.and_then(|field| explain(row.message, field))
+        {
+            let text = in_charset(&text, style.charset);
+            writeln!(out, "      {} {}", style.glyph("└", "`"), style.paint(style::DIM, &text))?;
+        }
+    }
+    writeln!(out)
+}
+
+/// Frame, time, hop, transport, first line, Call-ID, notes.
+fn line(
+    row: &MessageRow<'_>,
+    files: Files<'_>,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let message = row.message;
+    let envelope = &message.envelope;
+    let mut text = format!(
+        "{:>5} {} {} {:<4}",
+        files.frame(envelope.frame),
+        style.time.time_of_day(envelope.time, 6),
+        pad(&format!("{} > {}", envelope.from, envelope.to), 31),
+        envelope.transport.word(),
+    );
+    text.push(' ');
+    text.push_str(&first_line(message));
+    text.push_str("  ");
+    text.push_str(&visible(message.call_id().unwrap_or_default()));
+    for note in notes(row, files) {
+        text.push_str("  ");
+        text.push_str(&note);
+    }
+    let text = elide(&in_charset(&text, style.charset), style.width, style.glyph("…", "~"));
+    let paint = if style.coloring == Coloring::None { Paint::new() } else { class_paint(message) };
+    writeln!(out, "{}", style.paint(paint, &text))
+}
+
+/// The first line with secrets masked; a response names the method it answers.
+fn first_line(message: &Message) -> String {
+    if message.is_request() {
+        let secrets = secret::places(message);
+        let line = masked(message, &secrets, 0..message.start_line().len());
+        return line.trim_end_matches("SIP/2.0").trim_end().to_owned();
+    }
+    let status = message.status().map_or(0, |status| status.0);
+    let reason = visible(message.reason().unwrap_or_default());
+    let method = message.cseq().map(|cseq| visible(cseq.method)).unwrap_or_default();
+    format!("{status} {reason} ({method})")
+}
+
+/// Words on what is special about a message: relation, completeness, findings.
+fn notes(row: &MessageRow<'_>, files: Files<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(relation) = row.relation {
+        let frame = files.frame(relation.frame());
+        notes.push(match relation {
+            Relation::Retransmission(_) => format!("[retransmission of {frame}]"),
+            Relation::Duplicate(_) => format!("[duplicate of {frame}]"),
+            Relation::Forwarded(_) => format!("[forwarded from {frame}]"),
+        });
+    } else if let Some(note) = row.note() {
+        notes.push(format!("[{note}]"));
+    }
+    if !row.findings.is_empty() {
+        notes.push(format!("[{}]", row.findings.join(" ")));
+    }
+    notes
+}
+
+fn class_paint(message: &Message) -> Paint {
+    match message.status().map(|status| status.0 / 100) {
+        None => style::REQUEST,
+        Some(1) => style::PROVISIONAL,
+        Some(2) => style::SUCCESS,
+        Some(3) => style::REDIRECT,
+        Some(_) => style::FAILURE,
+    }
+}
+
+/// A line of a message.
+pub(super) struct TextLine {
+    /// Its place in the text of the message, without line end.
+    pub(super) range: std::ops::Range<usize>,
+    /// What is shown.
+    pub(super) text: String,
+    /// The header field that begins in it.
+    pub(super) field: Option<usize>,
+    /// What it is part of.
+    pub(super) part: LinePart,
+}
+
+/// What a line of a message is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinePart {
+    Start,
+    Head,
+    Body,
+}
+
+impl TextLine {
+    fn paint(&self) -> Paint {
+        match self.part {
+            LinePart::Start => style::BOLD,
+            LinePart::Head | LinePart::Body => Paint::new(),
+        }
+    }
+}
+
+/// The text of `message` line by line, safe to show: control octets escaped, secrets masked, a
+/// body in another charset decoded.
+pub(super) fn lines(message: &Message) -> Vec<TextLine> {
+    let text = message.text();
+    let secrets = secret::places(message);
+    let body = message.body_span().range();
+    let charset = charset(message);
+    let mut lines = Vec::new();
+    let mut fields = message.fields().iter().enumerate().peekable();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = text.get(at..).unwrap_or_default();
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let whole = rest.get(..len).unwrap_or_default();
+        let shown = whole.strip_suffix(b"\n").unwrap_or(whole);
+        let shown = shown.strip_suffix(b"\r").unwrap_or(shown);
+        let range = at..at + shown.len();
+        let in_body = body.start <= at && !body.is_empty();
+        let decoded = charset.filter(|_| in_body && !shown.is_ascii());
+        let line = match decoded {
+            Some(charset) => visible(charset.decode_without_bom_handling(shown).0.as_bytes()),
+            None => masked(message, &secrets, range.clone()),
+        };
+        // Fields stand in order, so one pass finds the one that begins in each line.
+        while fields.next_if(|(_, field)| (field.name_span.start as usize) < at).is_some() {}
+        let here = fields.peek().filter(|(_, field)| field.name_span.start as usize == at);
+        let field = here.map(|(place, _)| *place);
+        let part = match (at, in_body) {
+            (0, _) => LinePart::Start,
+            (_, true) => LinePart::Body,
+            (_, false) => LinePart::Head,
+        };
+        lines.push(TextLine { range, text: line, field, part });
+        at += len;
+    }
+    lines
+}
+
+/// Octets of `message` as text for people, with secrets masked.
+pub(super) fn masked(
+    message: &Message,
+    secrets: &[std::ops::Range<usize>],
+    range: std::ops::Range<usize>,
+) -> String {
+    secret::parts(secrets, range)
+        .into_iter()
+        .map(|(range, part)| match part {
+            Part::Open => visible(message.text().get(range).unwrap_or_default()),
+            Part::Secret => MASK.to_owned(),
+        })
+        .collect()
+}
+
+/// The charset the body states, when it is not UTF-8: cameras write GB 2312.
+fn charset(message: &Message) -> Option<&'static encoding_rs::Encoding> {
+    let body = message.body();
+    if std::str::from_utf8(body).is_ok() {
+        return None;
+    }
+    let head = body.get(..body.len().min(200)).unwrap_or_default();
+    let stated = value_after(head, b"encoding=")
+        .or_else(|| value_after(message.value(HeaderName::ContentType)?, b"charset="));
+    // A declaration says GB2312 where the text is GB18030; the superset reads both.
+    encoding_rs::Encoding::for_label(stated.unwrap_or(b"gb18030"))
+        .filter(|charset| stated.is_some() && *charset != encoding_rs::UTF_8)
+}
+
+fn value_after<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let at = memchr::memmem::find(text, name)? + name.len();
+    let value = text.get(at..)?;
+    let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
+    let len = value.iter().position(|b| b"\"'; ?>".contains(b)).unwrap_or(value.len());
+    value.get(..len)
 }

@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 
 use super::frames::Files;
-use super::message::Detail;
-use super::{Format, MessageRow, Style};
+use super::json::{self, message::KEYS, message::MessageWriter};
+use super::message::{self, Detail};
+use super::{Format, MessageRow, Style, csv};
+use crate::limits::Tally;
 
 /// Writes rows of messages in one format; [`Messages::begin`] first, [`Messages::end`] last.
 pub struct Messages<'a> {
@@ -12,28 +14,60 @@ pub struct Messages<'a> {
     detail: Detail,
     style: Style,
     files: Files<'a>,
+    writer: MessageWriter,
+    line: Vec<u8>,
+    rows: u64,
 }
 
 impl<'a> Messages<'a> {
     /// A writer; `detail` counts for text only.
     pub fn new(format: Format, detail: Detail, style: Style, files: &'a [String]) -> Self {
-        Self { format, detail, style, files: Files(files) }
+        Self {
+            format,
+            detail,
+            style,
+            files: Files(files),
+            writer: MessageWriter::default(),
+            line: Vec::with_capacity(1024),
+            rows: 0,
+        }
     }
 
     /// What stands before the first row.
     pub fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let _ = (self.format, out);
-        Ok(())
+        match self.format {
+            Format::Json => json::open("messages", out),
+            Format::Csv => csv::row(KEYS.iter().map(|key| key.as_bytes()), out),
+            Format::Ndjson | Format::Text => Ok(()),
+        }
     }
 
     /// One message.
     pub fn row(&mut self, row: &MessageRow<'_>, out: &mut dyn Write) -> io::Result<()> {
-        super::message::write(row, self.detail, self.files, &self.style, out)
+        self.rows += 1;
+        self.line.clear();
+        match self.format {
+            Format::Text => {
+                return message::write(row, self.detail, self.files, &self.style, out);
+            }
+            Format::Json => {
+                self.line.extend_from_slice(if self.rows == 1 { b"\n" } else { b",\n" });
+                self.writer.json(row, self.files, &mut self.line);
+            }
+            Format::Ndjson => {
+                self.writer.json(row, self.files, &mut self.line);
+                self.line.push(b'\n');
+            }
+            Format::Csv => self.writer.csv(row, self.files, &mut self.line),
+        }
+        out.write_all(&self.line)
     }
 
     /// What stands behind the last row.
-    pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let _ = (self.format, out);
-        Ok(())
+    pub fn end(&mut self, tally: &Tally, out: &mut dyn Write) -> io::Result<()> {
+        match self.format {
+            Format::Json => json::close(tally, out),
+            Format::Csv | Format::Ndjson | Format::Text => Ok(()),
+        }
     }
 }

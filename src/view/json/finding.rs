@@ -1,0 +1,100 @@
+//! A finding as a row of machine output.
+
+use serde::Serialize;
+
+use super::Record;
+use crate::rules::{Finding, Place};
+use crate::view::check::{evidence_text, help};
+use crate::view::clock::Rfc3339;
+use crate::view::json::octets;
+use crate::view::ladder::severity_word;
+use crate::view::subject::Subject;
+
+/// One group of equal breaches: a row of `siplens check`.
+#[derive(Serialize)]
+#[allow(missing_docs)]
+pub struct FindingRecord<'a> {
+    pub rule: &'static str,
+    pub code: &'static str,
+    pub kind: Option<&'static str>,
+    pub severity: &'static str,
+    pub title: &'a str,
+    pub call_id: String,
+    pub sender: &'a str,
+    pub hop: &'a str,
+    pub evidence: Vec<EvidenceRecord<'a>>,
+    pub frames: Vec<u64>,
+    pub refs: &'static [&'static str],
+    pub help: String,
+    pub count: u64,
+    pub first: String,
+    pub last: String,
+}
+
+/// One place that proves a finding.
+#[derive(Serialize)]
+#[allow(missing_docs)]
+pub struct EvidenceRecord<'a> {
+    pub frame: u64,
+    pub file: &'a str,
+    pub time: String,
+    pub call_id: String,
+    pub offset: Option<u32>,
+    pub len: Option<u32>,
+    pub text: Option<String>,
+    pub note: &'a str,
+}
+
+impl Record for FindingRecord<'_> {
+    const LIST: &'static str = "findings";
+    const KEYS: &'static [&'static str] = &[
+        "rule", "code", "kind", "severity", "title", "call_id", "sender", "hop", "evidence",
+        "frames", "refs", "help", "count", "first", "last",
+    ];
+}
+
+/// Keys of one piece of evidence, in order.
+pub const EVIDENCE_KEYS: &[&str] =
+    &["frame", "file", "time", "call_id", "offset", "len", "text", "note"];
+
+impl<'a> FindingRecord<'a> {
+    /// Of `finding`.
+    pub fn of(subject: &Subject<'a>, finding: &'a Finding) -> Self {
+        let evidence: Vec<_> =
+            finding.evidence.iter().map(|place| EvidenceRecord::of(subject, place)).collect();
+        Self {
+            rule: finding.rule.name,
+            code: finding.rule.code,
+            kind: finding.kind,
+            severity: severity_word(finding.severity),
+            title: &finding.title,
+            call_id: evidence.first().map(|first| first.call_id.clone()).unwrap_or_default(),
+            sender: &finding.sender,
+            hop: &finding.hop,
+            frames: evidence.iter().map(|place| place.frame).collect(),
+            evidence,
+            refs: finding.rule.refs,
+            help: help(finding.rule),
+            count: finding.count,
+            first: Rfc3339::text(finding.first),
+            last: Rfc3339::text(finding.last),
+        }
+    }
+}
+
+impl<'a> EvidenceRecord<'a> {
+    fn of(subject: &Subject<'a>, place: &'a Place) -> Self {
+        let flow = subject.flow(place.flow);
+        let message = flow.message(place.message);
+        Self {
+            frame: message.envelope.frame.number,
+            file: subject.files.file(message.envelope.frame),
+            time: Rfc3339::text(message.envelope.time),
+            call_id: octets(flow.call_id()).into_owned(),
+            offset: place.span.map(|span| span.start),
+            len: place.span.map(|span| span.end.saturating_sub(span.start)),
+            text: place.span.map(|span| evidence_text(message, span)),
+            note: &place.note,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What may be written on an arrow, from the most telling to the shortest.
+
+use crate::view::ladder::{Arrow, Class};
+use crate::view::style::Charset;
+use crate::view::visible::{columns, elide, visible_ascii};
+
+/// Labels of one arrow.
+pub(super) struct Labels {
+    /// Choices in order, each with what it leaves out and lines below must say.
+    choices: Vec<(String, Vec<String>)>,
+}
+
+impl Labels {
+    /// One label.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { choices: vec![(text.to_owned(), Vec::new())] }
+    }
+
+    /// The first choice that fits into `room` columns with what is left for lines below; the last
+    /// one cut when none fits; `None` where cutting would leave nothing to read.
+    pub(super) fn fitting(&self, room: usize, ellipsis: &str) -> Option<(String, Vec<String>)> {
+        if let Some(choice) = self.choices.iter().find(|(text, _)| columns(text) <= room) {
+            return Some(choice.clone());
+        }
+        let (text, below) = self.choices.last()?;
+        // Three octets of a status, or enough of a method to know it.
+        (6 <= room).then(|| (elide(text, room, ellipsis), below.clone()))
+    }
+
+    /// The most telling label.
+    pub(super) fn longest(&self) -> &str {
+        self.choices.first().map_or("", |(text, _)| text)
+    }
+}
+
+/// Labels of `arrow`.
+pub(super) fn labels(arrow: &Arrow, charset: Charset) -> Labels {
+    let safe = |text: &str| in_charset(text, charset);
+    let label = safe(&arrow.label());
+    let remarks: String = arrow.remarks().iter().map(|words| format!(" [{words}]")).collect();
+    let remarks = safe(&remarks);
+    let below_remarks = || -> Vec<String> {
+        Some(remarks.trim().to_owned()).filter(|text| !text.is_empty()).into_iter().collect()
+    };
+    let mut choices = Vec::new();
+    let mut bare = vec![label.clone(), safe(&arrow.head)];
+    if arrow.class != Class::Request {
+        bare.extend(arrow.head.split(' ').next().map(safe));
+    }
+    bare.dedup();
+    match &arrow.sdp {
+        Some(sdp) => {
+            for text in [&sdp.full, &sdp.short, &sdp.brief] {
+                choices.push((format!("{label} ({}){remarks}", safe(text)), Vec::new()));
+            }
+            let mut below = vec![safe(&sdp.short)];
+            choices.push((format!("{label} (SDP){remarks}"), below.clone()));
+            below.extend(below_remarks());
+            for text in bare {
+                choices.push((format!("{text} (SDP)"), below.clone()));
+                choices.push((text, below.clone()));
+            }
+        }
+        None => {
+            choices.push((format!("{label}{remarks}"), Vec::new()));
+            choices.extend(bare.into_iter().map(|text| (text, below_remarks())));
+        }
+    }
+    Labels { choices }
+}
+
+/// `text` with the characters of `charset` only.
+pub(crate) fn in_charset(text: &str, charset: Charset) -> String {
+    match charset {
+        Charset::Unicode => text.to_owned(),
+        Charset::Ascii => visible_ascii(text.as_bytes()),
+    }
+}
