@@ -6,4 +6,81 @@ pub mod closing;
 pub mod facts;
 pub mod filter;
 pub mod output;
+pub mod pages;
 pub mod window;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// How a run ended; see the exit status in docs/cli.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// As wanted.
+    Fine,
+    /// Findings at or above `--fail-on`.
+    Findings,
+    /// The input holds nothing of what was asked for.
+    Empty,
+    /// An input could not be read, or not to its end.
+    Unreadable,
+    /// Ctrl-C, after showing what there was.
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Fine => 0,
+            Outcome::Findings => 1,
+            Outcome::Unreadable => 3,
+            Outcome::Empty => 4,
+            Outcome::Interrupted => 130,
+        })
+    }
+}
+
+/// Exit code of wrong usage, and of output that cannot be written.
+const USAGE: u8 = 2;
+
+/// Runs the program on the arguments of the process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and mistakes alike; where they cannot be printed, the exit code still tells.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    match run(&cli) {
+        Ok(outcome) => outcome.into(),
+        // Whoever reads has read enough: `siplens messages a.pcap | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "siplens: {error:#}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    match &cli.command {
+        Command::Rules(args) => pages::rules(args),
+        Command::Explain(args) => pages::explain(args),
+        Command::Completions(args) => pages::completions(args),
+        Command::Man => pages::man(),
+        _ => Ok(Outcome::Fine),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,273 @@
+//! The edge: flags, exit codes, what is said when something is wrong.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::program::{finished, program, run, run_on, sample};
+
+const CALL: &str = "samples/call.pcap";
+
+#[test]
+fn a_good_run_is_0_and_ends_with_what_was_read() {
+    let run = run(&["list", CALL]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let last = run.err.lines().last().unwrap();
+    assert!(last.contains("29 SIP messages in"), "{last}");
+}
+
+#[test]
+fn findings_are_1_from_fail_on_upward() {
+    let arguments = ["check", "samples/rejects.pcap", "--fail-on"];
+    let code = |level: &str| run(&[&arguments[..], &[level]].concat()).code;
+    assert_eq!(code("info"), 1);
+    assert_eq!(code("never"), 0);
+    assert_eq!(run(&["check", CALL, "--fail-on", "error"]).code, 0);
+}
+
+#[test]
+fn a_severity_can_be_changed() {
+    let worst = |level: &str| {
+        let severity = format!("all={level}");
+        run(&["check", "samples/rejects.pcap", "--severity", &severity]).code
+    };
+    assert_eq!(worst("error"), 1);
+    assert_eq!(worst("info"), 0);
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for args in [
+        &["list"][..],
+        &["list", "--no-such-option", CALL],
+        &["no-such-command"],
+        &["list", "-f", "status == x", CALL],
+        &["list", "--status", "busy", CALL],
+        &["list", "--since", "noon", CALL],
+        &["list", "--memory", "much", CALL],
+        &["check", "--severity", "M014", CALL],
+    ] {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{args:?}: {}", run.err);
+        assert!(!run.err.is_empty(), "{args:?}");
+        assert!(run.out.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn an_unknown_rule_is_2_and_names_the_nearest() {
+    for args in [
+        &["check", "--select", "cseq-method-missmatch", CALL][..],
+        &["check", "--ignore", "cseq-method-missmatch", CALL],
+        &["check", "--severity", "cseq-method-missmatch=info", CALL],
+        &["explain", "cseq-method-missmatch"],
+    ] {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{args:?}");
+        assert!(run.err.contains("cseq-method-mismatch"), "{args:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_missing_file_is_3_and_named() {
+    let run = run(&["list", "samples/no-such-file.pcap"]);
+    assert_eq!(run.code, 3);
+    assert!(run.err.contains("siplens: cannot read samples/no-such-file.pcap"), "{}", run.err);
+}
+
+#[test]
+fn what_is_no_capture_is_3() {
+    let run = run(&["list", "Cargo.toml"]);
+    assert_eq!(run.code, 3);
+    assert!(run.err.contains("cannot read Cargo.toml"), "{}", run.err);
+}
+
+#[test]
+fn a_cut_file_is_3_after_all_that_could_be_read() {
+    let run = run(&["messages", "samples/truncated-file.pcap"]);
+    assert_eq!(run.code, 3, "{}", run.err);
+    assert_eq!(run.out.matches("REGISTER").count(), 8, "{}", run.out);
+    assert!(run.err.contains("truncated-file.pcap"), "{}", run.err);
+}
+
+#[test]
+fn a_readable_file_beside_a_missing_one_is_shown() {
+    let run = run(&["list", CALL, "samples/no-such-file.pcap"]);
+    assert_eq!(run.code, 3);
+    assert!(run.out.contains("INVITE"), "{}", run.out);
+    assert!(run.err.contains("no-such-file.pcap"), "{}", run.err);
+}
+
+#[test]
+fn nothing_of_what_was_asked_for_is_4() {
+    for args in [
+        &["list", "samples/empty.pcap"][..],
+        &["messages", "samples/empty.pcap"],
+        &["check", "samples/empty.pcap"],
+        &["ladder", CALL, "--call-id", "no such call"],
+        &["registrations", "samples/one-direction.pcap", "--method", "SUBSCRIBE"],
+    ] {
+        assert_eq!(run(args).code, 4, "{args:?}");
+        let allowed = run(&[args, &["--allow-empty"]].concat());
+        assert_eq!(allowed.code, 0, "{args:?}: {}", allowed.err);
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_the_run_quietly() {
+    let mut child = program()
+        .args(["messages", "-v", "samples/rejects.pcap", "samples/gb28181-camera.pcap"])
+        .args(["samples/call.pcap", "samples/failures.pcap", "samples/transfer.pcap"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert!(!line.is_empty());
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn standard_input_is_an_input() {
+    let octets = fs::read(sample("call.pcap")).unwrap();
+    let piped = run_on(&octets, &["messages", "--format", "csv", "-"]);
+    let named = run(&["messages", "--format", "csv", CALL]);
+    assert_eq!(piped.code, 0, "{}", piped.err);
+    let rows = |text: &str| text.replace(CALL, "-").lines().count();
+    assert_eq!(rows(&piped.out), rows(&named.out));
+    assert_eq!(piped.out.lines().count(), 30);
+}
+
+#[test]
+fn r_names_an_input_as_tcpdump_has_it() {
+    assert_eq!(run(&["list", "-r", CALL]).out, run(&["list", CALL]).out);
+}
+
+#[test]
+fn c_stops_after_so_many_messages() {
+    let run = run(&["messages", "--format", "ndjson", "-c", "3", CALL]);
+    assert_eq!(run.code, 0);
+    assert_eq!(run.out.lines().count(), 3);
+}
+
+#[test]
+fn filters_choose_calls_and_messages() {
+    let rows = |args: &[&str]| {
+        let all = [args, &["--format", "ndjson", "samples/failures.pcap"]].concat();
+        run(&all).out.lines().count()
+    };
+    assert_eq!(rows(&["list"]), 6);
+    assert_eq!(rows(&["list", "--method", "INVITE"]), 5);
+    assert_eq!(rows(&["list", "-f", "status == 486"]), 1);
+    assert_eq!(rows(&["list", "-f", "nobody"]), 1);
+    assert_eq!(rows(&["list", "--status", "302", "--method", "REGISTER"]), 0);
+    assert_eq!(rows(&["messages", "-f", "status >= 300 && status < 400"]), 1);
+}
+
+#[test]
+fn since_and_until_leave_out_what_is_outside() {
+    let rows = |args: &[&str]| {
+        let all = [&["messages", "--format", "ndjson", CALL][..], args].concat();
+        run(&all).out.lines().count()
+    };
+    let first = rows(&["--until", "4s"]);
+    let second = rows(&["--since", "4s"]);
+    assert!(0 < first && 0 < second, "{first} and {second}");
+    assert_eq!(first + second, 29);
+}
+
+#[test]
+fn colors_appear_when_asked_for_only() {
+    let colored = |command: &mut std::process::Command| finished(command).out.contains('\u{1b}');
+    assert!(!colored(program().args(["list", CALL])));
+    assert!(colored(program().args(["list", "--color", "always", CALL])));
+    assert!(!colored(program().args(["list", "--color", "never", CALL])));
+    assert!(!colored(program().args(["list", CALL]).env("NO_COLOR", "1")));
+}
+
+#[test]
+fn no_line_is_wider_than_asked_for() {
+    for width in ["60", "80", "120"] {
+        let run = run(&["ladder", "--width", width, "samples/transfer.pcap"]);
+        let limit: usize = width.parse().unwrap();
+        for line in run.out.lines() {
+            assert!(line.chars().count() <= limit, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn ascii_is_ascii() {
+    for command in ["list", "ladder", "check", "messages"] {
+        let run = run(&[command, "--ascii", "samples/rejects.pcap", "--fail-on", "never"]
+            .into_iter()
+            .filter(|word| command == "check" || !["--fail-on", "never"].contains(word))
+            .collect::<Vec<_>>());
+        assert!(run.out.is_ascii(), "{command}: {}", run.out);
+    }
+}
+
+#[test]
+fn quiet_says_nothing_beside_the_output() {
+    assert_eq!(run(&["list", "-q", CALL]).err, "");
+}
+
+#[test]
+fn output_goes_to_the_file_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let run = run(&["report", "-o", file.to_str().unwrap(), CALL]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(run.out, "");
+    let html = fs::read_to_string(&file).unwrap();
+    assert!(html.starts_with("<!"), "{}", html.chars().take(80).collect::<String>());
+    assert!(!html.contains("http://") || html.contains("www.w3.org"), "no address to load from");
+}
+
+#[test]
+fn a_directory_is_all_captures_in_it() {
+    let run = run(&["list", "--format", "ndjson", "samples"]);
+    let single = self::run(&["list", "--format", "ndjson", CALL]);
+    assert!(single.out.lines().count() < run.out.lines().count());
+}
+
+#[test]
+fn pages_need_no_capture() {
+    for args in [
+        &["rules"][..],
+        &["rules", "--format", "ndjson"],
+        &["explain", "M014"],
+        &["explain", "cseq-method-mismatch"],
+        &["man"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["--version"],
+        &["--help"],
+        &["check", "--help"],
+    ] {
+        let run = run(args);
+        assert_eq!(run.code, 0, "{args:?}: {}", run.err);
+        assert!(!run.out.is_empty(), "{args:?}");
+    }
+    assert_eq!(run(&["explain", "M014"]).out, run(&["explain", "cseq-method-mismatch"]).out);
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_output() {
+    for args in [&["check", "--fail-on", "never"][..], &["list"], &["messages"], &["ladder"]] {
+        let with = |jobs: &str| {
+            let more = ["--jobs", jobs, "samples/rejects.pcap", "samples/failures.pcap"];
+            run(&[args, &more].concat()).out
+        };
+        let one = with("1");
+        for jobs in ["2", "3", "8"] {
+            assert_eq!(one, with(jobs), "{args:?} with {jobs} jobs");
+        }
+    }
+}
