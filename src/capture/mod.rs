@@ -1,1 +1,2 @@
 //! EDGE: where frames come from.
+pub mod text;

@@ -10,7 +10,7 @@ const RETRY_RANDOM: [u8; 32] = [
 
 /// What a handshake message says to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Handshake {
+pub(super) enum Handshake {
     /// ClientHello.
     ClientHello(ClientHello),
     /// ServerHello.
@@ -31,35 +31,35 @@ pub enum Handshake {
 
 /// The parts of a ClientHello that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientHello {
+pub(super) struct ClientHello {
     /// Names the connection in the key log.
-    pub random: ClientRandom,
+    pub(super) random: ClientRandom,
     /// Session to resume, maybe empty.
-    pub session: Box<[u8]>,
+    pub(super) session: Box<[u8]>,
     /// Ticket to resume with (RFC 5077).
-    pub ticket: Box<[u8]>,
+    pub(super) ticket: Box<[u8]>,
     /// Server name asked for (RFC 6066 section 3).
-    pub server_name: Option<String>,
+    pub(super) server_name: Option<String>,
 }
 
 /// The parts of a ServerHello that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerHello {
+pub(super) struct ServerHello {
     /// Server random.
-    pub random: [u8; 32],
+    pub(super) random: [u8; 32],
     /// Session identifier, maybe empty.
-    pub session: Box<[u8]>,
+    pub(super) session: Box<[u8]>,
     /// Cipher suite number.
-    pub suite: u16,
+    pub(super) suite: u16,
     /// 0x0303 for TLS 1.2, 0x0304 for TLS 1.3.
-    pub version: u16,
+    pub(super) version: u16,
     /// encrypt_then_mac was agreed (RFC 7366).
-    pub encrypt_then_mac: bool,
+    pub(super) encrypt_then_mac: bool,
 }
 
 /// Takes the first handshake message off `bytes`: its meaning and its length with header.
 /// `None` when it is not all there.
-pub fn next(bytes: &[u8]) -> Option<(Handshake, usize)> {
+pub(super) fn next(bytes: &[u8]) -> Option<(Handshake, usize)> {
     let [kind, a, b, c, rest @ ..] = bytes else { return None };
     let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
     let body = rest.get(..len)?;

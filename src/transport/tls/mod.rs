@@ -17,7 +17,7 @@ mod record;
 mod suite;
 
 pub use connection::{Connection, Event, Secrets, Side, Verdict};
-pub use keylog::KeyLog;
+pub use keylog::{ClientRandom, KeyLog, Label};
 
 /// True when `bytes` begin with a TLS handshake record that carries a hello.
 pub fn is_hello(bytes: &[u8]) -> bool {

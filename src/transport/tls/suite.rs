@@ -2,7 +2,7 @@
 
 /// Hash of the key schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
+pub(super) enum Hash {
     /// SHA-256.
     Sha256,
     /// SHA-384.
@@ -11,7 +11,7 @@ pub enum Hash {
 
 /// How records are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection {
+pub(super) enum Protection {
     /// AES-GCM with a key of that many octets.
     Gcm(usize),
     /// ChaCha20-Poly1305.
@@ -22,7 +22,7 @@ pub enum Protection {
 
 /// HMAC of CBC suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mac {
+pub(super) enum Mac {
     /// HMAC-SHA-1, 20 octets.
     Sha1,
     /// HMAC-SHA-256, 32 octets.
@@ -33,7 +33,7 @@ pub enum Mac {
 
 impl Mac {
     /// Octets of the tag, and of the key.
-    pub const fn len(self) -> usize {
+    pub(super) const fn len(self) -> usize {
         match self {
             Self::Sha1 => 20,
             Self::Sha256 => 32,
@@ -44,16 +44,16 @@ impl Mac {
 
 /// A cipher suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Suite {
+pub(super) struct Suite {
     /// Record protection.
-    pub protection: Protection,
+    pub(super) protection: Protection,
     /// Hash of PRF or HKDF.
-    pub hash: Hash,
+    pub(super) hash: Hash,
 }
 
 impl Suite {
     /// The suite with this number (the TLS Cipher Suites registry), when it is one we open.
-    pub fn of(number: u16) -> Option<Self> {
+    pub(super) fn of(number: u16) -> Option<Self> {
         use Hash::{Sha256, Sha384};
         use Protection::{Cbc, ChaCha, Gcm};
         let (protection, hash) = match number {
