@@ -1,12 +1,16 @@
 //! Frames become packets: link layers, tunnels and IP are peeled until UDP, TCP, SCTP or ICMP.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use crate::frame::{Frame, LinkType};
 use crate::limits::Limits;
+use crate::net::defrag::{Defrag, Whole};
+use crate::net::path::{Paths, Trail};
+use crate::net::rest::Rest;
 use crate::net::stream::Arrival;
-use crate::net::{Endpoint, Packet, PathId, Payload, Segment, TcpFlags};
+use crate::net::walk::{self, Found};
+use crate::net::{Packet, PathId, fast, link};
 use crate::time::Timestamp;
+
+const ETHERNET: LinkType = LinkType(1);
 
 /// Why a frame gave no packet. Not an error: a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,88 +54,99 @@ pub struct Incomplete<'a> {
     pub packet: Option<Packet<'a>>,
 }
 
+/// Levels of fragmentation within one another: a tunnel's packets are fragments of fragments.
+const LEVELS: usize = 4;
+
 /// Decodes frames; holds the fragments and the names of the encapsulations.
 #[derive(Debug)]
 pub struct Decoder {
-    depth: usize,
+    trail: Trail,
+    paths: Paths,
+    defrag: Defrag,
+    /// The datagrams put together from the frame at hand.
+    whole: [Vec<u8>; LEVELS],
 }
 
 impl Decoder {
     /// A decoder within `limits`.
     pub fn new(limits: &Limits) -> Self {
-        Self { depth: limits.depth }
+        Self {
+            trail: Trail::new(limits.depth),
+            paths: Paths::default(),
+            defrag: Defrag::new(limits),
+            whole: Default::default(),
+        }
     }
 
     /// The packet in a frame; the innermost when there are tunnels.
+    ///
+    /// Lengths and checksums that are wrong (offload) are no reason to drop a packet: what was
+    /// captured is read as far as it goes.
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
-        let _ = self.depth;
-        if frame.link != LinkType(1) {
-            return Err(Skip::UnknownLink);
+        if frame.link == ETHERNET {
+            self.trail.clear();
+            if let Some(packet) = fast::ethernet(frame.bytes, &mut self.trail) {
+                return Ok(Packet { path: self.paths.number(&self.trail), ..packet });
+            }
         }
-        fast(frame).ok_or(Skip::NotOurs)
+        self.decode_any(frame)
+    }
+
+    /// The long way, which knows everything.
+    fn decode_any<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
+        let Self { trail, paths, defrag, whole } = self;
+        trail.clear();
+        let layer = link::of(frame.link).ok_or(Skip::UnknownLink)?;
+        let rest = Rest { bytes: frame.bytes, missing: frame.cut() };
+        let arrival = Arrival { frame: frame.id, time: frame.time };
+        let mut found = walk::walk(layer, rest, trail)?;
+        let mut fragments = 1;
+        for buffer in whole {
+            let Found::Fragment(fragment) = found else { break };
+            let datagram =
+                defrag.insert(&fragment, paths.number(trail), arrival).ok_or(Skip::FragmentHeld)?;
+            fragments = datagram.fragments;
+            *buffer = datagram.bytes;
+            let rest = Rest { bytes: buffer, missing: datagram.missing };
+            found = walk::resume(datagram.head, rest, trail)?;
+        }
+        match found {
+            Found::Packet(packet) => Ok(Packet { path: paths.number(trail), fragments, ..packet }),
+            Found::Fragment(_) => Err(Skip::TooDeep),
+        }
     }
 
     /// The next datagram given up: its fragments did not come in time, or too many were held.
     /// Before every frame, until it says `None`.
-    pub fn expire(&mut self, _now: Timestamp) -> Option<Incomplete<'_>> {
-        None
+    pub fn expire(&mut self, now: Timestamp) -> Option<Incomplete<'_>> {
+        let set = self.defrag.expired(now)?;
+        let arrival = set.last();
+        Some(Incomplete { arrival, packet: set.remains().and_then(|head| self.show(head)) })
     }
 
     /// The next datagram that was still in reassembly at the end of the input.
     pub fn finish(&mut self) -> Option<Incomplete<'_>> {
-        None
+        self.expire(Timestamp(i64::MAX))
     }
 
-    /// Names the encapsulations of a packet, outermost first: `vlan 120 / gre 192.0.2.1 > …`;
-    /// empty without any.
-    pub fn path(&self, _id: PathId) -> &str {
-        ""
+    /// Names the encapsulations of a packet, outermost first, with the addresses of tunnels:
+    /// `vlan 120 / gre 0x1234 192.0.2.1 > 192.0.2.2`; empty without any.
+    pub fn path(&self, id: PathId) -> &str {
+        self.paths.name(id)
     }
-}
 
-/// Ethernet, IPv4 without options, not fragmented, UDP or TCP: most frames of most captures.
-fn fast<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
-    let bytes = frame.bytes;
-    let ip = bytes.get(14..)?;
-    if bytes.get(12..14)? != [8, 0] || *ip.first()? != 0x45 {
-        return None;
-    }
-    let total = usize::from(u16::from_be_bytes([*ip.get(2)?, *ip.get(3)?]));
-    if u16::from_be_bytes([*ip.get(6)?, *ip.get(7)?]) & 0x3fff != 0 {
-        return None;
-    }
-    let present = if total == 0 { ip.len() } else { total.min(ip.len()) };
-    let cut = (total as u32).saturating_sub(present as u32);
-    let address =
-        |at: usize| Some(IpAddr::V4(Ipv4Addr::from(*ip.get(at..at + 4)?.first_chunk::<4>()?)));
-    let transport = ip.get(20..present)?;
-    let port = |at: usize| Some(u16::from_be_bytes(*transport.get(at..at + 2)?.first_chunk()?));
-    let word = |at: usize| Some(u32::from_be_bytes(*transport.get(at..at + 4)?.first_chunk()?));
-    let payload = match *ip.get(9)? {
-        17 => Payload::Datagram(transport.get(8..)?),
-        6 => {
-            let bits = *transport.get(13)?;
-            Payload::Segment(Segment {
-                seq: word(4)?,
-                ack: word(8)?,
-                flags: TcpFlags {
-                    syn: bits & 2 != 0,
-                    fin: bits & 1 != 0,
-                    rst: bits & 4 != 0,
-                    ack: bits & 16 != 0,
-                },
-                bytes: transport.get(usize::from(*transport.get(12)? >> 4) * 4..)?,
-            })
+    /// The packet that the head of a datagram shows, cut.
+    fn show(&mut self, head: Whole) -> Option<Packet<'_>> {
+        let Self { trail, paths, whole: [buffer, ..], .. } = self;
+        trail.set(paths.layers(head.path));
+        *buffer = head.bytes;
+        let rest = Rest { bytes: buffer, missing: head.missing };
+        match walk::resume(head.head, rest, trail).ok()? {
+            Found::Packet(packet) => {
+                let path = paths.number(trail);
+                Some(Packet { path, fragments: head.fragments, ..packet })
+            }
+            Found::Fragment(_) => None,
         }
-        _ => return None,
-    };
-    Some(Packet {
-        from: Endpoint { ip: address(12)?, port: port(0)? },
-        to: Endpoint { ip: address(16)?, port: port(2)? },
-        payload,
-        ip_id: Some(u32::from(u16::from_be_bytes([*ip.get(4)?, *ip.get(5)?]))),
-        fragments: 1,
-        cut,
-        path: PathId(0),
-    })
+    }
 }

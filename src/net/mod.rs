@@ -4,9 +4,20 @@
 
 pub mod connections;
 pub mod decode;
+mod defrag;
+mod esp;
+mod fast;
+mod icmp;
+mod ip;
+mod link;
+mod path;
 mod pieces;
 pub mod recent;
+mod rest;
 pub mod stream;
+mod tunnel;
+mod walk;
+mod wifi;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -74,6 +74,11 @@ impl<M: Copy> Pieces<M> {
         self.held
     }
 
+    /// Octets of the pieces alone.
+    pub(super) fn octets(&self) -> u64 {
+        (self.held - self.runs.len() * OVERHEAD) as u64
+    }
+
     /// True when nothing is held.
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
