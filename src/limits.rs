@@ -49,12 +49,17 @@ impl Default for Limits {
 
 /// Counters: what came in, and why what was not understood was not.
 ///
-/// Every frame ends in exactly one of `sip_frames`, `other_frames` or a counter of `skipped`
-/// (a frame that is one piece of a message counts as SIP when the message is whole).
+/// Every frame ends in exactly one of `sip_frames`, `other_frames` and `skipped_frames`.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Frames read.
     pub frames: u64,
+    /// Frames that carried SIP, a keep-alive, or belong to a connection that carried SIP.
+    pub sip_frames: u64,
+    /// Frames that were understood and carried something else.
+    pub other_frames: u64,
+    /// Frames that were not understood; why is in `lost`.
+    pub skipped_frames: u64,
     /// SIP messages found.
     pub messages: u64,
     /// Losses by reason. Keys are stable words (docs/json.md): `truncated`, `undecodable`,
@@ -82,6 +87,9 @@ impl Tally {
     /// Adds the counters of `other` (another file or shard).
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
+        self.sip_frames += other.sip_frames;
+        self.other_frames += other.other_frames;
+        self.skipped_frames += other.skipped_frames;
         self.messages += other.messages;
         for (reason, count) in &other.lost {
             *self.lost.entry(reason).or_default() += count;

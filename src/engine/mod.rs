@@ -138,3 +138,7 @@ fn assemble<R>(
 fn first_seq(flow: &CallFlow) -> u64 {
     flow.messages.first().map_or(u64::MAX, |entry| entry.message.envelope.seq)
 }
+
+pub mod reader;
+
+pub use reader::Reader;

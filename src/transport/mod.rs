@@ -1,6 +1,13 @@
 //! Datagrams and streams become the text of single SIP messages: framing, WebSocket, TLS, HEP.
 
+pub mod peek;
+mod start;
+mod head;
+pub mod layer;
+pub mod framing;
+pub mod datagram;
 pub mod tls;
+pub mod carrier;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,0 +1,377 @@
+//! Frames in, SIP messages and what happened around them out: decoding, reassembly, framing.
+
+mod desk;
+mod seen;
+
+use std::sync::Arc;
+
+use self::desk::{Desk, Origin};
+use crate::frame::{Frame, Mapping};
+use crate::limits::{Limits, Tally};
+use crate::model::Vantage;
+use crate::net::connections::{Change, Connection, Connections, Seen, Side};
+use crate::net::decode::{Decoder, Incomplete, Skip};
+use crate::net::stream::{After, Arrival, Readable, Reading};
+use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
+use crate::transport::carrier::Carrier;
+use crate::transport::datagram::Datagram;
+use crate::transport::layer::{Context, Found, Input};
+use crate::transport::{Completeness, ConnectionChange, Observation, Transport};
+
+/// Who takes what the reader finds.
+pub type Each<'e> = dyn FnMut(Observation<'_>) + 'e;
+
+/// Reads frames in capture order and hands out what is found, numbered in that order.
+///
+/// A message is handed out by the frame that completed it; what waits for something lost is
+/// handed out when it is given up, or by [`finish`](Self::finish).
+pub struct Reader {
+    limits: Limits,
+    decoder: Decoder,
+    connections: Connections<Link>,
+    desk: Desk,
+}
+
+impl Reader {
+    /// A reader within `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            decoder: Decoder::new(limits),
+            connections: Connections::new(limits),
+            desk: Desk::new(),
+        }
+    }
+
+    /// Takes a frame in.
+    pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) {
+        let Self { limits, decoder, connections, desk } = self;
+        desk.note_frame(frame);
+        let arrival = Arrival { frame: frame.id, time: frame.time };
+        while let Some((connection, side)) = connections.overdue(frame.time) {
+            Pass { limits, desk, missing: Completeness::Gap, home: None, each }
+                .waited(connection, side, arrival);
+        }
+        while let Some(incomplete) = decoder.expire(frame.time) {
+            desk.give_up(&incomplete, each);
+        }
+        let packet = match decoder.decode(frame) {
+            Ok(packet) => packet,
+            Err(skip) => return desk.skip(skip),
+        };
+        desk.note_direction(&packet);
+        match packet.payload {
+            Payload::Datagram(bytes) => {
+                let origin = Origin::of(&packet, arrival);
+                desk.datagram(origin, (bytes, packet.cut), frame.home, each);
+            }
+            Payload::Segment(segment) => {
+                let missing = match packet.cut {
+                    0 => Completeness::Gap,
+                    _ => Completeness::Truncated,
+                };
+                let seen = connections.observe(&packet, &segment, arrival);
+                Pass { limits, desk, missing, home: frame.home, each }
+                    .segment(seen, &packet, &segment, arrival);
+            }
+            Payload::Sctp(_) => desk.tally.other_frames += 1,
+            Payload::IcmpError(error) => {
+                desk.tally.other_frames += 1;
+                desk.unreachable(Origin::of(&packet, arrival), &error, each);
+            }
+        }
+    }
+
+    /// Hands out what is left when there are no more frames.
+    pub fn finish(&mut self, each: &mut Each<'_>) {
+        let Self { limits, decoder, connections, desk } = self;
+        while let Some(incomplete) = decoder.finish() {
+            desk.give_up(&incomplete, each);
+        }
+        while let Some(connection) = connections.finish() {
+            Pass { limits, desk, missing: Completeness::Gap, home: None, each }.ended(connection);
+        }
+    }
+
+    /// What was counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.desk.tally
+    }
+
+    /// What the capture point could see so far.
+    pub fn vantage(&self) -> Vantage {
+        self.desk.vantage()
+    }
+
+    /// Names the encapsulations of [`Envelope::path`](crate::transport::Envelope::path), outermost
+    /// first; empty without any.
+    pub fn path(&self, id: PathId) -> &str {
+        self.decoder.path(id)
+    }
+}
+
+/// What is kept for a TCP connection.
+#[derive(Debug)]
+struct Link {
+    /// What each side sends.
+    carriers: [Carrier; 2],
+    standing: Standing,
+    path: PathId,
+    /// Who opened it and when, until it is told.
+    opened: Option<Opening>,
+}
+
+/// Whether a connection is of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing is known.
+    Stranger,
+    /// Its ends are known for SIP, or its port is.
+    Expected,
+    /// It carried SIP.
+    Sip,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            carriers: [const { Carrier::new(Transport::Tcp) }; 2],
+            standing: Standing::Stranger,
+            path: PathId::default(),
+            opened: None,
+        }
+    }
+}
+
+/// One passage through the streams: what all of it needs.
+struct Pass<'p, 'e> {
+    limits: &'p Limits,
+    desk: &'p mut Desk,
+    /// How a message is called whose end is missing.
+    missing: Completeness,
+    home: Option<&'p Arc<dyn Mapping>>,
+    each: &'p mut Each<'e>,
+}
+
+/// A SYN that was not told so far.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    arrival: Arrival,
+    direction: Direction,
+}
+
+impl Opening {
+    fn origin(self, path: PathId) -> Origin {
+        self.direction.origin(self.arrival, path)
+    }
+}
+
+/// A direction of a connection by name.
+#[derive(Clone, Copy, Debug)]
+struct Direction {
+    side: Side,
+    from: Endpoint,
+    to: Endpoint,
+    number: u32,
+}
+
+impl Direction {
+    fn of(connection: &Connection<Link>, side: Side) -> Self {
+        let (from, to) = (connection.from(side), connection.to(side));
+        Self { side, from, to, number: connection.number }
+    }
+
+    fn origin(self, arrival: Arrival, path: PathId) -> Origin {
+        Origin {
+            arrival,
+            from: self.from,
+            to: self.to,
+            connection: self.number,
+            ip_id: None,
+            path,
+            fragments: 1,
+        }
+    }
+}
+
+impl Pass<'_, '_> {
+    /// A segment came.
+    fn segment(
+        &mut self,
+        seen: Seen<'_, Link>,
+        packet: &Packet<'_>,
+        segment: &Segment<'_>,
+        arrival: Arrival,
+    ) {
+        let Seen { ended, connection, side, change } = seen;
+        for old in ended.drain(..) {
+            self.ended(old);
+        }
+        let direction = Direction::of(connection, side);
+        let link = &mut connection.state;
+        link.path = packet.path;
+        if segment.flags.syn {
+            link.carriers[side as usize].open();
+        }
+        if link.standing == Standing::Stranger && self.desk.expects_sip([packet.from, packet.to]) {
+            link.standing = Standing::Expected;
+        }
+        if change == Some(Change::Opened) {
+            link.opened = Some(Opening { arrival, direction });
+        }
+        let (stream, link) = connection.parts(side);
+        self.drain(stream.insert(segment, packet.cut, arrival), link, direction);
+        if segment.flags.rst {
+            let direction = Direction::of(connection, side.other());
+            let (stream, link) = connection.parts(side.other());
+            self.drain(stream.read(arrival), link, direction);
+        }
+        self.tell(&mut connection.state, change, direction.origin(arrival, packet.path));
+        match connection.state.standing {
+            Standing::Sip => self.desk.tally.sip_frames += 1,
+            Standing::Stranger | Standing::Expected => self.desk.tally.other_frames += 1,
+        }
+    }
+
+    /// Octets of `side` were waited for long enough.
+    fn waited(&mut self, connection: &mut Connection<Link>, side: Side, arrival: Arrival) {
+        let direction = Direction::of(connection, side);
+        let (stream, link) = connection.parts(side);
+        self.drain(stream.read(arrival), link, direction);
+    }
+
+    /// Nothing will come any more on a connection.
+    fn ended(&mut self, mut connection: Connection<Link>) {
+        for side in Side::BOTH {
+            let direction = Direction::of(&connection, side);
+            let (reading, link) = connection.finish(side);
+            self.drain(reading, link, direction);
+        }
+    }
+
+    /// Reads all that can be read of a stream.
+    fn drain(&mut self, mut reading: Reading<'_>, link: &mut Link, direction: Direction) {
+        loop {
+            let Readable { bytes, after } = reading.readable();
+            if bytes.is_empty() && after == After::More {
+                return;
+            }
+            let used = self.advance(&reading, Input { bytes, after }, link, direction);
+            reading.consume(used);
+            let After::Gap(_) = after else { break };
+            self.desk.note_gap();
+            reading.pass_gap();
+        }
+        if link.carriers[direction.side as usize].is_deaf() {
+            reading.ignore();
+        }
+    }
+
+    /// Gives octets to the carrier of a direction, and sends out what it finds.
+    fn advance(
+        &mut self,
+        reading: &Reading<'_>,
+        input: Input<'_>,
+        link: &mut Link,
+        direction: Direction,
+    ) -> usize {
+        let Self { limits, desk, missing, home, each } = self;
+        let Link { carriers, standing, path, opened } = link;
+        let [lower, higher] = carriers;
+        let carrier = match direction.side {
+            Side::Lower => lower,
+            Side::Higher => higher,
+        };
+        let patient = *standing != Standing::Stranger;
+        let mut lost = Tally::default();
+        let mut context = Context { limits, tally: &mut lost, missing: *missing };
+        let used = carrier.advance(input, patient, &mut context, &mut |end, found| {
+            *standing = Standing::Sip;
+            if let Some(opening) = opened.take() {
+                desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
+            }
+            let origin = direction.origin(reading.arrival(end), *path);
+            match found {
+                Found::Message { text, transport, completeness } => {
+                    desk.message(origin, (transport, completeness), text, *home, each);
+                }
+                Found::Ping(transport) => desk.ping(origin, transport, each),
+                Found::Alert(code) => {
+                    desk.connection(origin, ConnectionChange::TlsAlert(code), each);
+                }
+            }
+        });
+        desk.tally.add(&lost);
+        used
+    }
+
+    /// Tells what became of a connection that is of interest.
+    fn tell(&mut self, link: &mut Link, change: Option<Change>, origin: Origin) {
+        if link.standing == Standing::Stranger {
+            return;
+        }
+        if let Some(opening) = link.opened.take() {
+            let opening = opening.origin(link.path);
+            self.desk.connection(opening, ConnectionChange::Opened, self.each);
+        }
+        let change = match change {
+            None | Some(Change::Opened) => return,
+            Some(Change::Closed) => ConnectionChange::Closed,
+            Some(Change::Reset) => ConnectionChange::Reset,
+            Some(Change::Refused) => ConnectionChange::Refused,
+        };
+        self.desk.connection(origin, change, self.each);
+    }
+}
+
+impl Desk {
+    /// Takes a datagram in.
+    fn datagram(
+        &mut self,
+        origin: Origin,
+        (bytes, cut): (&[u8], u32),
+        home: Option<&Arc<dyn Mapping>>,
+        each: &mut Each<'_>,
+    ) {
+        let completeness = if cut == 0 { Completeness::Whole } else { Completeness::Truncated };
+        match Datagram::of(bytes, cut) {
+            Datagram::Message => {
+                self.tally.sip_frames += 1;
+                if 0 < cut {
+                    self.tally.lose("truncated");
+                }
+                self.message(origin, (Transport::Udp, completeness), bytes, home, each);
+            }
+            Datagram::Blank if !self.expects_sip([origin.from, origin.to]) => {
+                self.tally.other_frames += 1;
+            }
+            Datagram::Ping | Datagram::Blank => {
+                self.tally.sip_frames += 1;
+                self.ping(origin, Transport::Udp, each);
+            }
+            Datagram::NotForUs => self.tally.other_frames += 1,
+        }
+    }
+
+    /// Counts a frame that gave no packet.
+    fn skip(&mut self, skip: Skip) {
+        match skip.reason() {
+            Some(reason) => {
+                self.tally.skipped_frames += 1;
+                self.tally.lose(reason);
+            }
+            None => self.tally.other_frames += 1,
+        }
+    }
+
+    /// A datagram whose fragments did not all come: its head is shown when it is SIP.
+    fn give_up(&mut self, incomplete: &Incomplete<'_>, each: &mut Each<'_>) {
+        self.tally.lose("fragment-lost");
+        let Some(packet) = incomplete.packet else { return };
+        let Payload::Datagram(bytes) = packet.payload else { return };
+        if Datagram::of(bytes, packet.cut.max(1)) == Datagram::Message {
+            let origin = Origin::of(&packet, incomplete.arrival);
+            self.message(origin, (Transport::Udp, Completeness::Gap), bytes, None, each);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Where everything the reader finds is numbered, counted and sent out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Each;
+use super::seen::Seen;
+use crate::frame::{Frame, Mapping};
+use crate::limits::Tally;
+use crate::model::Vantage;
+use crate::net::stream::Arrival;
+use crate::net::{Endpoint, IcmpError, Packet, PathId};
+use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
+
+/// Ports that are SIP's own (RFC 3261 section 19.1.2).
+const SIP_PORTS: [u16; 2] = [5060, 5061];
+
+/// Numbers, counts and sends out; knows what was seen so far.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) tally: Tally,
+    next: u64,
+    window: Option<(Arrival, Arrival)>,
+    directions: Seen<(IpAddr, IpAddr)>,
+    /// Endpoints that sent or were sent SIP.
+    endpoints: Seen<Endpoint>,
+    /// Gaps in TCP streams: packets the capture lost.
+    gaps: u64,
+}
+
+/// Whose message it is and how it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) arrival: Arrival,
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
+    pub(super) connection: u32,
+    pub(super) ip_id: Option<u32>,
+    pub(super) path: PathId,
+    pub(super) fragments: u8,
+}
+
+impl Origin {
+    /// A datagram.
+    pub(super) fn of(packet: &Packet<'_>, arrival: Arrival) -> Self {
+        Self {
+            arrival,
+            from: packet.from,
+            to: packet.to,
+            connection: 0,
+            ip_id: packet.ip_id,
+            path: packet.path,
+            fragments: packet.fragments,
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        Self {
+            tally: Tally::default(),
+            next: 0,
+            window: None,
+            directions: Seen::new(),
+            endpoints: Seen::new(),
+            gaps: 0,
+        }
+    }
+
+    /// Notes a frame, of whatever content.
+    pub(super) fn note_frame(&mut self, frame: &Frame<'_>) {
+        self.tally.frames += 1;
+        let arrival = Arrival { frame: frame.id, time: frame.time };
+        let (first, last) = self.window.get_or_insert((arrival, arrival));
+        if frame.time < first.time {
+            *first = arrival;
+        }
+        if last.time < frame.time {
+            *last = arrival;
+        }
+    }
+
+    /// Notes who sent to whom.
+    pub(super) fn note_direction(&mut self, packet: &Packet<'_>) {
+        self.directions.add((packet.from.ip, packet.to.ip));
+    }
+
+    /// Notes octets of a stream that the capture lost.
+    pub(super) fn note_gap(&mut self) {
+        self.gaps += 1;
+    }
+
+    /// What the capture point could see so far.
+    pub(super) fn vantage(&self) -> Vantage {
+        let (first, last) = self.window.unwrap_or_default();
+        Vantage {
+            first: first.time,
+            last: last.time,
+            directions: self.directions.iter().copied().collect(),
+            full: self.directions.is_full(),
+            dropped: self.gaps,
+        }
+    }
+
+    /// True when one of the two is known to talk SIP, or its port is SIP's.
+    pub(super) fn expects_sip(&self, ends: [Endpoint; 2]) -> bool {
+        ends.iter().any(|end| SIP_PORTS.contains(&end.port) || self.endpoints.has(end))
+    }
+
+    /// Sends a message out.
+    pub(super) fn message(
+        &mut self,
+        origin: Origin,
+        (transport, completeness): (Transport, Completeness),
+        text: &[u8],
+        home: Option<&Arc<dyn Mapping>>,
+        each: &mut Each<'_>,
+    ) {
+        self.tally.messages += 1;
+        self.endpoints.add(origin.from);
+        self.endpoints.add(origin.to);
+        let envelope = Envelope {
+            seq: self.number(),
+            frame: origin.arrival.frame,
+            time: origin.arrival.time,
+            from: origin.from,
+            to: origin.to,
+            connection: origin.connection,
+            ip_id: origin.ip_id,
+            path: origin.path,
+            fragments: origin.fragments,
+            transport,
+            completeness,
+        };
+        let home = home.filter(|home| lies_in(text, home.bytes()));
+        each(Observation::Message { envelope, text, home });
+    }
+
+    /// Sends a keep-alive out.
+    pub(super) fn ping(&mut self, origin: Origin, transport: Transport, each: &mut Each<'_>) {
+        each(Observation::Ping { signal: self.signal(origin, transport) });
+    }
+
+    /// Sends a change of a connection out.
+    pub(super) fn connection(
+        &mut self,
+        origin: Origin,
+        change: ConnectionChange,
+        each: &mut Each<'_>,
+    ) {
+        each(Observation::Connection { signal: self.signal(origin, Transport::Tcp), change });
+    }
+
+    /// Sends an ICMP error out.
+    pub(super) fn unreachable(
+        &mut self,
+        origin: Origin,
+        error: &IcmpError<'_>,
+        each: &mut Each<'_>,
+    ) {
+        let transport = match error.protocol {
+            17 => Transport::Udp,
+            6 => Transport::Tcp,
+            132 => Transport::Sctp,
+            _ => Transport::Unknown,
+        };
+        each(Observation::Unreachable {
+            signal: self.signal(origin, transport),
+            kind: error.kind,
+            quoted_from: error.from,
+            quoted_to: error.to,
+            quoted: error.quoted,
+        });
+    }
+
+    fn signal(&mut self, origin: Origin, transport: Transport) -> Signal {
+        Signal {
+            seq: self.number(),
+            frame: origin.arrival.frame,
+            time: origin.arrival.time,
+            from: origin.from,
+            to: origin.to,
+            transport,
+            connection: origin.connection,
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+}
+
+fn lies_in(part: &[u8], all: &[u8]) -> bool {
+    let (part, all) = (part.as_ptr_range(), all.as_ptr_range());
+    all.start <= part.start && part.end <= all.end
+}

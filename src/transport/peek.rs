@@ -1,0 +1,476 @@
+//! Tells SIP from everything else by content, and finds in it the little that framing and
+//! sharding need before a message is parsed.
+//!
+//! A payload is SIP when its first line is a start line, whatever the port. What is not quite a
+//! start line (two spaces, a version of its own, white space in the Request-URI) counts only when
+//! a header line follows it, so that logs and prose that quote SIP stay out.
+
+use memchr::memchr;
+
+/// Octets within which the first line has to end.
+const LONGEST_LINE: usize = 16 << 10;
+
+/// Octets of a method.
+const LONGEST_METHOD: usize = 128;
+
+/// The methods of RFC 3261 and its extensions; other tokens need more evidence.
+const METHODS: [&[u8]; 14] = [
+    b"INVITE",
+    b"ACK",
+    b"BYE",
+    b"CANCEL",
+    b"REGISTER",
+    b"OPTIONS",
+    b"PRACK",
+    b"SUBSCRIBE",
+    b"NOTIFY",
+    b"PUBLISH",
+    b"INFO",
+    b"REFER",
+    b"MESSAGE",
+    b"UPDATE",
+];
+
+/// The parts of a start line, as written, without the white space between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLine<'a> {
+    /// Request-Line (RFC 3261 section 7.1).
+    Request {
+        /// The token before the first white space.
+        method: &'a [u8],
+        /// All between method and version; angle brackets and inner white space kept.
+        uri: &'a [u8],
+        /// `SIP/2.0`, in any case and of any number; empty when the line was cut before it.
+        version: &'a [u8],
+    },
+    /// Status-Line (RFC 3261 section 7.2).
+    Response {
+        /// `SIP/2.0`, in any case and of any number.
+        version: &'a [u8],
+        /// The status code; begins with a digit, however many there are.
+        code: &'a [u8],
+        /// What follows the code and one white space; maybe empty, maybe not ASCII.
+        reason: &'a [u8],
+    },
+}
+
+/// True for the octets of a `token` (RFC 3261 section 25.1).
+pub const fn is_token(octet: u8) -> bool {
+    TOKEN[octet as usize]
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        table[octet] = (octet as u8).is_ascii_alphanumeric()
+            || matches!(
+                octet as u8,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        octet += 1;
+    }
+    table
+};
+
+/// True when `bytes` begin with a SIP start line, CRLFs before it allowed.
+///
+/// Costs a few nanoseconds on what is no text: meant for every UDP payload of a capture.
+pub fn is_start_line(bytes: &[u8]) -> bool {
+    match bytes.first() {
+        Some(b'\r' | b'\n') => {}
+        Some(&octet) if is_token(octet) => {}
+        _ => return false,
+    }
+    first_line(bytes).is_some()
+}
+
+/// True when `bytes`, which hold no whole line yet, may go on to be a start line: the beginning of
+/// a stream, or what the snap length left of a message.
+pub fn may_become_start_line(bytes: &[u8]) -> bool {
+    let line = &bytes[leading_crlfs(bytes)..];
+    if LONGEST_LINE < line.len() || memchr(b'\n', line).is_some() {
+        return false;
+    }
+    let version = &line[..line.len().min(4)];
+    if version.eq_ignore_ascii_case(&b"SIP/"[..version.len()]) {
+        return true;
+    }
+    match split_method(line) {
+        Some((method, _, uri)) => !method.is_empty() && has_known_scheme(uri, Cut::Maybe),
+        None => METHODS.iter().any(|method| method.starts_with(line)),
+    }
+}
+
+/// The start line that `bytes` begin with, CRLFs before it allowed.
+pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
+    let bytes = &bytes[leading_crlfs(bytes)..];
+    // A payload whose first word is no token is never searched for the end of its line.
+    if !bytes.get(..4)?.eq_ignore_ascii_case(b"SIP/") {
+        split_method(bytes)?;
+    }
+    let window = &bytes[..bytes.len().min(LONGEST_LINE)];
+    let end = match memchr(b'\n', window) {
+        Some(end) => end,
+        None if window.len() == bytes.len() => bytes.len(),
+        None => return None,
+    };
+    let (line, rest) = (without_cr(&bytes[..end]), bytes.get(end + 1..).unwrap_or_default());
+    match split_first_line(line)? {
+        (first, Form::Strict) => Some(first),
+        (first, Form::Lax) => looks_like_header(rest).then_some(first),
+    }
+}
+
+/// The request that `bytes` begin with when they end before the first line does: what the snap
+/// length left. Only known methods and schemes count, and only `SIP/…` of a response.
+pub fn cut_first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
+    let line = &bytes[leading_crlfs(bytes)..];
+    let (method, _, uri) = split_method(line)?;
+    let sure = METHODS.contains(&method)
+        && memchr(b'\n', line).is_none()
+        && has_known_scheme(uri, Cut::No);
+    sure.then_some(FirstLine::Request { method, uri, version: b"" })
+}
+
+/// How many octets of line ends stand before the first line.
+pub fn leading_crlfs(bytes: &[u8]) -> usize {
+    bytes.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(bytes.len())
+}
+
+/// How many octets the head takes, start line to empty line inclusive; `None` while there is no
+/// empty line. Line ends may be CRLF, LF or both; line ends before the start line belong to it.
+pub fn head_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = leading_crlfs(bytes);
+    loop {
+        at += memchr(b'\n', bytes.get(at..)?)? + 1;
+        match bytes.get(at..)? {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+}
+
+/// The Call-ID of the message `text`, in its long or compact form, as `Message::call_id` reads it.
+pub fn peek_call_id(text: &[u8]) -> Option<&[u8]> {
+    header(text, b"call-id", b'i')
+}
+
+/// The number that Content-Length or `l` gives in `head`; `None` when it is missing or no number.
+pub fn peek_content_length(head: &[u8]) -> Option<u64> {
+    let value = header(head, b"content-length", b'l')?;
+    std::str::from_utf8(value).ok()?.parse().ok().filter(|_| value.first() != Some(&b'+'))
+}
+
+/// The value of the first header field named `long` (lower case) or `compact`.
+fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
+    HeaderLines::after_start_line(text).find_map(|line| {
+        let first = line.first()?.to_ascii_lowercase();
+        if first != long[0] && first != compact {
+            return None;
+        }
+        let (name, value) = split_header(line)?;
+        let named = name.eq_ignore_ascii_case(long) || matches!(name, [_] if first == compact);
+        named.then_some(value)
+    })
+}
+
+/// Name and value of a header line, white space at their ends taken off; `None` without a colon.
+pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let name_end = line.iter().position(|&octet| !is_token(octet))?;
+    let colon = match line[name_end] {
+        b':' => name_end,
+        _ => name_end + memchr(b':', &line[name_end..])?,
+    };
+    Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
+}
+
+/// The header lines of a text, each with its folds and without its last line end, up to the empty
+/// line.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderLines<'a> {
+    text: &'a [u8],
+    at: usize,
+    end: HeadEnd,
+}
+
+/// How the header lines ended, as far as they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadEnd {
+    /// Not reached yet, or the text ended before the empty line.
+    Missing,
+    /// With an empty line; the body begins at this offset of the text.
+    Empty(usize),
+}
+
+impl<'a> HeaderLines<'a> {
+    /// The lines that follow the first one.
+    pub fn after_start_line(text: &'a [u8]) -> Self {
+        let start = leading_crlfs(text);
+        let at = memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
+        Self { text, at, end: HeadEnd::Missing }
+    }
+
+    /// All lines of `text`, which has no first line of another kind: the head of a body part.
+    pub const fn of(text: &'a [u8]) -> Self {
+        Self { text, at: 0, end: HeadEnd::Missing }
+    }
+
+    /// How the lines ended; known once the iterator is exhausted.
+    pub const fn end(&self) -> HeadEnd {
+        self.end
+    }
+
+    /// Offset in the text of the line that comes next.
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+}
+
+impl<'a> Iterator for HeaderLines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.end != HeadEnd::Missing {
+            return None;
+        }
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        match rest {
+            [b'\n', ..] => self.end = HeadEnd::Empty(self.at + 1),
+            [b'\r', b'\n', ..] => self.end = HeadEnd::Empty(self.at + 2),
+            _ => {
+                let (line, taken) = logical_line(rest);
+                self.at += taken;
+                return Some(line);
+            }
+        }
+        None
+    }
+}
+
+/// The first line of `rest` with the lines folded into it, and what it takes with its line end.
+fn logical_line(rest: &[u8]) -> (&[u8], usize) {
+    let mut from = 0;
+    while let Some(end) = memchr(b'\n', &rest[from..]) {
+        let after = from + end + 1;
+        if !matches!(rest.get(after), Some(b' ' | b'\t')) {
+            return (without_cr(&rest[..after - 1]), after);
+        }
+        from = after;
+    }
+    (rest, rest.len())
+}
+
+/// Whether a start line is as RFC 3261 section 25.1 has it, or needs a header line as evidence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Strict,
+    Lax,
+}
+
+fn split_first_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
+    if line.get(..4)?.eq_ignore_ascii_case(b"SIP/") {
+        return split_status_line(line);
+    }
+    let (method, gap, rest) = split_method(line)?;
+    let rest = rest.trim_ascii_end();
+    let version_at = rest.iter().rposition(|&octet| is_blank(octet))? + 1;
+    let version = &rest[version_at..];
+    if !is_version(version) {
+        return None;
+    }
+    let uri = rest[..version_at].trim_ascii();
+    let known = METHODS.contains(&method);
+    let one_word = !uri.iter().any(|&octet| is_blank(octet));
+    let plausible = if one_word { known || has_scheme(uri) } else { has_scheme(uri) };
+    if uri.is_empty() || !plausible {
+        return None;
+    }
+    let strict = known && gap == 1 && one_word && version == b"SIP/2.0";
+    let form = if strict && has_scheme(uri) { Form::Strict } else { Form::Lax };
+    Some((FirstLine::Request { method, uri, version }, form))
+}
+
+fn split_status_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
+    let version_end = line.iter().position(|&octet| is_blank(octet))?;
+    let (version, rest) = line.split_at(version_end);
+    if !is_version(version) {
+        return None;
+    }
+    let rest = rest.trim_ascii_start();
+    let code_end = rest.iter().position(|&octet| is_blank(octet)).unwrap_or(rest.len());
+    let (code, reason) = rest.split_at(code_end);
+    if !code.first()?.is_ascii_digit() {
+        return None;
+    }
+    let strict = version == b"SIP/2.0" && code.len() == 3 && code.iter().all(u8::is_ascii_digit);
+    let form = if strict { Form::Strict } else { Form::Lax };
+    Some((FirstLine::Response { version, code, reason: reason.get(1..).unwrap_or_default() }, form))
+}
+
+/// The token before the first white space, how much white space follows, and the rest.
+fn split_method(line: &[u8]) -> Option<(&[u8], usize, &[u8])> {
+    let window = &line[..line.len().min(LONGEST_METHOD + 1)];
+    let end = window.iter().position(|&octet| !is_token(octet))?;
+    let (method, rest) = line.split_at(end);
+    if method.is_empty() || !is_blank(rest[0]) {
+        return None;
+    }
+    let gap = rest.iter().position(|&octet| !is_blank(octet)).unwrap_or(rest.len());
+    Some((method, gap, &rest[gap..]))
+}
+
+/// `SIP/` in any case, digits, a dot, digits.
+fn is_version(word: &[u8]) -> bool {
+    if word == b"SIP/2.0" {
+        return true;
+    }
+    let Some((name, number)) = word.split_at_checked(4) else { return false };
+    let mut parts = number.splitn(2, |&octet| octet == b'.');
+    let mut digits =
+        || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+    name.eq_ignore_ascii_case(b"SIP/") && digits() && digits()
+}
+
+/// True when `uri` begins with the scheme of a URI, an angle bracket before it allowed.
+fn has_scheme(uri: &[u8]) -> bool {
+    let uri = uri.strip_prefix(b"<").unwrap_or(uri);
+    let end = uri
+        .iter()
+        .position(|&octet| !(octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.')));
+    end.is_some_and(|end| 0 < end && uri[end] == b':' && uri[0].is_ascii_alphabetic())
+}
+
+/// Whether the scheme itself may have been cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Maybe,
+    No,
+}
+
+fn has_known_scheme(uri: &[u8], cut: Cut) -> bool {
+    let uri = uri.strip_prefix(b"<").unwrap_or(uri);
+    [&b"sip:"[..], b"sips:", b"tel:", b"urn:"].iter().any(|scheme| {
+        let len = if cut == Cut::Maybe { uri.len().min(scheme.len()) } else { scheme.len() };
+        uri.get(..len).is_some_and(|start| start.eq_ignore_ascii_case(&scheme[..len]))
+    })
+}
+
+/// True when `rest`, which follows the first line, begins as a header line or an empty line does,
+/// or is nothing.
+fn looks_like_header(rest: &[u8]) -> bool {
+    let name_end = rest.iter().take(LONGEST_METHOD).position(|&octet| !is_token(octet));
+    let Some(name_end) = name_end else { return rest.len() < LONGEST_METHOD };
+    match &rest[name_end..] {
+        [b'\n', ..] | [b'\r', b'\n', ..] => name_end == 0,
+        after => 0 < name_end && after.trim_ascii_start().first().is_none_or(|&o| o == b':'),
+    }
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+const fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &str, is_sip: bool) {
+        assert_eq!(is_start_line(bytes.as_bytes()), is_sip, "{bytes:?}");
+    }
+
+    #[test]
+    fn a_start_line_is_known_by_its_content() {
+        check("INVITE sip:bob@b.example SIP/2.0\r\n", true);
+        check("INVITE sip:bob@b.example SIP/2.0", true);
+        check("\r\n\r\n\nOPTIONS sips:b.example SIP/2.0\nVia: x", true);
+        check("INVITE  sip:user@example.com  SIP/2.0\r\nMax-Forwards: 8\r\n", true);
+        check("INVITE <sip:user@example.com> SIP/2.0\r\nTo: sip:a@b\r\n", true);
+        check("INVITE sip:user@example.com; lr SIP/2.0\r\nTo: sip:a@b\r\n", true);
+        check("OPTIONS sip:t.watson@example.org SIP/7.0\r\nVia: SIP/7.0/UDP c;x\r\n", true);
+        check("OPTIONS sip:remote@example.com SIP/2.0  \r\nVia: SIP/2.0/UDP a\r\n", true);
+        check("RE%47IST%45R sip:registrar.example.com SIP/2.0\r\nTo: x\r\n", true);
+        check("OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0\r\nTo: x\r\n", true);
+        check("invite sip:a@b sip/2.0\r\nVia: x\r\n", true);
+        check("SIP/2.0 200 OK\r\n", true);
+        check("SIP/2.0 100 \r\n", true);
+        check("SIP/2.0 183 \u{41f}\u{440}\r\n", true);
+        check("SIP/2.0 4294967301 better not break the receiver\r\nVia: x\r\n", true);
+        check("REGISTER 192.0.2.1 SIP/2.0\r\nVia: x\r\n", true);
+    }
+
+    #[test]
+    fn what_only_looks_like_sip_is_none() {
+        check("", false);
+        check("\r\n\r\n", false);
+        check("\x00", false);
+        check("OPTIONS * HTTP/1.1\r\nHost: a\r\n", false);
+        check("DESCRIBE rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n", false);
+        check("RTSP/1.0 200 OK\r\nCSeq: 1\r\n", false);
+        check("INVITE MSNMSGR:a@b MSNSLP/1.0\r\nTo: x\r\n", false);
+        check("YMSG\0\0 sip:a SIP/2.0\r\n", false);
+        check("NOTIFY * HTTP/1.1\r\n", false);
+        check("<134>Jan 1 pbx: INVITE sip:a@b SIP/2.0\r\n", false);
+        check("got INVITE sip:a@b SIP/2.0\r\nwhich is fine\r\n", false);
+        check("Received sip:a@b SIP/2.0\r\nand then nothing\r\n", false);
+        check("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\n", false);
+        check("the SIP/2.0\r\n", false);
+        check("Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n", false);
+        check("SIP/2.0 is a protocol\r\n", false);
+    }
+
+    #[test]
+    fn the_head_ends_at_the_empty_line_of_any_kind() {
+        for (text, end) in [
+            ("A\r\nB: c\r\n\r\nbody", Some(11)),
+            ("A\nB: c\n\nbody", Some(8)),
+            ("A\nB: c\n\r\nbody", Some(9)),
+            ("\r\n\nA\r\n\nx", Some(7)),
+            ("A\r\nB: c\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(head_end(text.as_bytes()), end, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn call_id_and_content_length_are_found_in_any_form() {
+        let text = b"A sip:b SIP/2.0\r\nCSeq: 1 A\r\nCALL-id :\r\n  x@y \r\nl:12\r\n\r\ni: no";
+        assert_eq!(peek_call_id(text), Some(&b"x@y"[..]));
+        assert_eq!(peek_content_length(text), Some(12));
+        assert_eq!(peek_call_id(b"A sip:b SIP/2.0\ni: z\n\n"), Some(&b"z"[..]));
+        assert_eq!(peek_call_id(b"A sip:b SIP/2.0\n\ni: z\n\n"), None);
+        for bad in ["-999", "+5", "x", ""] {
+            let head = format!("A sip:b SIP/2.0\r\nContent-Length: {bad}\r\n\r\n");
+            assert_eq!(peek_content_length(head.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cut_first_line_is_told_from_other_text() {
+        for (text, may) in [
+            ("INV", true),
+            ("INVITE", true),
+            ("INVITE si", true),
+            ("INVITE sip:bob@b", true),
+            ("SI", true),
+            ("SIP/2.0 20", true),
+            ("GET / HT", false),
+            ("INVITE http:", false),
+            ("INVITE sip:b SIP/2.0\r\n", false),
+        ] {
+            assert_eq!(may_become_start_line(text.as_bytes()), may, "{text:?}");
+        }
+        assert!(cut_first_line(b"INVITE sip:bob@b.exa").is_some());
+        assert_eq!(cut_first_line(b"INVITE si"), None);
+        assert_eq!(cut_first_line(b"LIST sip:bob"), None);
+    }
+}
