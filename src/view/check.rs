@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use super::json::{self, finding::FindingRecord, octets};
-use super::ladder::severity_word;
 use super::page;
 use super::quote::Quote;
 use super::sarif;
@@ -107,8 +106,8 @@ impl Printer<'_> {
     fn group(&self, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let rule = first.rule;
-        let word = self.style.paint(severity_paint(first.severity), severity_word(first.severity));
-        let used = severity_word(first.severity).len() + rule.code.len() + rule.name.len() + 4;
+        let word = self.style.paint(severity_paint(first.severity), first.severity.word());
+        let used = first.severity.word().len() + rule.code.len() + rule.name.len() + 4;
         let statement = self.cut(rule.statement, used);
         let name = self.style.paint(style::BOLD, &format!("{} {}", rule.code, rule.name));
         writeln!(out, "{word} {name}  {statement}")?;

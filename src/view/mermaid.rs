@@ -1,11 +1,81 @@
-//! The ladder as a Mermaid sequence diagram.
+//! The ladder as a Mermaid sequence diagram, for wikis and tickets.
 
 use std::io::{self, Write};
 
 use super::Ladder;
+use super::ladder::{Arrow, Event, Row};
 
 /// Draws `ladder` as `sequenceDiagram`.
 pub fn draw(ladder: &Ladder, out: &mut dyn Write) -> io::Result<()> {
-    let _ = (ladder, out);
+    writeln!(out, "sequenceDiagram")?;
+    for (number, lane) in ladder.lanes.iter().enumerate() {
+        writeln!(out, "    participant L{number} as {}", escape(&lane.name))?;
+    }
+    for row in &ladder.rows {
+        row_lines(ladder, row, out)?;
+    }
     Ok(())
+}
+
+fn row_lines(ladder: &Ladder, row: &Row, out: &mut dyn Write) -> io::Result<()> {
+    match &row.event {
+        Event::Message(arrow) => {
+            let line = if arrow.is_again() { "-->>" } else { "->>" };
+            let (from, to) = (arrow.from, arrow.to);
+            writeln!(out, "    L{from}{line}L{to}: {}", escape(&label(row, arrow)))?;
+            for finding in arrow.findings() {
+                let text =
+                    format!("{} {} {}", finding.severity.word(), finding.code, finding.title);
+                writeln!(out, "    Note over {}: {}", over(from, to), escape(&text))?;
+            }
+            Ok(())
+        }
+        Event::Evidence { from, to, label } => {
+            writeln!(out, "    L{from}-xL{to}: {}", escape(&format!("{} {label}", row.frame_name)))
+        }
+        Event::Remark(text) => {
+            let last = ladder.lanes.len().saturating_sub(1);
+            writeln!(out, "    Note over {}: {}", over(0, last), escape(text))
+        }
+    }
+}
+
+fn label(row: &Row, arrow: &Arrow) -> String {
+    let mut text = format!("{} {}", row.frame_name, arrow.label());
+    if let Some(sdp) = &arrow.sdp {
+        text.push_str(&format!(" ({})", sdp.short));
+    }
+    for remark in arrow.remarks() {
+        text.push_str(&format!(" [{remark}]"));
+    }
+    text
+}
+
+fn over(from: usize, to: usize) -> String {
+    if from == to { format!("L{from}") } else { format!("L{},L{}", from.min(to), from.max(to)) }
+}
+
+/// Characters with a meaning in Mermaid or HTML as its entity codes; so is the word `end`, which
+/// would end a block.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, word) in text.split(' ').enumerate() {
+        if index != 0 {
+            out.push(' ');
+        }
+        if word.eq_ignore_ascii_case("end") {
+            out.push_str(if word.starts_with('E') { "#69;" } else { "#101;" });
+            out.push_str(word.get(1..).unwrap_or_default());
+            continue;
+        }
+        for c in word.chars() {
+            match c {
+                '#' | ';' | '<' | '>' | '&' | '%' | '"' | '{' | '}' | '\\' => {
+                    out.push_str(&format!("#{};", u32::from(c)));
+                }
+                c => out.push(c),
+            }
+        }
+    }
+    out
 }

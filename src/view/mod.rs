@@ -11,6 +11,7 @@ pub mod frames;
 pub mod subject;
 pub mod ladder;
 pub mod text;
+pub mod markup;
 pub mod svg;
 pub mod mermaid;
 pub mod json;

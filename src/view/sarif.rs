@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Subject;
 use super::check::{evidence_text, help};
 use super::clock::Rfc3339;
 use super::json::{octets, value};
-use super::{Subject, ladder::severity_word};
 use crate::rules::{Finding, Place, Rule, Severity};
 
 /// Writes the findings of `subject` as one SARIF log.
@@ -77,7 +77,7 @@ fn result(subject: &Subject<'_>, finding: &Finding, rules: &[&Rule]) -> Value {
         "properties": {
             "rule": finding.rule.name,
             "kind": finding.kind,
-            "severity": severity_word(finding.severity),
+            "severity": finding.severity.word(),
             "call_id": call_id,
             "sender": finding.sender,
             "hop": finding.hop,

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::frames::Files;
 use crate::frame::FrameId;
 use crate::model::{CallFlow, FlowId, MessageId, Model, Note};
-use crate::rules::Finding;
+use crate::rules::{Coverage, Finding, Mark, Report};
 use crate::sip::Message;
 use crate::transport::Completeness;
 
@@ -13,21 +13,25 @@ use crate::transport::Completeness;
 pub struct Subject<'a> {
     /// What was understood.
     pub model: &'a Model,
-    /// What is wrong, in the order of the report.
+    /// What is wrong, worst first.
     pub findings: &'a [Finding],
+    /// What the rules could judge and what not.
+    pub coverage: &'a [Coverage],
     /// The inputs.
     pub files: Files<'a>,
     /// The chosen flows, in order.
     pub flows: Vec<FlowId>,
     /// Findings by the message they point at, as places in `findings`.
     at: FxHashMap<(FlowId, MessageId), Vec<usize>>,
+    report: &'a Report,
     /// Findings by flow.
     of: FxHashMap<FlowId, Vec<usize>>,
 }
 
 impl<'a> Subject<'a> {
     /// All of `model`.
-    pub fn new(model: &'a Model, findings: &'a [Finding], files: &'a [String]) -> Self {
+    pub fn new(model: &'a Model, report: &'a Report, files: &'a [String]) -> Self {
+        let findings = report.findings.as_slice();
         let mut at: FxHashMap<_, Vec<usize>> = FxHashMap::default();
         let mut of: FxHashMap<_, Vec<usize>> = FxHashMap::default();
         for (index, finding) in findings.iter().enumerate() {
@@ -37,7 +41,16 @@ impl<'a> Subject<'a> {
             }
         }
         let flows = (0..model.flows.len() as u32).map(FlowId).collect();
-        Self { model, findings, files: Files(files), flows, at, of }
+        Self {
+            model,
+            findings,
+            coverage: &report.coverage,
+            files: Files(files),
+            flows,
+            at,
+            report,
+            of,
+        }
     }
 
     /// The same, with these flows only.
@@ -68,6 +81,29 @@ impl<'a> Subject<'a> {
         self.of.get(&flow).into_iter().flatten().filter_map(|i| findings.get(*i))
     }
 
+    /// The breaches at the messages of a flow, in order of message; also those that only count in
+    /// a finding whose evidence lies elsewhere.
+    pub fn marks_of(&self, flow: FlowId) -> &'a [Mark] {
+        self.report.marks_of(flow)
+    }
+
+    /// The breaches at one message.
+    pub fn marks_at(&self, flow: FlowId, message: MessageId) -> &'a [Mark] {
+        let marks = self.marks_of(flow);
+        let start = marks.partition_point(|mark| mark.message < message);
+        let end = marks.partition_point(|mark| mark.message <= message);
+        marks.get(start..end).unwrap_or_default()
+    }
+
+    /// Codes of the rules a message breaks, each once, in order.
+    pub fn codes_at(&self, flow: FlowId, message: MessageId) -> Vec<&'static str> {
+        let marks = self.marks_at(flow, message).iter().map(|mark| mark.rule.rule().code);
+        let mut codes: Vec<_> = marks.collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
     /// The row of a message of the model, for [`messages`](super::messages).
     pub fn row(&self, flow: FlowId, message: MessageId) -> MessageRow<'a> {
         let flow_of = self.flow(flow);
@@ -75,7 +111,7 @@ impl<'a> Subject<'a> {
         MessageRow {
             message: &entry.message,
             relation: Relation::of(flow_of, entry.note),
-            findings: self.findings_at(flow, message).map(|f| f.rule.code).collect(),
+            findings: self.codes_at(flow, message),
         }
     }
 }

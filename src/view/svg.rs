@@ -1,12 +1,357 @@
-//! The ladder as SVG: alone in a file, or inline in a page.
+//! The ladder as SVG: alone in a file, or inline in a page that brings the style.
 
 use std::io::{self, Write};
 
 use super::Ladder;
-use super::clock::TimeStyle;
+use super::clock::{self, TimeStyle};
+use super::ladder::{Arrow, Class, Event, FindingMark, Row};
+use super::markup::escape;
+use super::visible::{columns, elide};
+use crate::model::{FlowId, MessageId};
+
+/// The style of ladders, for pages that hold them inline.
+pub const STYLE: &str = include_str!("../../templates/ladder.css");
+
+/// Whether messages are links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// No links.
+    None,
+    /// To the anchor of the message in the same page, see [`anchor`].
+    Messages,
+}
+
+/// The anchor of a message in a page.
+pub fn anchor((flow, message): (FlowId, MessageId)) -> String {
+    format!("m{}-{}", flow.0 + 1, message.0 + 1)
+}
 
 /// Draws `ladder` as an SVG document of its own.
 pub fn draw(ladder: &Ladder, time: &TimeStyle, out: &mut dyn Write) -> io::Result<()> {
-    let _ = (ladder, time, out);
-    Ok(())
+    let drawing = Drawing::new(ladder, time, Links::None);
+    out.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
+    drawing.open(out)?;
+    writeln!(
+        out,
+        "<style>\n.ladder {{ background: Canvas; color-scheme: light dark; }}\n{STYLE}</style>"
+    )?;
+    drawing.content(out)
+}
+
+/// Draws `ladder` for a page that holds [`STYLE`].
+pub fn inline(
+    ladder: &Ladder,
+    time: &TimeStyle,
+    links: Links,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let drawing = Drawing::new(ladder, time, links);
+    drawing.open(out)?;
+    drawing.content(out)
+}
+
+/// Columns left of the lanes, in pixels: frame and time.
+const GUTTER: usize = 176;
+/// Height of the boxes with the names of the lanes.
+const HEAD: usize = 44;
+/// Height of an arrow with its label.
+const ROW: usize = 34;
+/// Height of a line of text below an arrow.
+const LINE: usize = 18;
+/// Mean width of a character of a label; on the wide side, so that labels stay inside.
+const GLYPH: usize = 7;
+
+struct Drawing<'a> {
+    ladder: &'a Ladder,
+    time: &'a TimeStyle,
+    links: Links,
+    /// Distance of lanes.
+    pitch: usize,
+    /// Distance of the first lane from the gutter: half a box.
+    margin: usize,
+    width: usize,
+    height: usize,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(ladder: &'a Ladder, time: &'a TimeStyle, links: Links) -> Self {
+        let name = ladder.lanes.iter().map(|lane| columns(&lane.name)).max().unwrap_or(0);
+        let margin = (name * GLYPH / 2 + 12).clamp(60, 150);
+        let wanted = ladder.rows.iter().map(|row| match &row.event {
+            Event::Message(arrow) => {
+                let spread = arrow.from.abs_diff(arrow.to).max(1);
+                (columns(&label(arrow)) * GLYPH + 40) / spread
+            }
+            Event::Evidence { label, .. } => columns(label) * GLYPH + 40,
+            Event::Remark(_) => 0,
+        });
+        let pitch = wanted.max().unwrap_or(0).clamp((2 * margin + 8).min(300), 340);
+        let gaps = ladder.lanes.len().saturating_sub(1);
+        let remarks = ladder.rows.iter().map(|row| match &row.event {
+            Event::Message(arrow) => {
+                let widest = arrow.findings().map(|f| columns(&f.title) + 8).max().unwrap_or(0);
+                self::text_width(widest.min(FINDING))
+            }
+            _ => 0,
+        });
+        let needed = GUTTER + margin + remarks.max().unwrap_or(0) + 40;
+        let width = (GUTTER + 2 * margin + gaps * pitch + 16).max(needed);
+        let rows: usize = ladder.rows.iter().map(height).sum();
+        Self { ladder, time, links, pitch, margin, width, height: HEAD + rows + 24 }
+    }
+
+    fn open(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (width, height) = (self.width, self.height);
+        writeln!(
+            out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ladder\" width=\"{width}\" \
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"group\" \
+             aria-label=\"Ladder: {}\">",
+            escape(&self.ladder.title)
+        )
+    }
+
+    fn content(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "<title>{}</title>", escape(&self.ladder.title))?;
+        let bottom = self.height - 12;
+        for (lane, x) in self.ladder.lanes.iter().zip((0..).map(|lane| self.x(lane))) {
+            writeln!(
+                out,
+                "<line class=\"lane\" x1=\"{x}\" y1=\"{HEAD}\" x2=\"{x}\" y2=\"{bottom}\"/>"
+            )?;
+            let half = self.margin.min(self.pitch / 2).saturating_sub(4).max(20);
+            writeln!(
+                out,
+                "<rect class=\"box\" x=\"{}\" y=\"4\" width=\"{}\" height=\"{}\" rx=\"5\"/>",
+                x - half,
+                2 * half,
+                HEAD - 8
+            )?;
+            let room = 2 * half / GLYPH;
+            let y = if lane.product.is_some() { 19 } else { 27 };
+            text(out, "name", x, y, &elide(&lane.name, room, "…"))?;
+            if let Some(product) = &lane.product {
+                text(out, "small", x, 33, &elide(product, room + 2, "…"))?;
+            }
+        }
+        let mut y = HEAD + 8;
+        let mut is_first = true;
+        for row in &self.ladder.rows {
+            self.row(row, y, is_first, out)?;
+            y += height(row);
+            is_first = is_first && matches!(row.event, Event::Remark(_));
+        }
+        writeln!(out, "</svg>")
+    }
+
+    fn row(&self, row: &Row, top: usize, is_first: bool, out: &mut dyn Write) -> io::Result<()> {
+        let y = top + ROW - 12;
+        match &row.event {
+            Event::Remark(remark) => {
+                let last = self.x(self.ladder.lanes.len().saturating_sub(1));
+                let middle = (self.x(0) + last) / 2;
+                plate(out, middle, top + 15, columns(remark))?;
+                return text(out, "remark", middle, top + 15, remark);
+            }
+            Event::Evidence { from, to, label } => {
+                writeln!(out, "<g class=\"row evidence\"><title>{}</title>", self.describe(row))?;
+                self.gutter(row, y, is_first, out)?;
+                self.stroke(*from, *to, y, label, out)?;
+                writeln!(out, "</g>")?;
+            }
+            Event::Message(arrow) => {
+                let again = if arrow.is_again() { " again" } else { "" };
+                let class = class_word(arrow.class);
+                if self.links == Links::Messages {
+                    writeln!(out, "<a href=\"#{}\">", anchor(arrow.place))?;
+                }
+                writeln!(
+                    out,
+                    "<g class=\"row {class}{again}\"><title>{}</title>",
+                    self.describe(row)
+                )?;
+                self.gutter(row, y, is_first, out)?;
+                self.stroke(arrow.from, arrow.to, y, &label(arrow), out)?;
+                writeln!(out, "</g>")?;
+                if self.links == Links::Messages {
+                    writeln!(out, "</a>")?;
+                }
+                for (line, finding) in arrow.findings().enumerate() {
+                    self.finding(arrow, finding, top + ROW + line * LINE + 6, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gutter(&self, row: &Row, y: usize, is_first: bool, out: &mut dyn Write) -> io::Result<()> {
+        let time = match row.delta {
+            Some(nanos) if !is_first => clock::delta(nanos, 6),
+            _ => self.time.time_of_day(row.time, 6),
+        };
+        let leg =
+            if self.ladder.legs.len() < 2 { String::new() } else { format!(" · {}", row.leg + 1) };
+        let frame = elide(&format!("{}{leg}", row.frame_name), 9, "…");
+        writeln!(
+            out,
+            "<text class=\"time\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
+             <text class=\"time\" x=\"0\" y=\"{}\">{}</text>",
+            GUTTER - 6,
+            y + 4,
+            escape(&time),
+            y + 4,
+            escape(&frame)
+        )
+    }
+
+    /// A line from lane to lane with its head, and the label above it.
+    fn stroke(
+        &self,
+        from: usize,
+        to: usize,
+        y: usize,
+        label: &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let (a, b) = (self.x(from), self.x(to));
+        if from == to {
+            let (y1, y2) = (y - 6, y + 6);
+            writeln!(out, "<path class=\"line\" d=\"M{a} {y1}h28v12h-22\"/>")?;
+            writeln!(out, "<path class=\"head\" d=\"M{a} {y2}l8 -4v8z\"/>")?;
+            let at = a + 36;
+            return writeln!(
+                out,
+                "<text class=\"label\" x=\"{at}\" y=\"{}\">{}</text>",
+                y + 4,
+                escape(label)
+            );
+        }
+        let tip = if a < b { format!("M{b} {y}l-9 -4v8z") } else { format!("M{b} {y}l9 -4v8z") };
+        writeln!(out, "<line class=\"line\" x1=\"{a}\" y1=\"{y}\" x2=\"{b}\" y2=\"{y}\"/>")?;
+        writeln!(out, "<path class=\"head\" d=\"{tip}\"/>")?;
+        let room = (a.abs_diff(b) - 8) / GLYPH * 11 / 10;
+        let label = elide(label, room, "…");
+        // Lanes in between would run through the label.
+        if 1 < from.abs_diff(to) {
+            plate(out, a.midpoint(b), y - 6, columns(&label))?;
+        }
+        text(out, "label", a.midpoint(b), y - 6, &label)
+    }
+
+    fn finding(
+        &self,
+        arrow: &Arrow,
+        finding: &FindingMark,
+        y: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let title = elide(&finding.title, FINDING, "…");
+        let needed = text_width(columns(&title) + 8);
+        let left = self.x(arrow.from.min(arrow.to)) + 8;
+        let x = left.min(self.width.saturating_sub(needed)).max(GUTTER);
+        let word = finding.severity.word();
+        writeln!(
+            out,
+            "<g class=\"finding {word}\"><title>{word}: {} {}: {}</title>\
+             <rect class=\"plate\" x=\"{x}\" y=\"{}\" width=\"{needed}\" height=\"15\"/>\
+             <rect class=\"badge\" x=\"{x}\" y=\"{}\" width=\"38\" height=\"14\" rx=\"3\"/>\
+             <text x=\"{}\" y=\"{y}\" text-anchor=\"middle\">{}</text>\
+             <text x=\"{}\" y=\"{y}\">{}</text></g>",
+            finding.code,
+            escape(finding.name),
+            escape(&finding.title),
+            y - 11,
+            y - 11,
+            x + 19,
+            finding.code,
+            x + 44,
+            escape(&title)
+        )
+    }
+
+    /// All of a row in words, for tool tips and screen readers.
+    fn describe(&self, row: &Row) -> String {
+        let mut words = format!("Frame {}, {}", row.frame_name, self.time.date_time(row.time));
+        let name = |lane: usize| self.ladder.lanes.get(lane).map_or("?", |lane| &lane.name);
+        match &row.event {
+            Event::Remark(text) => words.push_str(text),
+            Event::Evidence { from, to, label } => {
+                words.push_str(&format!(": {label}, {} to {}", name(*from), name(*to)));
+            }
+            Event::Message(arrow) => {
+                let (from, to) = (name(arrow.from), name(arrow.to));
+                words.push_str(&format!(": {}, {from} to {to}", arrow.label()));
+                if let (Class::Request, Some(uri)) = (arrow.class, &arrow.tail) {
+                    words.push_str(&format!(", {uri}"));
+                }
+                if let Some(sdp) = &arrow.sdp {
+                    words.push_str(&format!(", SDP {}", sdp.full));
+                }
+                for remark in arrow.remarks() {
+                    words.push_str(&format!(", {remark}"));
+                }
+            }
+        }
+        escape(&words)
+    }
+
+    fn x(&self, lane: usize) -> usize {
+        GUTTER + self.margin + lane * self.pitch
+    }
+}
+
+/// Columns of the title of a finding.
+const FINDING: usize = 110;
+
+const fn text_width(columns: usize) -> usize {
+    columns * 6 + 20
+}
+
+fn height(row: &Row) -> usize {
+    match &row.event {
+        Event::Remark(_) => 22,
+        Event::Evidence { .. } => ROW,
+        Event::Message(arrow) => ROW + LINE * arrow.findings().count(),
+    }
+}
+
+/// What is written on an arrow.
+fn label(arrow: &Arrow) -> String {
+    let mut text = arrow.label();
+    if let Some(sdp) = &arrow.sdp {
+        text.push_str(&format!(" ({})", sdp.short));
+    }
+    for remark in arrow.remarks() {
+        text.push_str(&format!(" [{remark}]"));
+    }
+    text
+}
+
+/// Room for text that would stand on a line.
+fn plate(out: &mut dyn Write, x: usize, y: usize, columns: usize) -> io::Result<()> {
+    let width = columns * 6 + 8;
+    let (left, top) = (x.saturating_sub(width / 2), y.saturating_sub(11));
+    writeln!(
+        out,
+        "<rect class=\"plate\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"15\"/>"
+    )
+}
+
+fn text(out: &mut dyn Write, class: &str, x: usize, y: usize, text: &str) -> io::Result<()> {
+    let text = escape(text);
+    writeln!(
+        out,
+        "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>"
+    )
+}
+
+/// The word of a class in style sheets.
+pub const fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Request => "request",
+        Class::Provisional => "provisional",
+        Class::Success => "success",
+        Class::Redirect => "redirect",
+        Class::Failure => "failure",
+    }
 }

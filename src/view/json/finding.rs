@@ -7,7 +7,6 @@ use crate::rules::{Finding, Place};
 use crate::view::check::{evidence_text, help};
 use crate::view::clock::Rfc3339;
 use crate::view::json::octets;
-use crate::view::ladder::severity_word;
 use crate::view::subject::Subject;
 
 /// One group of equal breaches: a row of `siplens check`.
@@ -66,7 +65,7 @@ impl<'a> FindingRecord<'a> {
             rule: finding.rule.name,
             code: finding.rule.code,
             kind: finding.kind,
-            severity: severity_word(finding.severity),
+            severity: finding.severity.word(),
             title: &finding.title,
             call_id: evidence.first().map(|first| first.call_id.clone()).unwrap_or_default(),
             sender: &finding.sender,

@@ -229,12 +229,3 @@ impl Mark {
         }
     }
 }
-
-/// The stable word of a severity.
-pub const fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
-}

@@ -133,15 +133,35 @@ impl Builder<'_> {
             Completeness::Gap => marks.push(Mark::Incomplete("gap")),
             Completeness::Desync => marks.push(Mark::Incomplete("desync")),
         }
-        marks.extend(self.subject.findings_at(flow_id, id).map(|finding| {
-            Mark::Finding(FindingMark {
+        marks.extend(self.findings(flow_id, id).into_iter().map(Mark::Finding));
+        marks
+    }
+
+    /// The breaches at a message, each rule once: in the words of its finding where that points
+    /// here, else with what the rule says.
+    fn findings(&self, flow: FlowId, id: MessageId) -> Vec<FindingMark> {
+        let mut found: Vec<FindingMark> = Vec::new();
+        for finding in self.subject.findings_at(flow, id) {
+            found.push(FindingMark {
                 severity: finding.severity,
                 code: finding.rule.code,
                 name: finding.rule.name,
                 title: visible(finding.title.as_bytes()),
-            })
-        }));
-        marks
+            });
+        }
+        for mark in self.subject.marks_at(flow, id) {
+            let rule = mark.rule.rule();
+            if found.iter().all(|known| known.code != rule.code) {
+                found.push(FindingMark {
+                    severity: mark.severity,
+                    code: rule.code,
+                    name: rule.name,
+                    title: rule.statement.to_owned(),
+                });
+            }
+        }
+        found.sort_by_key(|mark| std::cmp::Reverse(mark.severity));
+        found
     }
 }
 

@@ -12,7 +12,7 @@ use self::canvas::Canvas;
 pub(crate) use self::labels::in_charset;
 use self::labels::{Labels, labels};
 use self::layout::{Heads, Layout};
-use super::ladder::{Class, Event, Ladder, Row, severity_word};
+use super::ladder::{Class, Event, Ladder, Row};
 use super::style::{self, Coloring, Style};
 use super::visible::{columns, elide, pad_left, wrap};
 use crate::rules::Severity;
@@ -272,7 +272,7 @@ impl Drawing<'_> {
     fn findings(&self, row: &Row, stroke: &Stroke, out: &mut dyn Write) -> io::Result<()> {
         let Event::Message(arrow) = &row.event else { return Ok(()) };
         for finding in arrow.findings() {
-            let word = severity_word(finding.severity);
+            let word = finding.severity.word();
             let text = format!("{word} {} {}", finding.code, finding.title);
             let room = self.layout.room().saturating_sub(2);
             let lines = wrap(&self.safe(&text), room.min(72));
