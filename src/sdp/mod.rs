@@ -1,5 +1,11 @@
 //! The grammar of RFC 8866 and the attributes offer/answer needs; places in the body, no copies.
 
+pub mod gbt;
+mod payload;
+mod session;
+
+pub use payload::static_codec;
+
 /// One session description.
 #[derive(Clone, Debug, Default)]
 pub struct Session<'a> {
@@ -13,6 +19,10 @@ pub struct Session<'a> {
     pub connection: Option<&'a [u8]>,
     /// Session-level direction, when stated.
     pub direction: Option<Direction>,
+    /// All `a=` lines of the session level: name and value.
+    pub attributes: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// Session-level GB/T 28181 `y=` (SSRC).
+    pub ssrc: Option<&'a [u8]>,
     /// The media sections.
     pub media: Vec<Media<'a>>,
 }
@@ -33,8 +43,10 @@ pub struct Line<'a> {
 pub struct Media<'a> {
     /// `audio`, `video`, …
     pub kind: &'a [u8],
-    /// Port; 0 rejects or removes the stream.
+    /// Port; 0 rejects or removes the stream. What is no port reads as 0.
     pub port: u16,
+    /// How many ports in a row (`49170/2`), 1 when not stated.
+    pub ports: u16,
     /// `RTP/AVP`, …
     pub protocol: &'a [u8],
     /// Formats as written.
@@ -43,7 +55,7 @@ pub struct Media<'a> {
     pub connection: Option<&'a [u8]>,
     /// Direction, the session's or sendrecv where not stated.
     pub direction: Direction,
-    /// rtpmap lines: payload type, encoding name, clock rate, channels.
+    /// What the formats are, in their order: by `a=rtpmap`, or else by RFC 3551's static table.
     pub codecs: Vec<Codec<'a>>,
     /// Port of `a=rtcp`, when stated.
     pub rtcp: Option<u16>,
@@ -51,6 +63,34 @@ pub struct Media<'a> {
     pub attributes: Vec<(&'a [u8], Option<&'a [u8]>)>,
     /// GB/T 28181 `y=` (SSRC) of this section or the session.
     pub ssrc: Option<&'a [u8]>,
+    /// GB/T 28181 `f=` (media parameters) of this section.
+    pub parameters: Option<&'a [u8]>,
+    /// `a=ptime`, milliseconds of one packet.
+    pub ptime: Option<u32>,
+}
+
+impl<'a> Media<'a> {
+    /// The value of the first attribute `name`: `Some(None)` for a flag.
+    pub fn attribute(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        find(&self.attributes, name)
+    }
+
+    /// The codec of `payload_type`.
+    pub fn codec(&self, payload_type: u8) -> Option<&Codec<'a>> {
+        self.codecs.iter().find(|codec| codec.payload_type == payload_type)
+    }
+}
+
+impl<'a> Session<'a> {
+    /// The value of the first session-level attribute `name`: `Some(None)` for a flag.
+    pub fn attribute(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        find(&self.attributes, name)
+    }
+}
+
+/// An attribute by name; attribute names are case-sensitive (RFC 8866 section 6).
+fn find<'a>(all: &[(&'a [u8], Option<&'a [u8]>)], name: &str) -> Option<Option<&'a [u8]>> {
+    all.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| *value)
 }
 
 /// An encoding of a payload type: from `a=rtpmap`, or RFC 3551's static table.
@@ -75,12 +115,4 @@ pub enum Direction {
     SendOnly,
     RecvOnly,
     Inactive,
-}
-
-impl<'a> Session<'a> {
-    /// Reads `body`; never fails: what is no SDP line is kept as a line with letter 0.
-    pub fn parse(body: &'a [u8]) -> Self {
-        let _ = body;
-        todo!()
-    }
 }

@@ -1,90 +1,205 @@
 //! Names of header fields: long, compact, any case.
 
-/// A header field name the analyzer knows, or `Other`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum HeaderName {
-    Via,
-    From,
-    To,
-    CallId,
-    CSeq,
-    MaxForwards,
-    Contact,
-    ContentLength,
-    ContentType,
-    ContentEncoding,
-    Expires,
-    MinExpires,
-    Route,
-    RecordRoute,
-    Path,
-    ServiceRoute,
-    Authorization,
-    ProxyAuthorization,
-    WwwAuthenticate,
-    ProxyAuthenticate,
-    AuthenticationInfo,
-    Allow,
-    Supported,
-    Require,
-    ProxyRequire,
-    Unsupported,
-    Accept,
-    UserAgent,
-    Server,
-    Subject,
-    Date,
-    Event,
-    SubscriptionState,
-    AllowEvents,
-    ReferTo,
-    ReferredBy,
-    Replaces,
-    RSeq,
-    RAck,
-    Reason,
-    RetryAfter,
-    Warning,
-    SessionExpires,
-    MinSe,
-    SessionId,
-    PAssertedIdentity,
-    PPreferredIdentity,
-    PChargingVector,
-    Diversion,
-    HistoryInfo,
-    Privacy,
-    Identity,
-    SipEtag,
-    SipIfMatch,
-    SecurityClient,
-    SecurityServer,
-    SecurityVerify,
-    MimeVersion,
-    ContentDisposition,
-    Timestamp,
-    Organization,
-    AlertInfo,
-    CallInfo,
-    InReplyTo,
-    Priority,
-    ReplyTo,
-    ErrorInfo,
-    XGbVer,
-    Other,
+/// Declares the names once: variant, usual long form.
+macro_rules! names {
+    ($($variant:ident $text:literal,)*) => {
+        /// A header field name the analyzer knows, or `Other`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum HeaderName {
+            $($variant,)*
+            Other,
+        }
+
+        /// Every known name with its usual long form, in the order of the variants.
+        const NAMES: &[(HeaderName, &str)] = &[$((HeaderName::$variant, $text),)*];
+    };
+}
+
+names! {
+    Via "Via",
+    From "From",
+    To "To",
+    CallId "Call-ID",
+    CSeq "CSeq",
+    MaxForwards "Max-Forwards",
+    Contact "Contact",
+    ContentLength "Content-Length",
+    ContentType "Content-Type",
+    ContentEncoding "Content-Encoding",
+    Expires "Expires",
+    MinExpires "Min-Expires",
+    Route "Route",
+    RecordRoute "Record-Route",
+    Path "Path",
+    ServiceRoute "Service-Route",
+    Authorization "Authorization",
+    ProxyAuthorization "Proxy-Authorization",
+    WwwAuthenticate "WWW-Authenticate",
+    ProxyAuthenticate "Proxy-Authenticate",
+    AuthenticationInfo "Authentication-Info",
+    Allow "Allow",
+    Supported "Supported",
+    Require "Require",
+    ProxyRequire "Proxy-Require",
+    Unsupported "Unsupported",
+    Accept "Accept",
+    UserAgent "User-Agent",
+    Server "Server",
+    Subject "Subject",
+    Date "Date",
+    Event "Event",
+    SubscriptionState "Subscription-State",
+    AllowEvents "Allow-Events",
+    ReferTo "Refer-To",
+    ReferredBy "Referred-By",
+    Replaces "Replaces",
+    RSeq "RSeq",
+    RAck "RAck",
+    Reason "Reason",
+    RetryAfter "Retry-After",
+    Warning "Warning",
+    SessionExpires "Session-Expires",
+    MinSe "Min-SE",
+    SessionId "Session-ID",
+    PAssertedIdentity "P-Asserted-Identity",
+    PPreferredIdentity "P-Preferred-Identity",
+    PChargingVector "P-Charging-Vector",
+    Diversion "Diversion",
+    HistoryInfo "History-Info",
+    Privacy "Privacy",
+    Identity "Identity",
+    SipEtag "SIP-ETag",
+    SipIfMatch "SIP-If-Match",
+    SecurityClient "Security-Client",
+    SecurityServer "Security-Server",
+    SecurityVerify "Security-Verify",
+    MimeVersion "MIME-Version",
+    ContentDisposition "Content-Disposition",
+    Timestamp "Timestamp",
+    Organization "Organization",
+    AlertInfo "Alert-Info",
+    CallInfo "Call-Info",
+    InReplyTo "In-Reply-To",
+    Priority "Priority",
+    ReplyTo "Reply-To",
+    ErrorInfo "Error-Info",
+    XGbVer "X-GB-Ver",
+    AcceptContact "Accept-Contact",
+    RejectContact "Reject-Contact",
+    RequestDisposition "Request-Disposition",
+    IdentityInfo "Identity-Info",
 }
 
 impl HeaderName {
     /// The name written as `name`, compact forms included, any case.
     pub fn of(name: &[u8]) -> Self {
-        let _ = name;
-        todo!()
+        match name {
+            [] => return Self::Other,
+            [letter] => return Self::compact(letter.to_ascii_lowercase()),
+            _ => {}
+        }
+        let mut at = slot(name);
+        while let Some(&(known, text)) = NAMES.get(usize::from(TABLE[at])) {
+            if text.as_bytes().eq_ignore_ascii_case(name) {
+                return known;
+            }
+            at = (at + 1) % SLOTS;
+        }
+        Self::Other
     }
 
     /// The usual long form; empty for `Other`.
     pub fn as_str(self) -> &'static str {
-        todo!()
+        NAMES.get(self as usize).map_or("", |(_, text)| text)
+    }
+
+    /// The compact forms that IANA lists.
+    const fn compact(letter: u8) -> Self {
+        match letter {
+            b'a' => Self::AcceptContact,
+            b'b' => Self::ReferredBy,
+            b'c' => Self::ContentType,
+            b'd' => Self::RequestDisposition,
+            b'e' => Self::ContentEncoding,
+            b'f' => Self::From,
+            b'i' => Self::CallId,
+            b'j' => Self::RejectContact,
+            b'k' => Self::Supported,
+            b'l' => Self::ContentLength,
+            b'm' => Self::Contact,
+            b'n' => Self::IdentityInfo,
+            b'o' => Self::Event,
+            b'r' => Self::ReferTo,
+            b's' => Self::Subject,
+            b't' => Self::To,
+            b'u' => Self::AllowEvents,
+            b'v' => Self::Via,
+            b'x' => Self::SessionExpires,
+            b'y' => Self::Identity,
+            _ => Self::Other,
+        }
+    }
+}
+
+const SLOTS: usize = 512;
+const EMPTY: u8 = u8::MAX;
+
+/// Open addressing over the long forms, laid out at compile time: `TABLE[slot]` is an index of
+/// `NAMES`.
+const TABLE: [u8; SLOTS] = {
+    let mut table = [EMPTY; SLOTS];
+    let mut index = 0;
+    while index < NAMES.len() {
+        let mut at = slot(NAMES[index].1.as_bytes());
+        while table[at] != EMPTY {
+            at = (at + 1) % SLOTS;
+        }
+        table[at] = index as u8;
+        index += 1;
+    }
+    table
+};
+
+/// Where the search for `name`, which has two octets or more, begins. `| 0x20` evens out case.
+const fn slot(name: &[u8]) -> usize {
+    let first = (name[0] | 0x20) as usize;
+    let second = (name[1] | 0x20) as usize;
+    let last = (name[name.len() - 1] | 0x20) as usize;
+    (name.len() * 61 + first * 31 + second * 13 + last * 7) % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_known_in_any_case() {
+        for &(name, text) in NAMES {
+            assert_eq!(HeaderName::of(text.as_bytes()), name, "{text}");
+            assert_eq!(HeaderName::of(text.to_lowercase().as_bytes()), name, "{text}");
+            assert_eq!(HeaderName::of(text.to_uppercase().as_bytes()), name, "{text}");
+            assert_eq!(name.as_str(), text);
+        }
+        assert_eq!(HeaderName::Other.as_str(), "");
+    }
+
+    #[test]
+    fn compact_forms_are_known_in_any_case() {
+        let letters = "abcdefijklmnorstuvxy";
+        for letter in letters.bytes().chain(letters.to_uppercase().bytes()) {
+            assert_ne!(HeaderName::of(&[letter]), HeaderName::Other, "{letter}");
+        }
+        for letter in b"ghpqwz0" {
+            assert_eq!(HeaderName::of(&[*letter]), HeaderName::Other);
+        }
+    }
+
+    #[test]
+    fn what_is_near_a_name_is_another() {
+        for name in ["", "Vi", "Viaa", "C%6Fntact", "X-Via", "Content_Length", "Call ID"] {
+            assert_eq!(HeaderName::of(name.as_bytes()), HeaderName::Other, "{name}");
+        }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Auth, CSeq, Contact, HeaderName, Method, NameAddr, Status, Via};
-use crate::transport::{Envelope, Text};
+use memchr::memchr;
+
+use super::lex::{Split, leading_number};
+use super::parse::{self, Head};
+use super::{Auth, CSeq, Contact, HeaderName, Method, NameAddr, Status, Via, body};
+use crate::transport::{Completeness, Envelope, Text, peek};
 
 /// A place in a message's text, in octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,12 +37,40 @@ pub enum StartLine {
 /// One header field: where it stands. A folded value is one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
+    /// Offset of the name.
+    start: u32,
+    /// Length of the value.
+    value_len: u32,
+    /// From the first octet of the name to the first of the value.
+    gap: u16,
+    /// Length of the name.
+    name_len: u8,
     /// Which one.
     pub name: HeaderName,
+}
+
+impl Field {
+    /// A field with these places; `None` when the name is too long to be one.
+    pub(super) fn new(name: HeaderName, name_span: Span, value: Span) -> Option<Self> {
+        Some(Self {
+            start: name_span.start,
+            value_len: value.end - value.start,
+            gap: u16::try_from(value.start - name_span.start).ok()?,
+            name_len: u8::try_from(name_span.end - name_span.start).ok()?,
+            name,
+        })
+    }
+
     /// Its name as written, without white space.
-    pub name_span: Span,
+    pub const fn name_span(self) -> Span {
+        Span { start: self.start, end: self.start + self.name_len as u32 }
+    }
+
     /// Its value, white space at both ends taken off; folds inside kept.
-    pub value: Span,
+    pub const fn value(self) -> Span {
+        let start = self.start + self.gap as u32;
+        Span { start, end: start + self.value_len }
+    }
 }
 
 /// Something the grammar forbids, that was read around.
@@ -94,8 +126,25 @@ pub struct Message {
 impl Message {
     /// Reads `text`; `None` only when it holds no SIP start line at all.
     pub fn parse(envelope: Envelope, text: Text) -> Option<Self> {
-        let _ = (envelope, text);
-        todo!()
+        let octets: &[u8] = &text;
+        let first = peek::first_line(octets).or_else(|| match envelope.completeness {
+            Completeness::Truncated | Completeness::Gap => peek::cut_first_line(octets),
+            Completeness::Whole | Completeness::Desync => None,
+        })?;
+        let Head { start, subject, fields, body, defects } = parse::head(octets, first);
+        let len = octets.len();
+        let mut message =
+            Self { envelope, start, text, subject, fields, body: Span::default(), defects };
+        let declared = message.content_length().unwrap_or(u64::MAX);
+        let end = len.min(body.saturating_add(usize::try_from(declared).unwrap_or(usize::MAX)));
+        message.body = Span { start: body as u32, end: end as u32 };
+        Some(message)
+    }
+
+    /// What Content-Length declares; `None` when it is missing or no decimal number.
+    fn content_length(&self) -> Option<u64> {
+        let value = self.value(HeaderName::ContentLength)?;
+        value.iter().all(u8::is_ascii_digit).then(|| leading_number(value))?
     }
 
     /// The whole text.
@@ -151,7 +200,9 @@ impl Message {
 
     /// The first line, without its line end.
     pub fn start_line(&self) -> &[u8] {
-        todo!()
+        let line = &self.text[peek::leading_crlfs(&self.text)..];
+        let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+        line.strip_suffix(b"\r").unwrap_or(line)
     }
 
     /// All header fields in order.
@@ -161,26 +212,25 @@ impl Message {
 
     /// The value of the first field `name`, as written.
     pub fn value(&self, name: HeaderName) -> Option<&[u8]> {
-        self.fields.iter().find(|field| field.name == name).map(|field| self.at(field.value))
+        self.fields.iter().find(|field| field.name == name).map(|field| self.at(field.value()))
     }
 
     /// The values of all fields `name`, one per field line, not split at commas.
     pub fn values(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |field| field.name == name).map(|f| self.at(f.value))
+        self.fields.iter().filter(move |field| field.name == name).map(|f| self.at(f.value()))
     }
 
     /// The value of the first field whose name is `name` in any case; for names not in `HeaderName`.
     pub fn value_of(&self, name: &str) -> Option<&[u8]> {
         self.fields
             .iter()
-            .find(|field| self.at(field.name_span).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|field| self.at(field.value))
+            .find(|field| self.at(field.name_span()).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| self.at(field.value()))
     }
 
     /// The elements of all fields `name`, split at commas outside quotes and angle brackets.
     pub fn elements(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-        let _ = name;
-        std::iter::empty()
+        self.values(name).flat_map(|value| Split::new(value, b',')).filter(|part| !part.is_empty())
     }
 
     /// Call-ID as written.
@@ -190,12 +240,12 @@ impl Message {
 
     /// CSeq.
     pub fn cseq(&self) -> Option<CSeq<'_>> {
-        todo!()
+        self.value(HeaderName::CSeq).and_then(CSeq::parse)
     }
 
     /// All Via values, topmost first; what cannot be read is left out.
     pub fn vias(&self) -> impl Iterator<Item = Via<'_>> {
-        std::iter::empty()
+        self.elements(HeaderName::Via).filter_map(Via::parse)
     }
 
     /// The topmost Via.
@@ -205,12 +255,12 @@ impl Message {
 
     /// From.
     pub fn from(&self) -> Option<NameAddr<'_>> {
-        todo!()
+        self.value(HeaderName::From).and_then(NameAddr::parse)
     }
 
     /// To.
     pub fn to(&self) -> Option<NameAddr<'_>> {
-        todo!()
+        self.value(HeaderName::To).and_then(NameAddr::parse)
     }
 
     /// Tag of From.
@@ -225,20 +275,18 @@ impl Message {
 
     /// All Contact values.
     pub fn contacts(&self) -> impl Iterator<Item = Contact<'_>> {
-        std::iter::empty()
+        self.elements(HeaderName::Contact).filter_map(Contact::parse)
     }
 
     /// A header that is a number of seconds or a count: Expires, Max-Forwards, Content-Length …
     /// Parameters and comments behind it are left out.
     pub fn number(&self, name: HeaderName) -> Option<u64> {
-        let _ = name;
-        todo!()
+        self.value(name).and_then(leading_number)
     }
 
     /// The values of an authentication header.
     pub fn auths(&self, name: HeaderName) -> impl Iterator<Item = Auth<'_>> {
-        let _ = name;
-        std::iter::empty()
+        self.values(name).flat_map(Auth::all)
     }
 
     /// The body: what Content-Length declares of what is there; all that is there without one.
@@ -253,7 +301,7 @@ impl Message {
 
     /// The body when its type is `application/sdp`, or the first such part of a multipart body.
     pub fn sdp(&self) -> Option<&[u8]> {
-        todo!()
+        body::sdp(self)
     }
 
     /// What the grammar forbids in the message as a whole.

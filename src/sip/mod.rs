@@ -3,6 +3,9 @@
 //! A [`Message`] owns its text and the places in it; typed fields are read on demand and borrow.
 //! What the grammar forbids is read around and kept as a [`Defect`].
 
+mod lex;
+mod parse;
+mod body;
 pub mod header;
 pub mod message;
 pub mod method;

@@ -174,8 +174,8 @@ pub(super) fn lines(message: &Message) -> Vec<TextLine> {
             None => masked(message, &secrets, range.clone()),
         };
         // Fields stand in order, so one pass finds the one that begins in each line.
-        while fields.next_if(|(_, field)| (field.name_span.start as usize) < at).is_some() {}
-        let here = fields.peek().filter(|(_, field)| field.name_span.start as usize == at);
+        while fields.next_if(|(_, field)| (field.name_span().start as usize) < at).is_some() {}
+        let here = fields.peek().filter(|(_, field)| field.name_span().start as usize == at);
         let field = here.map(|(place, _)| *place);
         let part = match (at, in_body) {
             (0, _) => LinePart::Start,

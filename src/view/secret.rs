@@ -14,7 +14,7 @@ pub fn places(message: &Message) -> Vec<Range<usize>> {
     let text = message.text();
     let mut found = Vec::new();
     for field in message.fields() {
-        let value = field.value.range();
+        let value = field.value().range();
         if matches!(field.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
             credentials(text, value.clone(), &mut found);
         }

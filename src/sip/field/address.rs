@@ -1,7 +1,10 @@
 //! name-addr and addr-spec with their parameters: From, To, Route, Refer-To … (section 20.10).
 
+use memchr::{memchr, memchr2};
+
 use super::params::Params;
 use crate::sip::Uri;
+use crate::sip::lex::{is_lws, quoted_len};
 
 /// A display name, a URI and header parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,18 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
+    /// Takes `text` apart; `None` when there is no URI in it.
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let text = text.trim_ascii();
+        let quoted = quoted_len(text).unwrap_or(0);
+        let open = memchr(b'<', &text[quoted..]).map(|at| quoted + at);
+        let address = match open {
+            Some(open) if 0 < quoted || !is_bare(&text[..open]) => Self::bracketed(text, open),
+            _ => Self::bare(text),
+        };
+        (!address.uri.is_empty()).then_some(address)
+    }
+
     /// The URI taken apart, when its grammar allows it.
     pub fn parsed_uri(&self) -> Option<Uri<'a>> {
         Uri::parse(self.uri)
@@ -23,5 +38,128 @@ impl<'a> NameAddr<'a> {
     /// The tag parameter.
     pub fn tag(&self) -> Option<&'a [u8]> {
         self.params.value("tag").filter(|tag| !tag.is_empty())
+    }
+
+    /// The display name without quotes; `None` when it is empty.
+    pub fn name(&self) -> Option<&'a [u8]> {
+        self.display.map(crate::sip::lex::unquoted).filter(|name| !name.is_empty())
+    }
+
+    fn bracketed(text: &'a [u8], open: usize) -> Self {
+        let display = text[..open].trim_ascii();
+        let rest = &text[open + 1..];
+        let (uri, behind) = match memchr(b'>', rest) {
+            Some(close) => (&rest[..close], &rest[close + 1..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        Self {
+            display: (!display.is_empty()).then_some(display),
+            uri: uri.trim_ascii(),
+            params: Params(from_semicolon(behind)),
+        }
+    }
+
+    /// An addr-spec: what follows `;` belongs to the header field (section 20.10).
+    fn bare(text: &'a [u8]) -> Self {
+        let text = &text[quoted_len(text).unwrap_or(0)..];
+        let (uri, params) = text.split_at(bare_end(text));
+        Self { display: None, uri: uri.trim_ascii(), params: Params(from_semicolon(params)) }
+    }
+}
+
+/// True when `before`, which stands before an angle bracket, is an addr-spec with parameters
+/// already, so that the bracket is part of a parameter.
+fn is_bare(before: &[u8]) -> bool {
+    memchr(b';', before).is_some_and(|at| memchr(b':', &before[..at]).is_some())
+}
+
+/// Where the addr-spec at the start of `text` ends. A semicolon before the `@` is part of the user,
+/// unless a tag follows it.
+fn bare_end(text: &[u8]) -> usize {
+    let Some(semicolon) = memchr(b';', text) else { return text.len() };
+    let next = text[semicolon + 1..].trim_ascii_start();
+    let user_goes_on = match memchr2(b'@', b'"', &text[semicolon..]) {
+        Some(at) if text[semicolon + at] == b'@' => {
+            memchr(b'@', &text[..semicolon]).is_none()
+                && !next.get(..3).is_some_and(|name| name.eq_ignore_ascii_case(b"tag"))
+                && !text[semicolon..semicolon + at].iter().any(|&octet| is_lws(octet))
+        }
+        _ => false,
+    };
+    if !user_goes_on {
+        return semicolon;
+    }
+    let at = memchr(b'@', text).unwrap_or(text.len());
+    memchr(b';', &text[at..]).map_or(text.len(), |end| at + end)
+}
+
+/// `text` from its first semicolon on.
+fn from_semicolon(text: &[u8]) -> &[u8] {
+    memchr(b';', text).map_or(&text[text.len()..], |at| &text[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, display: Option<&str>, uri: &str, params: &str) {
+        let address = NameAddr::parse(text.as_bytes()).unwrap();
+        let expected = NameAddr {
+            display: display.map(str::as_bytes),
+            uri: uri.as_bytes(),
+            params: Params(params.as_bytes()),
+        };
+        assert_eq!(address, expected, "{text}");
+    }
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        check("<sip:a@b>", None, "sip:a@b", "");
+        check("<sip:a@b;lr>;tag=1", None, "sip:a@b;lr", ";tag=1");
+        check("Bob <sip:a@b>;tag=1", Some("Bob"), "sip:a@b", ";tag=1");
+        check(
+            "\"A. <B>; \\\"C\\\"\" <sip:a@b> ; q = 0.33",
+            Some("\"A. <B>; \\\"C\\\"\""),
+            "sip:a@b",
+            "; q = 0.33",
+        );
+        check(
+            "caller<sip:caller@example.com>;tag=323",
+            Some("caller"),
+            "sip:caller@example.com",
+            ";tag=323",
+        );
+        check("sip:a@b;tag=1", None, "sip:a@b", ";tag=1");
+        check(
+            "\r\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n",
+            None,
+            "sip:vivekg@chair-dnrc.example.com",
+            ";   tag    = 1918181833n",
+        );
+        check("sip:a;par=u%40x@b;tag=1", None, "sip:a;par=u%40x@b", ";tag=1");
+        check("sip:b;tag=a@c", None, "sip:b", ";tag=a@c");
+        check("sip:a@b;x=\"<y>\"", None, "sip:a@b", ";x=\"<y>\"");
+        check("tel:+1-201;phone-context=x;tag=1", None, "tel:+1-201", ";phone-context=x;tag=1");
+        check("isbn:2983792873", None, "isbn:2983792873", "");
+    }
+
+    #[test]
+    fn what_the_grammar_forbids_is_read_around() {
+        check("\"Bob <sip:bob@b.example>", Some("\"Bob"), "sip:bob@b.example", "");
+        check("Bell, Alexander <sip:a@b>;tag=43", Some("Bell, Alexander"), "sip:a@b", ";tag=43");
+        check(
+            "\"Watson, Thomas\" < sip:t.watson@example.org >",
+            Some("\"Watson, Thomas\""),
+            "sip:t.watson@example.org",
+            "",
+        );
+        check("<sip:a@b", None, "sip:a@b", "");
+        check("<sip:a@b>x;;tag=1", None, "sip:a@b", ";;tag=1");
+        for nothing in ["", " ", "<>", ";tag=1", "\"a\""] {
+            assert_eq!(NameAddr::parse(nothing.as_bytes()), None, "{nothing}");
+        }
     }
 }

@@ -1,11 +1,18 @@
 //! Via (section 20.42).
 
+use memchr::memchr;
+use nom::Parser;
+use nom::character::complete::char;
+use nom::combinator::consumed;
+use nom::sequence::{delimited, preceded, separated_pair};
+
 use super::params::Params;
+use crate::sip::lex::{Parsed, is_lws, leading_number, lws, token};
 
 /// One Via value: a hop the request took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Via<'a> {
-    /// `SIP/2.0`, without white space around the slashes.
+    /// `SIP/2.0`, without white space around the slash; any other as written.
     pub protocol: &'a [u8],
     /// `UDP`, `TCP`, `TLS`, `WS`, …
     pub transport: &'a [u8],
@@ -18,6 +25,20 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
+    /// Takes one Via value apart; `None` when it has no protocol and sent-by.
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let (rest, (protocol, transport)) = sent_protocol(text).ok()?;
+        let (sent_by, params) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+        let (host, port) = split_sent_by(sent_by.trim_ascii());
+        (!host.is_empty()).then_some(Self {
+            protocol,
+            transport,
+            host,
+            port,
+            params: Params(params),
+        })
+    }
+
     /// The branch parameter.
     pub fn branch(&self) -> Option<&'a [u8]> {
         self.params.value("branch")
@@ -26,5 +47,105 @@ impl<'a> Via<'a> {
     /// True when the branch begins with the magic cookie of section 8.1.1.7 and goes on.
     pub fn has_cookie(&self) -> bool {
         self.branch().is_some_and(|b| b.len() > 7 && b[..7].eq_ignore_ascii_case(b"z9hG4bK"))
+    }
+}
+
+/// `SIP / 2.0 / UDP` and the white space behind.
+fn sent_protocol(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+    let slash = || delimited(lws, char('/'), lws);
+    let protocol = consumed(separated_pair(token, slash(), token));
+    (preceded(lws, protocol), slash(), token, lws)
+        .map(|((written, parts), _, transport, _)| match parts {
+            (b"SIP", b"2.0") => (&b"SIP/2.0"[..], transport),
+            _ => (written, transport),
+        })
+        .parse(input)
+}
+
+/// Host and port of a sent-by or a hostport, white space around the colon allowed. Several colons
+/// without brackets are an IPv6 address that lacks them.
+pub(crate) fn split_sent_by(text: &[u8]) -> (&[u8], Option<u16>) {
+    let host_end = match text {
+        [b'[', ..] => memchr(b']', text).map_or(text.len(), |close| close + 1),
+        _ => match memchr(b':', text) {
+            Some(colon) if memchr(b':', &text[colon + 1..]).is_none() => colon,
+            _ => text.iter().position(|&octet| is_lws(octet)).unwrap_or(text.len()),
+        },
+    };
+    let (host, rest) = text.split_at(host_end);
+    let port = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+    let port = port.and_then(leading_number).and_then(|port| u16::try_from(port).ok());
+    (host.trim_ascii_end(), port)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, transport: &str, host: &str, port: Option<u16>, params: &str) {
+        let via = Via::parse(text.as_bytes()).unwrap();
+        let expected = Via {
+            protocol: b"SIP/2.0",
+            transport: transport.as_bytes(),
+            host: host.as_bytes(),
+            port,
+            params: Params(params.as_bytes()),
+        };
+        assert_eq!(via, expected, "{text}");
+    }
+
+    #[test]
+    fn hops_are_taken_apart() {
+        check(
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa1;rport",
+            "UDP",
+            "192.0.2.1",
+            Some(5060),
+            ";branch=z9hG4bKa1;rport",
+        );
+        check("SIP/2.0/TLS a.example", "TLS", "a.example", None, "");
+        check(
+            "SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw",
+            "UDP",
+            "192.0.2.2",
+            None,
+            ";branch=390skdjuw",
+        );
+        check(
+            "SIP/2.0/TCP [2001:db8::9:1]:5070;received=2001:db8::9:255",
+            "TCP",
+            "[2001:db8::9:1]",
+            Some(5070),
+            ";received=2001:db8::9:255",
+        );
+        check("SIP/2.0/UDP 2001:db8::1", "UDP", "2001:db8::1", None, "");
+        check(
+            "SIP/2.0/TCP spindle.example.com :\r\n 5061 ; branch = z9",
+            "TCP",
+            "spindle.example.com",
+            Some(5061),
+            "; branch = z9",
+        );
+        check("SIP/2.0/UNKNOWN a:99999", "UNKNOWN", "a", None, "");
+        check("SIP/2.0/UDP 192.0.2.15;;", "UDP", "192.0.2.15", None, ";;");
+    }
+
+    #[test]
+    fn what_names_no_hop_is_left_out() {
+        for text in ["", ";", "SIP/2.0", "SIP/2.0/UDP", "SIP/2.0/UDP ;branch=1", "sip:a@b"] {
+            assert_eq!(Via::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_magic_cookie_alone_is_no_cookie() {
+        let cookie = |text: &str| Via::parse(text.as_bytes()).unwrap().has_cookie();
+        assert!(cookie("SIP/2.0/UDP a;branch=z9hG4bKa"));
+        assert!(cookie("SIP/2.0/UDP a;branch=Z9HG4BKa"));
+        assert!(!cookie("SIP/2.0/UDP a;branch=z9hG4bK"));
+        assert!(!cookie("SIP/2.0/UDP a"));
     }
 }

@@ -1,0 +1,209 @@
+//! Reads the head of a message once: start line, places of the header fields, defects.
+
+use memchr::memchr;
+use smallvec::SmallVec;
+
+use super::lex::{is_token, leading_number};
+use super::{Defect, DefectKind, Field, HeaderName, Method, Span, StartLine, Status};
+use crate::transport::peek::{self, FirstLine, HeadEnd, HeaderLines};
+
+/// Defects kept of one message; a message that has more is no better understood by them.
+const MOST_DEFECTS: usize = 16;
+
+/// What the head of a message holds.
+pub(super) struct Head {
+    pub(super) start: StartLine,
+    pub(super) subject: Span,
+    pub(super) fields: Box<[Field]>,
+    /// Offset of the first octet behind the empty line.
+    pub(super) body: usize,
+    pub(super) defects: Box<[Defect]>,
+}
+
+/// Reads the head of `text`, which begins with `first`.
+pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
+    let mut defects = Defects { text, found: SmallVec::new() };
+    let (start, subject) = match first {
+        FirstLine::Request { method, uri, version } => {
+            defects.request_line(method, uri, version);
+            (StartLine::Request(Method::of(method)), uri)
+        }
+        FirstLine::Response { version, code, reason } => {
+            defects.status_line(version, code);
+            (StartLine::Response(status(code)), reason)
+        }
+    };
+    let subject = span(text, subject);
+    let mut fields = SmallVec::<[Field; 32]>::new();
+    let mut lines = HeaderLines::after_start_line(text);
+    while let Some(line) = lines.next() {
+        match field(text, line) {
+            Ok(field) => fields.push(field),
+            Err(kind) => defects.add(kind, line),
+        }
+        if let Some(field) = fields.last().filter(|field| field.name == HeaderName::Other) {
+            let name = field.name_span().range();
+            if !text[name.clone()].iter().all(|&octet| is_token(octet)) {
+                defects.add(DefectKind::BadName, &text[name]);
+            }
+        }
+    }
+    let body = match lines.end() {
+        HeadEnd::Empty(body) => body,
+        HeadEnd::Missing => {
+            defects.add(DefectKind::NotTerminated, &text[text.len()..]);
+            text.len()
+        }
+    };
+    defects.octets(body);
+    Head {
+        start,
+        subject,
+        fields: Box::from(fields.as_slice()),
+        body,
+        defects: Box::from(defects.found.as_slice()),
+    }
+}
+
+/// The code as a number; what is larger than it can be saturates.
+fn status(code: &[u8]) -> Status {
+    Status(leading_number(code).unwrap_or(0).min(u16::MAX.into()) as u16)
+}
+
+/// The field of a header line, or why there is none.
+fn field(text: &[u8], line: &[u8]) -> Result<Field, DefectKind> {
+    let (name, value) = peek::split_header(line).ok_or(DefectKind::NoColon)?;
+    let known = HeaderName::of(name);
+    Field::new(known, span(text, name), span(text, value)).ok_or(DefectKind::BadName)
+}
+
+/// The place of `part` in `text`, which it is borrowed from.
+fn span(text: &[u8], part: &[u8]) -> Span {
+    let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize) as u32;
+    Span { start, end: start + part.len() as u32 }
+}
+
+/// What is wrong so far.
+struct Defects<'a> {
+    text: &'a [u8],
+    found: SmallVec<[Defect; 4]>,
+}
+
+impl<'a> Defects<'a> {
+    fn add(&mut self, kind: DefectKind, part: &[u8]) {
+        if self.found.len() < MOST_DEFECTS {
+            self.found.push(Defect { kind, span: span(self.text, part) });
+        }
+    }
+
+    fn request_line(&mut self, method: &[u8], uri: &[u8], version: &[u8]) {
+        let line = self.line();
+        let uri_at = span(line, uri).start as usize;
+        let version_at = span(line, version).start as usize;
+        if version.is_empty() {
+            return;
+        }
+        let before = &line[method.len()..uri_at];
+        let between = &line[uri_at + uri.len()..version_at];
+        let behind = &line[version_at + version.len()..];
+        for (gap, right) in [(before, &b" "[..]), (between, b" "), (behind, b"")] {
+            if gap != right {
+                self.add(DefectKind::StartLineSpacing, gap);
+            }
+        }
+        if uri.first() == Some(&b'<') {
+            self.add(DefectKind::StartLineBrackets, uri);
+        }
+        if let Some(at) = uri.iter().position(|&octet| octet <= b' ' || octet == 0x7f) {
+            self.add(DefectKind::StartLineUriSpace, &uri[at..=at]);
+        }
+        self.version(version);
+    }
+
+    fn status_line(&mut self, version: &[u8], code: &[u8]) {
+        let line = self.line();
+        let code_at = span(line, code).start as usize;
+        let before = &line[version.len()..code_at];
+        let behind = &line[code_at + code.len()..];
+        if before != b" " {
+            self.add(DefectKind::StartLineSpacing, before);
+        }
+        // The space behind the code stands even without a reason phrase (section 25.1).
+        if behind.first() != Some(&b' ') {
+            self.add(DefectKind::StartLineSpacing, behind);
+        }
+        let digits = code.len() == 3 && code.iter().all(u8::is_ascii_digit);
+        if !digits || !matches!(code[0], b'1'..=b'6') {
+            self.add(DefectKind::StatusCode, code);
+        }
+        self.version(version);
+    }
+
+    fn version(&mut self, version: &[u8]) {
+        if version != b"SIP/2.0" {
+            self.add(DefectKind::StartLineVersion, version);
+        }
+    }
+
+    /// Line ends and control octets of the head, which ends at `end`: one pass over all of it,
+    /// and another only when that found something.
+    fn octets(&mut self, end: usize) {
+        let head = &self.text[..end];
+        let (mut returns, mut feeds, mut pairs, mut controls) = (0_u32, 0_u32, 0_u32, 0_u32);
+        let before = std::iter::once(&b' ').chain(head);
+        for (&octet, &before) in head.iter().zip(before) {
+            returns += u32::from(octet == b'\r');
+            feeds += u32::from(octet == b'\n');
+            pairs += u32::from(octet == b'\n' && before == b'\r');
+            controls += u32::from(is_control(octet));
+        }
+        if returns != pairs || feeds != pairs {
+            if let Some(at) = bare_end(head) {
+                self.add(DefectKind::BareLf, &self.text[at..=at]);
+            }
+        }
+        if 0 < controls {
+            if let Some(at) = first_control(head) {
+                self.add(DefectKind::ControlByte, &self.text[at..=at]);
+            }
+        }
+    }
+
+    fn line(&self) -> &'a [u8] {
+        let start = peek::leading_crlfs(self.text);
+        let line = &self.text[start..];
+        let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+}
+
+/// Control octets other than those of white space and line ends.
+const fn is_control(octet: u8) -> bool {
+    (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == 0x7f
+}
+
+/// The first line feed without carriage return, or carriage return without line feed.
+fn bare_end(head: &[u8]) -> Option<usize> {
+    (0..head.len()).find(|&at| match head[at] {
+        b'\n' => at == 0 || head[at - 1] != b'\r',
+        b'\r' => head.get(at + 1).is_some_and(|&next| next != b'\n'),
+        _ => false,
+    })
+}
+
+/// The first control octet that is no quoted-pair (RFC 4475 section 3.1.1.2 has a NUL in one).
+fn first_control(head: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    let mut at = 0;
+    while at < head.len() {
+        match head[at] {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b'\n' if !matches!(head.get(at + 1), Some(b' ' | b'\t')) => quoted = false,
+            octet if is_control(octet) => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
