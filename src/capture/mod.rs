@@ -1,2 +1,92 @@
 //! EDGE: where frames come from.
+
+mod directory;
+mod error;
+mod file;
+mod inflate;
+mod kind;
+mod mapping;
+mod merge;
+mod octets;
+mod order;
+mod pcap;
+mod pcapng;
 pub mod text;
+
+pub use error::Error;
+pub use kind::Kind;
+pub use merge::{Capture, Options};
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::frame::Frame;
+
+/// Octets a record may claim to hold; a longer claim is a corrupt length, not a packet.
+pub const RECORD_MAX: u32 = 256 << 20;
+
+/// Where frames come from: a lending iterator, so that nothing is copied before the core has looked.
+pub trait Source {
+    /// The next frame, borrowed until the next call; `None` at the end.
+    ///
+    /// An error ends what it is about (one file, one record), never the rest: call again until
+    /// `None`. Every error is to be shown to the user, see [`Error::reason`].
+    fn next(&mut self) -> Result<Option<Frame<'_>>, Error>;
+
+    /// Key material met since the last call, to be used for all of the capture.
+    fn take_secrets(&mut self) -> Vec<Secrets> {
+        Vec::new()
+    }
+
+    /// Names of hosts met since the last call.
+    fn take_names(&mut self) -> Vec<(IpAddr, String)> {
+        Vec::new()
+    }
+
+    /// Sentences for the user since the last call, about what is worth knowing and no error.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Packets the capture itself says it lost (kernel and interface), so far.
+    fn dropped(&self) -> u64 {
+        0
+    }
+}
+
+/// TLS secrets out of a capture: the text of a key log (the SSLKEYLOGFILE format).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets(pub Vec<u8>);
+
+/// One input as the user named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Standard input, read as it comes.
+    Stdin,
+    /// A file, a directory of files, or a pipe.
+    Path(PathBuf),
+}
+
+impl Input {
+    /// The input an argument names: `-` is standard input.
+    pub fn of(argument: &OsStr) -> Self {
+        if argument == "-" { Self::Stdin } else { Self::Path(argument.into()) }
+    }
+}
+
+/// A path as text that a terminal may show: control characters are replaced.
+fn printable(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Reads any octets as a capture to its end, mapped and as a stream: the body of the fuzz target.
+///
+/// Returns what both ways must agree on: frames, octets in them, and errors.
+pub fn fuzz(bytes: &[u8]) -> (u64, u64, u64) {
+    let mapped = merge::count(Capture::of_bytes(bytes));
+    let streamed = merge::count(Capture::of_reader(std::io::Cursor::new(bytes.to_vec())));
+    debug_assert_eq!(mapped, streamed, "a capture reads the same mapped and streamed");
+    mapped
+}
