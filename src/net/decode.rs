@@ -150,3 +150,74 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame::{FileId, FrameId};
+
+    /// A plain frame, to be damaged: tags, IPv4 or IPv6, UDP or TCP.
+    fn sound(tags: usize, v6: bool, udp: bool, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![2; 12];
+        for id in 0..tags {
+            bytes.extend([0x81, 0, 0, id as u8 + 1]);
+        }
+        let length = payload.len() as u16 + if udp { 8 } else { 20 };
+        let protocol = if udp { 17 } else { 6 };
+        if v6 {
+            bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend([protocol, 64]);
+            bytes.extend([7; 32]);
+        } else {
+            bytes.extend([8, 0, 0x45, 0]);
+            bytes.extend((length + 20).to_be_bytes());
+            bytes.extend([0, 9, 0, 0, 64, protocol, 0, 0]);
+            bytes.extend([7; 8]);
+        }
+        bytes.extend([0x13, 0xc4, 0x13, 0xc4]);
+        if udp {
+            bytes.extend(length.to_be_bytes());
+            bytes.extend([0, 0]);
+        } else {
+            bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x50, 16, 0, 0, 0, 0, 0, 0]);
+        }
+        bytes.extend(payload);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_agree(
+            tags in 0_usize..3,
+            v6 in any::<bool>(),
+            udp in any::<bool>(),
+            payload in vec(any::<u8>(), 0..60),
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+            trailer in 0_usize..8,
+        ) {
+            let mut bytes = sound(tags, v6, udp, &payload);
+            for (at, octet) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = octet;
+            }
+            bytes.extend(vec![0; trailer]);
+            let id = FrameId { number: 1, file: FileId(0) };
+            let wire_len = bytes.len() as u32;
+            let (time, link) = (Timestamp(0), ETHERNET);
+            let frame = Frame { id, time, link, interface: 0, wire_len, bytes: &bytes, home: None };
+            let limits = Limits::default();
+            let (mut short, mut long) = (Decoder::new(&limits), Decoder::new(&limits));
+            let fast = fast::ethernet(&bytes, &mut Trail::new(limits.depth)).is_some();
+            let one = format!("{:?}", short.decode(&frame));
+            let other = format!("{:?}", long.decode_any(&frame));
+            prop_assert_eq!(one, other);
+            prop_assert!(fast || frame.bytes != sound(tags, v6, udp, &payload));
+        }
+    }
+}

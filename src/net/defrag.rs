@@ -24,8 +24,8 @@ const SECOND_TAP: i64 = 200 * MILLISECOND;
 const LARGEST: u64 = 65_535;
 /// Memory of a datagram in reassembly beside its octets.
 const OVERHEAD: usize = 256;
-/// Datagrams given up that wait to be collected.
-const LOST: usize = 64;
+/// Datagrams given up that wait to be collected: more than one frame can push out.
+const LOST: usize = 1024;
 
 /// Which datagram a fragment belongs to (RFC 791 section 3.2, RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,12 +146,6 @@ impl Defrag {
         }
     }
 
-    /// Octets of memory held.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
     fn was_done(&mut self, key: &Key, now: Timestamp) -> bool {
         self.done.peek(key).is_some_and(|then| now.since(*then) <= SECOND_TAP)
     }
@@ -165,12 +159,12 @@ impl Defrag {
     fn keep_bounds(&mut self) {
         while self.most_sets < self.sets.len() || self.most_octets < self.held {
             let Some(key) = self.sets.oldest() else { break };
-            let Some(mut set) = self.let_go(&key) else { break };
-            if LOST <= self.lost.len() {
-                set.pieces = Pieces::default();
-            }
+            let Some(set) = self.let_go(&key) else { break };
             if !set.again {
                 self.lost.push_back(set);
+            }
+            if LOST < self.lost.len() {
+                self.lost.pop_front();
             }
         }
         if self.most_sets < self.done.len() {

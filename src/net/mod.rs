@@ -7,6 +7,8 @@ pub mod decode;
 mod defrag;
 mod esp;
 mod fast;
+#[doc(hidden)]
+pub mod fuzz;
 mod icmp;
 mod ip;
 mod link;

@@ -1,3 +1,5 @@
 
 mod logs;
+mod net;
+mod support;
 mod tls;
