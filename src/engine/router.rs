@@ -1,10 +1,11 @@
 //! Says to which call flow an observation belongs, without reading more of it than the Call-ID.
 
-use memchr::memchr;
+use memchr::memrchr;
 use rustc_hash::FxHashMap;
 
 use crate::model::{EvidenceKind, Seed};
 use crate::net::Endpoint;
+use crate::transport::peek::peek_call_id;
 use crate::transport::{ConnectionChange, Envelope, Observation, Signal, Text};
 
 /// Pairs of endpoints remembered in one generation.
@@ -55,7 +56,9 @@ impl Router {
             }
             Observation::Unreachable { signal, kind, quoted_from, quoted_to, quoted } => {
                 let ends = (quoted_from, quoted_to);
-                let named = call_id(quoted).map(|id| self.seed.hash(id));
+                // A quote may end in the middle of its Call-ID.
+                let lines = memrchr(b'\n', quoted).map_or(0, |end| end + 1);
+                let named = call_id(&quoted[..lines]).map(|id| self.seed.hash(id));
                 let flow = named.or_else(|| self.recall(ends))?;
                 let kind = EvidenceKind::Icmp(kind);
                 Some(Item { flow, what: What::Evidence { signal, kind, ends } })
@@ -86,55 +89,6 @@ impl Router {
     }
 }
 
-/// The value of the first Call-ID field of `text`, as far as it is there.
 fn call_id(text: &[u8]) -> Option<&[u8]> {
-    let mut rest = text;
-    while let Some(end) = memchr(b'\n', rest) {
-        rest = &rest[end + 1..];
-        match rest.first()? {
-            b'C' | b'c' | b'I' | b'i' => {}
-            b'\r' | b'\n' => return None,
-            _ => continue,
-        }
-        let colon = memchr(b':', &rest[..rest.len().min(64)]);
-        let Some((name, value)) = colon.map(|at| (&rest[..at], &rest[at + 1..])) else { continue };
-        let name = name.trim_ascii_end();
-        if !name.eq_ignore_ascii_case(b"call-id") && !name.eq_ignore_ascii_case(b"i") {
-            continue;
-        }
-        let end = memchr(b'\n', value).unwrap_or(value.len());
-        let id = value[..end].trim_ascii();
-        // A folded value stands on the next line.
-        let folded = value.get(end + 1..).filter(|next| matches!(next.first(), Some(b' ' | b'\t')));
-        let id = match (id.is_empty(), folded) {
-            (true, Some(next)) => next[..memchr(b'\n', next).unwrap_or(next.len())].trim_ascii(),
-            _ => id,
-        };
-        return Some(id).filter(|id| !id.is_empty());
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, id: Option<&str>) {
-        assert_eq!(call_id(text.as_bytes()), id.map(str::as_bytes), "{text:?}");
-    }
-
-    #[test]
-    fn the_call_id_is_found_in_any_spelling() {
-        check("INVITE sip:b SIP/2.0\r\nVia: x\r\nCall-ID: a@b\r\n\r\n", Some("a@b"));
-        check("INVITE sip:b SIP/2.0\ncall-id :  a@b \n\n", Some("a@b"));
-        check("INVITE sip:b SIP/2.0\r\nCSeq: 1 INVITE\r\ni:x\r\n\r\n", Some("x"));
-        check("INVITE sip:b SIP/2.0\r\nCall-ID:\r\n folded\r\n\r\n", Some("folded"));
-        check("INVITE sip:b SIP/2.0\r\nCall-ID: cut@he", Some("cut@he"));
-    }
-
-    #[test]
-    fn a_call_id_in_the_body_is_none() {
-        check("INVITE sip:b SIP/2.0\r\nTo: x\r\n\r\nCall-ID: body\r\n", None);
-        check("INVITE sip:b SIP/2.0\r\nCall-Info: x\r\nCall-ID:\r\n\r\n", None);
-    }
+    peek_call_id(text).filter(|id| !id.is_empty())
 }

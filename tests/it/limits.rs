@@ -1,0 +1,102 @@
+//! Every store is bounded: floods cost no more than they may, and are counted.
+
+use std::cell::Cell;
+
+use siplens::engine::{Feed, Plan, analyze};
+use siplens::frame::FrameId;
+use siplens::limits::{Limits, Tally};
+use siplens::model::{CallFlow, Seed, Vantage};
+use siplens::transport::{Envelope, Observation};
+
+use crate::wire::Wire;
+
+/// As many messages as wanted, each made when it is asked for.
+struct Flood<F> {
+    left: u64,
+    next: u64,
+    text: F,
+}
+
+impl<F: FnMut(u64) -> String> Feed for Flood<F> {
+    fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let line = (self.text)(self.next);
+        let (envelope, text) = Wire::texts(&line).remove(0);
+        let frame = FrameId { number: self.next + 1, ..envelope.frame };
+        let envelope = Envelope { seq: self.next, frame, ..envelope };
+        self.next += 1;
+        each(Observation::Message { envelope, text: &text, home: None });
+        true
+    }
+
+    fn vantage(&self) -> Vantage {
+        Vantage::default()
+    }
+
+    fn tally(&self) -> Tally {
+        Tally::default()
+    }
+}
+
+fn plan(limits: Limits) -> Plan {
+    Plan { limits, jobs: 1, seed: Seed(5) }
+}
+
+#[test]
+fn a_flood_of_call_ids_stays_within_the_flows_allowed_and_each_is_judged() {
+    let limits = Limits { flows: 500, ..Limits::default() };
+    let text = |n| format!("{n} a>b OPTIONS id=c{n} via=a{n} from=f cseq=1");
+    let mut flood = Flood { left: 20_000, next: 0, text };
+    let analysis = analyze(&mut flood, &plan(limits), &|flow: &CallFlow| flow.messages.len());
+    assert_eq!(analysis.model.flows.len(), 500);
+    assert_eq!(analysis.let_go.iter().sum::<usize>(), 19_500);
+    assert_eq!(analysis.model.tally.lost.get("let-go"), Some(&19_500));
+    // The newest are kept.
+    let last = analysis.model.flows.last().unwrap();
+    assert_eq!(last.call_id(), b"c19999");
+}
+
+#[test]
+fn a_flood_of_call_ids_stays_within_the_memory_allowed() {
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    let text = |n| format!("{n} a>b OPTIONS id=c{n} via=a{n} from=f cseq=1");
+    let mut flood = Flood { left: 10_000, next: 0, text };
+    let model = analyze(&mut flood, &plan(limits), &|_| ()).model;
+    let held: usize = model.flows.iter().map(CallFlow::heap_size).sum();
+    assert!(held <= 1 << 20, "{held}");
+    assert!(100 < model.flows.len(), "{}", model.flows.len());
+}
+
+#[test]
+fn a_call_id_used_for_months_is_let_go_in_pieces() {
+    let limits = Limits { flow_messages: 100, ..Limits::default() };
+    let text = |n| format!("{} a>b REGISTER id=cam via=a{n} from=f cseq={n}", n * 60_000);
+    let mut flood = Flood { left: 1_050, next: 0, text };
+    let analysis = analyze(&mut flood, &plan(limits), &|flow: &CallFlow| flow.messages.len());
+    assert_eq!(analysis.let_go, [100; 10]);
+    assert_eq!(analysis.model.flows.len(), 1);
+    assert_eq!(analysis.model.flows[0].messages.len(), 50);
+}
+
+#[test]
+fn many_branches_tags_and_responses_under_one_call_id_cost_no_more_than_few() {
+    // Quadratic work would take minutes.
+    let count = Cell::new(0);
+    let text = |n: u64| {
+        count.set(n);
+        match n % 4 {
+            0 => format!("{n} a>b INVITE via=a{n} from=f{n} cseq=1 sdp"),
+            1 => format!("{n} a>b INVITE via=a1 from=f cseq={n} sdp"),
+            2 => format!("{n} b>a 183 INVITE via=a1 from=f to=t{n} cseq=1 sdp"),
+            _ => format!("{n} b>a 486 INVITE via=a1 from=f to=t{n} cseq=1"),
+        }
+    };
+    let limits = Limits { flow_messages: 40_000, ..Limits::default() };
+    let mut flood = Flood { left: 40_000, next: 0, text };
+    let model = analyze(&mut flood, &plan(limits), &|_| ()).model;
+    assert_eq!(model.flows[0].messages.len(), 40_000);
+    assert_eq!(count.get(), 39_999);
+}
