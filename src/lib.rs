@@ -18,3 +18,5 @@ pub mod engine;
 pub mod view;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod fuzz;

@@ -3,10 +3,13 @@
 pub mod args;
 pub mod choice;
 pub mod closing;
+mod commands;
 pub mod facts;
+pub(crate) mod feed;
 pub mod filter;
 pub mod output;
 pub mod pages;
+mod run;
 pub mod window;
 
 use std::io::{self, Write as _};
@@ -69,11 +72,16 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
+        Command::List(args) => commands::list(args),
+        Command::Messages(args) => commands::messages(args),
+        Command::Ladder(args) => commands::ladder(args),
+        Command::Check(args) => commands::check(args),
+        Command::Report(args) => commands::report(args),
+        Command::Registrations(args) => commands::registrations(args),
         Command::Rules(args) => pages::rules(args),
         Command::Explain(args) => pages::explain(args),
         Command::Completions(args) => pages::completions(args),
         Command::Man => pages::man(),
-        _ => Ok(Outcome::Fine),
     }
 }
 

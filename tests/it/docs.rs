@@ -38,7 +38,7 @@ fn docs_cli_md_is_what_the_program_says() {
 fn options_that_documents_name_exist() {
     let known = options();
     // Options of the tools that documents compare with or call.
-    let foreign = ["--locked", "--no-default-features", "--features", "--size", "--help"];
+    let foreign = ["--locked", "--release", "--no-default-features", "--features", "--size", "--help"];
     let mut documents: Vec<_> = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -1,6 +1,13 @@
+//! All integration tests, one binary: how the program and its parts behave from outside.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod cli;
+mod differential;
 mod logs;
+mod mutation;
 mod net;
+mod program;
 mod support;
 mod tls;
 mod limits;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a run left behind.
-pub struct Run {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// The program, in the top folder, without settings of whoever runs the tests.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siplens"));
     command.current_dir(root()).env("TZ", "UTC").stdin(Stdio::null());
     for name in ["NO_COLOR", "PAGER", "SIPLENS_PAGER", "COLUMNS"] {
@@ -22,12 +22,12 @@ pub fn program() -> Command {
 }
 
 /// Runs the program on `args`.
-pub fn run(args: &[&str]) -> Run {
+pub(crate) fn run(args: &[&str]) -> Run {
     finished(program().args(args))
 }
 
 /// Runs the program on `args` with `input` as its standard input.
-pub fn run_on(input: &[u8], args: &[&str]) -> Run {
+pub(crate) fn run_on(input: &[u8], args: &[&str]) -> Run {
     let mut child = program()
         .args(args)
         .stdin(Stdio::piped())
@@ -45,17 +45,17 @@ pub fn run_on(input: &[u8], args: &[&str]) -> Run {
 }
 
 /// Waits for `command`.
-pub fn finished(command: &mut Command) -> Run {
+pub(crate) fn finished(command: &mut Command) -> Run {
     of(&command.output().unwrap())
 }
 
 /// The sample `name`.
-pub fn sample(name: &str) -> PathBuf {
+pub(crate) fn sample(name: &str) -> PathBuf {
     root().join("samples").join(name)
 }
 
 /// The captures among the samples, by name.
-pub fn samples() -> Vec<String> {
+pub(crate) fn samples() -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(root().join("samples"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -66,7 +66,7 @@ pub fn samples() -> Vec<String> {
 }
 
 /// The top folder of the project.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

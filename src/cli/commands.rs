@@ -1,0 +1,227 @@
+//! The commands that read captures, each from its options to its view.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use anyhow::bail;
+
+use super::Outcome;
+use super::args::{
+    CheckArgs, FindingFormat, LadderArgs, LadderFormat, LaneKind, ListArgs, MessagesArgs,
+    RegistrationsArgs, ReportArgs, RowFormat,
+};
+use super::output::Paging;
+use super::run::{Run, selection};
+use crate::frame::FrameId;
+use crate::model::{FlowId, Model, Sighted};
+use crate::rules::{self, Selection};
+use crate::view::check::CheckFormat;
+use crate::view::html::ReportOptions;
+use crate::view::ladder::{LadderOptions, LaneKey};
+use crate::view::message::Detail;
+use crate::view::messages::Messages;
+use crate::view::{
+    Format, Ladder, MessageRow, Relation, Subject, check as check_view, html, list as list_view,
+    mermaid, registrations as registrations_view, svg, text,
+};
+
+/// `siplens list`.
+pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&Selection::default());
+    let mut sink = run.sink(paging(args.format))?;
+    let style = run.style(&sink);
+    let subject = found.subject(&run.files);
+    list_view::write(&subject, format(args.format), &style, &mut sink)?;
+    let shown = subject.flows.len();
+    drop(subject);
+    run.close(sink, found.tally(), shown)
+}
+
+/// `siplens messages`.
+pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
+    let mut run = Run::open(&args.common)?;
+    let mut sink = run.sink(Paging::Never)?;
+    let detail = match args.common.output.verbose {
+        0 => Detail::Line,
+        1 => Detail::Whole,
+        _ => Detail::Explained,
+    };
+    let files = run.files.clone();
+    let filter = run.filter.clone();
+    let rules = Selection::default();
+    let mut view = Messages::new(format(args.format), detail, run.style(&sink), &files);
+    view.begin(&mut sink)?;
+    let (mut shown, mut result) = (0, Ok(()));
+    let tally = run.stream(&mut |message, sighted| {
+        if filter.as_ref().is_some_and(|filter| !filter.holds(message)) {
+            return ControlFlow::Continue(());
+        }
+        shown += 1;
+        let findings = rules::codes(message, &rules);
+        let row = MessageRow { message, relation: relation(sighted), findings };
+        result = view.row(&row, &mut sink);
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    result?;
+    view.end(&tally, &mut sink)?;
+    run.close(sink, tally, shown)
+}
+
+/// `siplens ladder`.
+pub(super) fn ladder(args: &LadderArgs) -> anyhow::Result<Outcome> {
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&Selection::default());
+    let mut sink = run.sink(match args.format {
+        LadderFormat::Text => Paging::Allowed,
+        LadderFormat::Mermaid | LadderFormat::Svg => Paging::Never,
+    })?;
+    let style = run.style(&sink);
+    let subject = found.subject(&run.files);
+    let options = LadderOptions { lanes: lanes(args.lanes), ..LadderOptions::default() };
+    let together = |flows: &[FlowId]| Ladder::of(&subject, flows, &options);
+    match args.format {
+        _ if subject.flows.is_empty() => {}
+        LadderFormat::Mermaid => mermaid::draw(&together(&subject.flows), &mut sink)?,
+        LadderFormat::Svg => svg::draw(&together(&subject.flows), &style.time, &mut sink)?,
+        LadderFormat::Text => {
+            for (index, flows) in calls(&subject).iter().enumerate() {
+                if index != 0 {
+                    io::Write::write_all(&mut sink, b"\n")?;
+                }
+                text::draw(&together(flows), &style, &mut sink)?;
+            }
+        }
+    }
+    let shown = subject.flows.len();
+    drop(subject);
+    run.close(sink, found.tally(), shown)
+}
+
+/// `siplens check`.
+pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let selection = selection(&args.rules)?;
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&selection);
+    let format = match args.format {
+        FindingFormat::Text => CheckFormat::Text,
+        FindingFormat::Json => CheckFormat::Json,
+        FindingFormat::Ndjson => CheckFormat::Ndjson,
+        FindingFormat::Csv => CheckFormat::Csv,
+        FindingFormat::Sarif => CheckFormat::Sarif,
+        FindingFormat::Github => CheckFormat::Github,
+    };
+    let mut sink = run.sink(match format {
+        CheckFormat::Text => Paging::Allowed,
+        _ => Paging::Never,
+    })?;
+    let style = run.style(&sink);
+    let subject = found.subject(&run.files);
+    check_view::write(&subject, format, &style, &mut sink)?;
+    let shown = subject.flows.len();
+    drop(subject);
+    let outcome = run.close(sink, found.tally(), shown)?;
+    let worst = found.report().worst();
+    let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
+    Ok(if outcome == Outcome::Fine && fails { Outcome::Findings } else { outcome })
+}
+
+/// `siplens report`.
+pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
+    let output = &args.common.output;
+    if output.output.is_none() && io::IsTerminal::is_terminal(&io::stdout()) {
+        bail!("a report is an HTML file: name it with -o report.html");
+    }
+    let selection = selection(&args.rules)?;
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&selection);
+    let mut sink = run.sink(Paging::Never)?;
+    let subject = found.subject(&run.files);
+    let options = ReportOptions {
+        title: title(&run.files),
+        time: run.style(&sink).time,
+        ..ReportOptions::default()
+    };
+    html::write(&subject, &options, &mut sink)?;
+    let shown = subject.flows.len();
+    drop(subject);
+    run.close(sink, found.tally(), shown)
+}
+
+/// `siplens registrations`.
+pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome> {
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&Selection::default());
+    let mut sink = run.sink(paging(args.format))?;
+    let style = run.style(&sink);
+    let subject = found.subject(&run.files);
+    registrations_view::write(&subject, format(args.format), &style, &mut sink)?;
+    let shown = registered(subject.model, &subject.flows);
+    drop(subject);
+    run.close(sink, found.tally(), shown)
+}
+
+/// The chosen flows by call: flows that belong together are drawn together.
+fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
+    let chosen: std::collections::BTreeSet<FlowId> = subject.flows.iter().copied().collect();
+    let mut calls: Vec<Vec<FlowId>> = subject
+        .model
+        .calls
+        .iter()
+        .filter(|call| call.flows.iter().any(|flow| chosen.contains(flow)))
+        .map(|call| call.flows.clone())
+        .collect();
+    let joined: std::collections::BTreeSet<FlowId> = calls.iter().flatten().copied().collect();
+    calls.extend(chosen.difference(&joined).map(|flow| vec![*flow]));
+    calls.sort();
+    calls
+}
+
+/// Registrations of the chosen flows.
+fn registered(model: &Model, chosen: &[FlowId]) -> usize {
+    let is_chosen = |flow: &FlowId| chosen.binary_search(flow).is_ok();
+    let of_chosen = |registration: &&crate::model::Registration| {
+        let mut attempts = registration.attempts.iter();
+        attempts.any(|attempt| attempt.transactions.iter().any(|(flow, _)| is_chosen(flow)))
+    };
+    model.registrations.iter().filter(of_chosen).count()
+}
+
+fn relation(sighted: Sighted<FrameId>) -> Option<Relation> {
+    match sighted {
+        Sighted::New => None,
+        Sighted::Retransmission(frame) => Some(Relation::Retransmission(frame)),
+        Sighted::Duplicate(frame) => Some(Relation::Duplicate(frame)),
+        Sighted::Forwarded(frame) => Some(Relation::Forwarded(frame)),
+    }
+}
+
+fn title(files: &[String]) -> String {
+    match files {
+        [file] => format!("SIP in {file}"),
+        files => format!("SIP in {} captures", files.len()),
+    }
+}
+
+const fn format(format: RowFormat) -> Format {
+    match format {
+        RowFormat::Text => Format::Text,
+        RowFormat::Json => Format::Json,
+        RowFormat::Ndjson => Format::Ndjson,
+        RowFormat::Csv => Format::Csv,
+    }
+}
+
+const fn paging(format: RowFormat) -> Paging {
+    match format {
+        RowFormat::Text => Paging::Allowed,
+        _ => Paging::Never,
+    }
+}
+
+const fn lanes(lanes: LaneKind) -> LaneKey {
+    match lanes {
+        LaneKind::Host => LaneKey::Host,
+        LaneKind::HostPort => LaneKey::HostPort,
+    }
+}

@@ -1,0 +1,224 @@
+//! Settings → inputs → engine → view: what all commands that read captures have in common.
+
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
+
+use super::Outcome;
+use super::args::{Common, InputArgs, RuleArgs};
+use super::choice;
+use super::closing;
+use super::feed::{Frames, Wanted, on_interrupt};
+use super::filter::Filter;
+use super::output::{Paging, Sink};
+use super::window::Window;
+use crate::capture::{Capture, Input, Options};
+use crate::engine::reader::Reader;
+use crate::engine::{self, Plan, shards};
+use crate::frame::FrameId;
+use crate::limits::{Limits, Tally};
+use crate::model::{CallFlow, FlowId, Model, Sighted, Vantage};
+use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
+use crate::sip::Message;
+use crate::view::{Charset, Coloring, Style, Subject, TimeStyle};
+
+/// One run over captures: what the options mean, and what came of it so far.
+pub(super) struct Run<'a> {
+    common: &'a Common,
+    /// Which calls, or messages, are wanted; `None` for all.
+    pub(super) filter: Option<Filter>,
+    limits: Limits,
+    feed: Frames<Capture>,
+    /// The inputs by number.
+    pub(super) files: Vec<String>,
+}
+
+/// What an analysis found of the chosen calls.
+pub(super) struct Found {
+    model: Model,
+    report: Report,
+    chosen: Vec<FlowId>,
+}
+
+impl<'a> Run<'a> {
+    /// Reads the options and opens the inputs.
+    ///
+    /// # Errors
+    /// When the options make no sense; inputs that cannot be read are told of later.
+    pub(super) fn open(common: &'a Common) -> anyhow::Result<Self> {
+        let filter = choice::filter(&common.choice)?;
+        let InputArgs { since, until, .. } = &common.input;
+        let window = Window::parse(since.as_deref(), until.as_deref(), &zone(common))?;
+        let mut limits = Limits::default();
+        if let Some(memory) = common.means.memory {
+            limits.memory = memory;
+        }
+        let inputs = inputs(&common.input)?;
+        let total = size(&inputs);
+        let capture = Capture::open(&inputs, Options::default());
+        let files = capture.names().to_vec();
+        let wanted = Wanted {
+            window,
+            count: common.input.count,
+            total,
+            quiet: common.output.quiet,
+            interrupted: on_interrupt(),
+        };
+        let feed = Frames::new(capture, Reader::new(&limits), &wanted);
+        Ok(Self { common, filter, limits, feed, files })
+    }
+
+    /// Hands each message to `each`, in the order of the capture; holds none.
+    pub(super) fn stream(
+        &mut self,
+        each: &mut dyn FnMut(&Message, Sighted<FrameId>) -> ControlFlow<()>,
+    ) -> Tally {
+        let seed = Plan::new(self.limits.clone(), 1).seed;
+        engine::stream(&mut self.feed, seed, each)
+    }
+
+    /// Analyzes everything and judges the chosen calls by `selection`.
+    pub(super) fn analyze(&mut self, selection: &Selection) -> Found {
+        let settings = Settings::default();
+        let jobs = match self.common.means.jobs {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            jobs => jobs,
+        };
+        let plan = Plan::new(self.limits.clone(), jobs);
+        // What must be let go early is judged by what is certain by then.
+        let blind = Vantage::default();
+        let early = Context { vantage: &blind, selection, settings: &settings };
+        let filter = self.filter.as_ref();
+        let wanted = |flow: &CallFlow| filter.is_none_or(|filter| filter.holds(flow));
+        let let_go = |flow: &CallFlow| wanted(flow).then(|| check_flow(flow, &early));
+        let analysis = engine::analyze(&mut self.feed, &plan, &let_go);
+        let model = analysis.model;
+        let chosen: Vec<FlowId> =
+            model.flows.iter().filter(|flow| wanted(flow)).map(|flow| flow.id).collect();
+        let context = Context { vantage: &model.vantage, selection, settings: &settings };
+        let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
+        let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
+        reports.extend(shards::map(&chosen, jobs, judge));
+        Found { report: merge(reports), model, chosen }
+    }
+
+    /// How output to `sink` is drawn.
+    pub(super) fn style(&self, sink: &Sink) -> Style {
+        let output = &self.common.output;
+        Style {
+            width: sink.width,
+            charset: if output.ascii { Charset::Ascii } else { Charset::Unicode },
+            coloring: if sink.color { Coloring::ByClass } else { Coloring::None },
+            time: if output.utc { TimeStyle::Utc } else { TimeStyle::Zone(TimeZone::system()) },
+        }
+    }
+
+    /// Where the output goes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn sink(&self, paging: Paging) -> anyhow::Result<Sink> {
+        Sink::open(&self.common.output, paging)
+    }
+
+    /// Closes the output, says what was read, and how the run ended; `shown` rows were printed.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub(super) fn close(
+        mut self,
+        sink: Sink,
+        mut tally: Tally,
+        shown: usize,
+    ) -> anyhow::Result<Outcome> {
+        sink.close()?;
+        for note in self.feed.close() {
+            tally.notice(note);
+        }
+        if !self.common.output.quiet {
+            closing::close(&tally);
+        }
+        if self.feed.is_interrupted() {
+            return Ok(Outcome::Interrupted);
+        }
+        if self.feed.is_troubled() {
+            return Ok(Outcome::Unreadable);
+        }
+        if shown == 0 && !self.common.output.allow_empty {
+            if !self.common.output.quiet {
+                let _ = writeln!(io::stderr(), "siplens: {}", self.nothing(&tally));
+            }
+            return Ok(Outcome::Empty);
+        }
+        Ok(Outcome::Fine)
+    }
+
+    /// Why there is nothing to show.
+    fn nothing(&self, tally: &Tally) -> &'static str {
+        match (tally.frames, tally.messages, &self.filter) {
+            (0, ..) => "no packets in the input",
+            (_, 0, _) => "no SIP in the input",
+            (.., Some(_)) => "nothing in the input is what the filter asks for",
+            _ => "nothing of this kind in the input",
+        }
+    }
+}
+
+impl Found {
+    /// What views are asked to show.
+    pub(super) fn subject<'a>(&'a self, files: &'a [String]) -> Subject<'a> {
+        Subject::new(&self.model, &self.report, files).choose(self.chosen.clone())
+    }
+
+    /// What the rules say.
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What was read and lost.
+    pub(super) fn tally(&self) -> Tally {
+        self.model.tally.clone()
+    }
+}
+
+/// The rules that `args` choose.
+///
+/// # Errors
+/// When a word names no rule.
+pub(super) fn selection(args: &RuleArgs) -> anyhow::Result<Selection> {
+    let parse = |option: &'static str, words: &[String]| {
+        Selection::parse(words, &[]).context(option).map(drop)
+    };
+    parse("--select", &args.select)?;
+    parse("--ignore", &args.ignore)?;
+    let selection = Selection::parse(&args.select, &args.ignore)?;
+    selection.with_severities(&args.severity).context("--severity")
+}
+
+fn inputs(args: &InputArgs) -> anyhow::Result<Vec<Input>> {
+    let inputs: Vec<Input> =
+        args.inputs.iter().chain(&args.read).map(|path| Input::of(path.as_os_str())).collect();
+    if inputs.is_empty() {
+        bail!("no input: name a capture file, a directory, or - for standard input");
+    }
+    Ok(inputs)
+}
+
+/// Octets of all inputs; `None` when one of them does not say.
+fn size(inputs: &[Input]) -> Option<u64> {
+    let of = |path: &Path| path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+    inputs
+        .iter()
+        .map(|input| match input {
+            Input::Path(path) => of(path),
+            Input::Stdin => None,
+        })
+        .sum()
+}
+
+fn zone(common: &Common) -> TimeZone {
+    if common.output.utc { TimeZone::UTC } else { TimeZone::system() }
+}
