@@ -314,3 +314,152 @@ impl Message {
         self.text.heap_size() + size_of_val(&*self.fields) + size_of_val(&*self.defects)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::frame::FrameId;
+    use crate::net::{Endpoint, PathId};
+    use crate::time::Timestamp;
+    use crate::transport::Transport;
+
+    /// The message `text`, seen whole on UDP.
+    pub(crate) fn parsed(text: &[u8]) -> Option<Message> {
+        parsed_as(text, Completeness::Whole)
+    }
+
+    fn parsed_as(text: &[u8], completeness: Completeness) -> Option<Message> {
+        let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
+        let envelope = Envelope {
+            seq: 0,
+            frame: FrameId::default(),
+            time: Timestamp(0),
+            from: host,
+            to: host,
+            connection: 0,
+            ip_id: None,
+            path: PathId::default(),
+            fragments: 1,
+            transport: Transport::Udp,
+            completeness,
+        };
+        Message::parse(envelope, Text::Owned(text.into()))
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[DefectKind]) {
+        let message = parsed(text.as_bytes()).unwrap();
+        let kinds: Vec<_> = message.defects().iter().map(|defect| defect.kind).collect();
+        assert_eq!(kinds, expected, "{text:?}");
+    }
+
+    const HEAD: &str = "INVITE sip:bob@b.example SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
+        f: Al <sip:al@a>;tag=1\r\nTO : <sip:bob@b>\r\ni:\r\n c1@a\r\nCSeq: 7 INVITE\r\n\
+        m: <sip:a>, <sip:b>\r\nContact: *\r\nContent-Type: Application/SDP;x=y\r\n";
+
+    #[test]
+    fn a_message_is_read_by_any_names_of_its_fields() {
+        let message = parsed(format!("{HEAD}l: 3\r\n\r\nv=0tail").as_bytes()).unwrap();
+        assert_eq!(message.method(), Some(&Method::Invite));
+        assert_eq!(message.request_uri(), Some(&b"sip:bob@b.example"[..]));
+        assert_eq!(message.start_line(), b"INVITE sip:bob@b.example SIP/2.0");
+        assert_eq!(message.call_id(), Some(&b"c1@a"[..]));
+        assert_eq!(message.call_id(), peek::peek_call_id(message.text()));
+        assert_eq!(message.cseq(), Some(CSeq { number: 7, method: b"INVITE" }));
+        assert_eq!((message.from_tag(), message.to_tag()), (Some(&b"1"[..]), None));
+        assert_eq!(message.from().unwrap().display, Some(&b"Al"[..]));
+        assert_eq!(message.top_via().unwrap().branch(), Some(&b"z9hG4bK1"[..]));
+        assert_eq!(message.contacts().count(), 3);
+        assert_eq!(message.number(HeaderName::ContentLength), Some(3));
+        assert_eq!(message.body(), b"v=0");
+        assert_eq!(message.sdp(), Some(&b"v=0"[..]));
+        assert_eq!(message.value_of("content-type"), Some(&b"Application/SDP;x=y"[..]));
+        assert!(message.defects().is_empty());
+    }
+
+    #[test]
+    fn the_body_is_what_there_is_of_what_is_declared() {
+        for (length, body) in [
+            ("l: 2", "v="),
+            ("l: 99", "v=0\r\n"),
+            ("l: -5", "v=0\r\n"),
+            ("l: x", "v=0\r\n"),
+            ("l: 0", ""),
+            ("X: y", "v=0\r\n"),
+            ("l: 99999999999999999999999", "v=0\r\n"),
+        ] {
+            let message = parsed(format!("{HEAD}{length}\r\n\r\nv=0\r\n").as_bytes()).unwrap();
+            assert_eq!(message.body(), body.as_bytes(), "{length}");
+        }
+    }
+
+    #[test]
+    fn sdp_is_found_in_a_multipart_body() {
+        let start =
+            "INVITE sip:b SIP/2.0\r\nContent-Type: multipart/mixed;boundary=\"=_b\"\r\n\r\n";
+        let body = "preamble\r\n--=_b\r\nContent-Type: text/plain\r\n\r\nhi --=_b\r\n--=_b\r\n\
+            c: application/SDP\r\nContent-Disposition: session\r\n\r\nv=0\r\ns=-\r\n--=_b--\r\n";
+        let message = parsed(format!("{start}{body}").as_bytes()).unwrap();
+        assert_eq!(message.sdp(), Some(&b"v=0\r\ns=-"[..]));
+        let message = parsed(format!("{start}{}", body.replace("SDP", "xml")).as_bytes()).unwrap();
+        assert_eq!(message.sdp(), None);
+        let message = parsed(format!("{start}no parts at all").as_bytes()).unwrap();
+        assert_eq!(message.sdp(), None);
+    }
+
+    #[test]
+    fn defects_are_named_and_read_around() {
+        use DefectKind::*;
+        check("INVITE sip:a SIP/2.0\r\n\r\n", &[]);
+        check("INVITE  sip:a  SIP/2.0\r\n\r\n", &[StartLineSpacing, StartLineSpacing]);
+        check("INVITE sip:a SIP/2.0 \r\n\r\n", &[StartLineSpacing]);
+        check("INVITE <sip:a> SIP/2.0\r\n\r\n", &[StartLineBrackets]);
+        check("INVITE sip:a; lr SIP/2.0\r\n\r\n", &[StartLineUriSpace]);
+        check("INVITE sip:a SIP/7.0\r\n\r\n", &[StartLineVersion]);
+        check("INVITE sip:a sip/2.0\r\n\r\n", &[StartLineVersion]);
+        check("SIP/2.0 200 OK\r\n\r\n", &[]);
+        check("SIP/2.0 100 \r\n\r\n", &[]);
+        check("SIP/2.0 100\r\n\r\n", &[StartLineSpacing]);
+        check("SIP/2.0 4294967301 better not\r\n\r\n", &[StatusCode]);
+        check("SIP/2.0 099 x\r\n\r\n", &[StatusCode]);
+        check("SIP/2.0 700 x\r\n\r\n", &[StatusCode]);
+        check("SIP/2.0 200 OK\r\nX-Note hello\r\nA: b\r\n\r\n", &[NoColon]);
+        check("SIP/2.0 200 OK\r\nX Note: hello\r\nA: b\r\n\r\n", &[BadName]);
+        check("SIP/2.0 200 OK\r\nSubject   :  lunch\r\n\r\n", &[]);
+        check("SIP/2.0 200 OK\nA: b\n\n", &[BareLf]);
+        check("SIP/2.0 200 OK\r\nA: b\rc\r\n\r\n", &[BareLf]);
+        check("SIP/2.0 200 OK\r\nA: \x07\r\n\r\n", &[ControlByte]);
+        check("SIP/2.0 200 OK\r\nA: \"\\\x07\\\0\"\r\n\r\n", &[]);
+        check("SIP/2.0 200 OK\r\nA: b\r\n", &[NotTerminated]);
+        check("\r\n\r\nSIP/2.0 200 OK\r\nA: b\r\n\r\n", &[]);
+    }
+
+    #[test]
+    fn a_status_that_is_no_number_of_ours_saturates() {
+        let message = parsed(b"SIP/2.0 4294967301 x\r\n\r\n").unwrap();
+        assert_eq!(message.status(), Some(Status(u16::MAX)));
+        assert_eq!(message.reason(), Some(&b"x"[..]));
+    }
+
+    #[test]
+    fn a_request_cut_within_its_first_line_is_still_shown() {
+        let text = b"INVITE sip:bob@biloxi.exam";
+        let message = parsed_as(text, Completeness::Truncated).unwrap();
+        assert_eq!(message.request_uri(), Some(&b"sip:bob@biloxi.exam"[..]));
+        assert_eq!(message.start_line(), text);
+        assert!(parsed(text).is_none());
+    }
+
+    #[test]
+    fn any_line_end_gives_the_same_fields() {
+        let values = |text: String| {
+            let message = parsed(text.as_bytes()).unwrap();
+            let fields = message.fields().iter();
+            fields.map(|f| (f.name, message.at(f.value()).to_vec())).collect::<Vec<_>>()
+        };
+        let crlf = format!("{HEAD}l: 0\r\n\r\n");
+        assert_eq!(values(crlf.clone()), values(crlf.replace("\r\n", "\n")));
+    }
+}

@@ -90,7 +90,7 @@ impl<'a> Uri<'a> {
 }
 
 /// A scheme and its colon.
-fn scheme(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(super) fn scheme(input: &[u8]) -> Parsed<'_, &[u8]> {
     let octet = |o: u8| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.');
     terminated(take_while1(octet), char(':')).parse(input)
 }
@@ -98,7 +98,7 @@ fn scheme(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// User information and what follows its `@`. An `@` inside the user has to be escaped, so the
 /// first one counts; of several before the parameters the last does, since a host has none. All of
 /// `;`, `?` and `/` may stand in the user (section 25.1, RFC 4475 section 3.1.1.9).
-fn split_userinfo(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
+pub(super) fn split_userinfo(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let Some(first) = memchr(b'@', rest) else { return (None, rest) };
     let region = memchr2(b';', b'?', &rest[first..]).map_or(rest.len(), |end| first + end);
     let at = memrchr(b'@', &rest[..region]).unwrap_or(first);

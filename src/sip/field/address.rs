@@ -75,7 +75,7 @@ fn is_bare(before: &[u8]) -> bool {
 
 /// Where the addr-spec at the start of `text` ends. A semicolon before the `@` is part of the user,
 /// unless a tag follows it.
-fn bare_end(text: &[u8]) -> usize {
+pub(crate) fn bare_end(text: &[u8]) -> usize {
     let Some(semicolon) = memchr(b';', text) else { return text.len() };
     let next = text[semicolon + 1..].trim_ascii_start();
     let user_goes_on = match memchr2(b'@', b'"', &text[semicolon..]) {

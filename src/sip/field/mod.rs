@@ -5,4 +5,5 @@ pub mod auth;
 pub mod contact;
 pub mod cseq;
 pub mod params;
+pub mod strict;
 pub mod via;
