@@ -44,6 +44,8 @@ fn label(row: &Row, arrow: &Arrow) -> String {
     let mut text = format!("{} {}", row.frame_name, arrow.label());
     if let Some(sdp) = &arrow.sdp {
         text.push_str(&format!(" ({})", sdp.short));
+    } else if let Some(payload) = &arrow.payload {
+        text.push_str(&format!(" ({payload})"));
     }
     for remark in arrow.remarks() {
         text.push_str(&format!(" [{remark}]"));

@@ -1,6 +1,7 @@
 //! A ladder before anyone draws it: lanes, rows, arrows. Text, SVG and Mermaid only draw it.
 
 mod lanes;
+mod payload;
 mod rows;
 mod sdp;
 
@@ -48,7 +49,7 @@ pub struct LadderOptions {
 /// The messages of one or several flows between hosts, in order of time.
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    /// What it shows, in one line: From, To, Call-ID.
+    /// What it shows, in one line: method, From, To.
     pub title: String,
     /// Call-IDs of its flows, in order; rows name them by place.
     pub legs: Vec<String>,
@@ -121,6 +122,8 @@ pub struct Arrow {
     pub class: Class,
     /// The session description, when it carries one.
     pub sdp: Option<SdpSummary>,
+    /// What else it is about, in a word or two.
+    pub payload: Option<String>,
     /// What is to be said of it.
     pub marks: Vec<Mark>,
 }
@@ -202,6 +205,11 @@ impl Arrow {
     /// True for a message that was sent again.
     pub fn is_again(&self) -> bool {
         self.marks.iter().any(|m| matches!(m, Mark::Relation(Relation::Retransmission(_), _)))
+    }
+
+    /// True for the next hop of a message drawn above.
+    pub fn is_next_hop(&self) -> bool {
+        self.marks.iter().any(|m| matches!(m, Mark::Relation(Relation::Forwarded(_), _)))
     }
 
     /// Its findings.

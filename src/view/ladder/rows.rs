@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::lanes::Lanes;
+use super::payload::payload;
 use super::{
     Arrow, Class, Duplicates, Event, FindingMark, Ladder, LadderOptions, Mark, Row, SdpSummary,
 };
@@ -115,7 +116,8 @@ impl Builder<'_> {
             head: head(message),
             tail: tail(message),
             class: class(message),
-            sdp: SdpSummary::of(message),
+            sdp: sdp(flow, id),
+            payload: payload(message),
             marks: self.marks(flow_id, id),
         })
     }
@@ -184,6 +186,17 @@ fn finish(rows: &mut [Row], places: &[usize]) {
         row.delta = before.map(|before| row.time.since(before));
         before = Some(row.time);
     }
+}
+
+/// The session description of a message; on a later hop it is mostly the same.
+fn sdp(flow: &CallFlow, id: MessageId) -> Option<SdpSummary> {
+    let entry = flow.entry(id);
+    let mut sdp = SdpSummary::of(&entry.message)?;
+    if let Note::Forwarded(before) | Note::Retransmission(before) = entry.note {
+        let before = SdpSummary::of(flow.message(before));
+        sdp.passed_on = before.is_some_and(|before| before.full == sdp.full);
+    }
+    Some(sdp)
 }
 
 /// Method, or status and reason phrase.
@@ -312,7 +325,7 @@ fn joins(subject: &Subject<'_>, flows: &[FlowId]) -> Vec<Moment<'static>> {
     moments
 }
 
-/// From, To and Call-ID of the first flow.
+/// Method, From and To of the first flow.
 fn title(subject: &Subject<'_>, flows: &[FlowId]) -> String {
     let Some(first) = flows.first().and_then(|id| subject.flow(*id).messages.first()) else {
         return String::new();
@@ -321,10 +334,8 @@ fn title(subject: &Subject<'_>, flows: &[FlowId]) -> String {
     let uri = |address: Option<crate::sip::NameAddr<'_>>| {
         address.map_or_else(|| "?".to_owned(), |address| visible(address.uri))
     };
-    format!(
-        "{} to {}, Call-ID {}",
-        uri(message.from()),
-        uri(message.to()),
-        visible(message.call_id().unwrap_or_default())
-    )
+    let (from, to) = (uri(message.from()), uri(message.to()));
+    let whom = if from == to { from } else { format!("{from} to {to}") };
+    let method = message.cseq().map(|cseq| visible(cseq.method)).unwrap_or_default();
+    format!("{method} {whom}").trim_start().to_owned()
 }

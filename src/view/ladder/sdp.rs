@@ -13,6 +13,8 @@ pub struct SdpSummary {
     pub short: String,
     /// The same for the first stream alone: `PCMU 10.20.0.2:4000 +1`.
     pub brief: String,
+    /// The hop before carried the same.
+    pub passed_on: bool,
 }
 
 impl SdpSummary {
@@ -29,7 +31,7 @@ impl SdpSummary {
         let or = |parts: Vec<String>| {
             if parts.is_empty() { brief.clone() } else { parts.join(", ") }
         };
-        Some(Self { full: or(full), short: or(short), brief: brief.clone() })
+        Some(Self { full: or(full), short: or(short), brief: brief.clone(), passed_on: false })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What may be written on an arrow, from the most telling to the shortest.
 
-use crate::view::ladder::{Arrow, Class};
+use crate::view::ladder::Arrow;
 use crate::view::style::Charset;
 use crate::view::visible::{columns, elide, visible_ascii};
 
@@ -43,27 +43,32 @@ pub(super) fn labels(arrow: &Arrow, charset: Charset) -> Labels {
         Some(remarks.trim().to_owned()).filter(|text| !text.is_empty()).into_iter().collect()
     };
     let mut choices = Vec::new();
-    let mut bare = vec![label.clone(), safe(&arrow.head)];
-    if arrow.class != Class::Request {
-        bare.extend(arrow.head.split(' ').next().map(safe));
-    }
-    bare.dedup();
-    match &arrow.sdp {
-        Some(sdp) => {
+    let heads = [label.clone(), safe(&arrow.head)];
+    match (&arrow.sdp, &arrow.payload) {
+        (Some(sdp), _) => {
             for text in [&sdp.full, &sdp.short, &sdp.brief] {
                 choices.push((format!("{label} ({}){remarks}", safe(text)), Vec::new()));
             }
-            let mut below = vec![safe(&sdp.short)];
+            let mut below: Vec<String> =
+                if sdp.passed_on { Vec::new() } else { vec![safe(&sdp.short)] };
             choices.push((format!("{label} (SDP){remarks}"), below.clone()));
             below.extend(below_remarks());
-            for text in bare {
+            for text in heads {
                 choices.push((format!("{text} (SDP)"), below.clone()));
                 choices.push((text, below.clone()));
             }
         }
-        None => {
+        (None, Some(payload)) => {
+            choices.push((format!("{label} ({}){remarks}", safe(payload)), Vec::new()));
+            let mut below: Vec<String> =
+                if arrow.is_next_hop() { Vec::new() } else { vec![safe(payload)] };
+            choices.push((format!("{label}{remarks}"), below.clone()));
+            below.extend(below_remarks());
+            choices.extend(heads.map(|text| (text, below.clone())));
+        }
+        (None, None) => {
             choices.push((format!("{label}{remarks}"), Vec::new()));
-            choices.extend(bare.into_iter().map(|text| (text, below_remarks())));
+            choices.extend(heads.map(|text| (text, below_remarks())));
         }
     }
     Labels { choices }

@@ -25,7 +25,7 @@ pub(super) struct Layout {
 pub(super) enum Times {
     /// Time and distance, in microseconds.
     Both,
-    /// The time of the first row, then distances, in milliseconds.
+    /// The time of the first row, then distances.
     Distance,
 }
 
@@ -54,7 +54,10 @@ impl Times {
                 let delta = delta.map(|nanos| clock::delta(nanos, 6)).unwrap_or_default();
                 format!("{} {delta:>11}", zone.time_of_day(row.time, 6))
             }
-            (Self::Distance, Some(nanos)) if !is_first => clock::delta(nanos, 3),
+            (Self::Distance, Some(nanos)) if !is_first => {
+                let exact = clock::delta(nanos, 6);
+                if exact.len() <= self.width() { exact } else { clock::delta(nanos, 3) }
+            }
             (Self::Distance, _) => zone.time_of_day(row.time, 3),
         }
     }
@@ -112,7 +115,8 @@ impl Layout {
 /// The distance of lanes at which every label between neighbors has room, and no more.
 fn wanted_pitch(ladder: &Ladder) -> usize {
     let label = |arrow: &Arrow| {
-        let sdp = arrow.sdp.as_ref().map_or(0, |sdp| columns(&sdp.full) + 3);
+        let extra = arrow.sdp.as_ref().map(|sdp| &sdp.full).or(arrow.payload.as_ref());
+        let sdp = extra.map_or(0, |text| columns(text) + 3);
         let spread = arrow.from.abs_diff(arrow.to).max(1);
         (columns(&arrow.label()) + sdp + 8).div_ceil(spread)
     };

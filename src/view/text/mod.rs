@@ -43,14 +43,12 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn head(&self, out: &mut dyn Write) -> io::Result<()> {
         self.line(&self.ladder.title, style::BOLD, out)?;
-        if self.ladder.legs.len() > 1 {
-            for (leg, call_id) in self.ladder.legs.iter().enumerate() {
-                self.line(
-                    &format!("leg {}: Call-ID {call_id}", leg + 1),
-                    self.leg_paint(leg),
-                    out,
-                )?;
-            }
+        for (leg, call_id) in self.ladder.legs.iter().enumerate() {
+            let text = match self.ladder.legs.len() {
+                1 => format!("Call-ID {call_id}"),
+                _ => format!("leg {}: Call-ID {call_id}", leg + 1),
+            };
+            self.line(&text, self.leg_paint(leg), out)?;
         }
         if self.layout.heads == Heads::Numbers || self.layout.lanes.is_empty() {
             for (number, lane) in self.ladder.lanes.iter().enumerate() {
@@ -77,8 +75,8 @@ impl Drawing<'_> {
             };
             self.center(&mut names, *at, &self.safe(&name), style::BOLD);
             if let (Heads::Names, Some(product)) = (self.layout.heads, &lane.product) {
-                let room = pitch.saturating_sub(2).min(2 * (self.layout.width - at)).min(24);
-                let product = elide(&self.safe(product), room, self.ellipsis());
+                let room = (pitch / 2 - 1 + self.layout.width - at).min(pitch - 2).min(28);
+                let product = self.product(product, room);
                 self.center(&mut products, *at, &product, style::DIM);
             }
         }
@@ -195,7 +193,7 @@ impl Drawing<'_> {
             canvas.put(left + 1, "<", stroke.paint);
         }
         let inner = right - left - 1;
-        match labels.fitting(inner.saturating_sub(6), self.ellipsis()) {
+        match labels.fitting(inner.saturating_sub(4), self.ellipsis()) {
             Some((text, _)) => {
                 let text = format!(" {text} ");
                 let at = left + 1 + (inner - columns(&text)) / 2;
@@ -222,7 +220,7 @@ impl Drawing<'_> {
     /// What the label of an arrow left out, for lines of their own.
     fn rest(&self, stroke: &Stroke, labels: &Labels) -> Vec<String> {
         let (left, right) = stroke.ends();
-        match labels.fitting((right - left - 1).saturating_sub(6), self.ellipsis()) {
+        match labels.fitting((right - left - 1).saturating_sub(4), self.ellipsis()) {
             Some((_, below)) => below,
             None => Vec::new(),
         }
@@ -326,6 +324,13 @@ impl Drawing<'_> {
 
     fn at(&self, lane: usize) -> usize {
         self.layout.lanes.get(lane).copied().unwrap_or_default()
+    }
+
+    /// What a host says it is; platform and build in brackets go first.
+    fn product(&self, product: &str, room: usize) -> String {
+        let product = self.safe(product);
+        let short = product.split(" (").next().unwrap_or_default();
+        elide(if columns(&product) <= room { &product } else { short }, room, self.ellipsis())
     }
 
     fn pitch(&self) -> usize {
