@@ -15,7 +15,9 @@ use crate::net::stream::{After, Arrival, Readable, Reading};
 use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
 use crate::transport::carrier::Carrier;
 use crate::transport::datagram::Datagram;
+use crate::transport::hep::{self, Flaw, Mirrored};
 use crate::transport::layer::{Context, Found, Input};
+use crate::transport::sctp::Associations;
 use crate::transport::{Completeness, ConnectionChange, Observation, Transport};
 
 /// Who takes what the reader finds.
@@ -29,6 +31,7 @@ pub struct Reader {
     limits: Limits,
     decoder: Decoder,
     connections: Connections<Link>,
+    associations: Associations,
     desk: Desk,
 }
 
@@ -39,13 +42,14 @@ impl Reader {
             limits: limits.clone(),
             decoder: Decoder::new(limits),
             connections: Connections::new(limits),
+            associations: Associations::new(limits),
             desk: Desk::new(),
         }
     }
 
     /// Takes a frame in.
     pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, desk } = self;
+        let Self { limits, decoder, connections, associations, desk } = self;
         desk.note_frame(frame);
         let arrival = Arrival { frame: frame.id, time: frame.time };
         while let Some((connection, side)) = connections.overdue(frame.time) {
@@ -63,7 +67,7 @@ impl Reader {
         match packet.payload {
             Payload::Datagram(bytes) => {
                 let origin = Origin::of(&packet, arrival);
-                desk.datagram(origin, (bytes, packet.cut), frame.home, each);
+                desk.datagram(origin, (bytes, packet.cut), limits, frame.home, each);
             }
             Payload::Segment(segment) => {
                 let missing = match packet.cut {
@@ -74,7 +78,10 @@ impl Reader {
                 Pass { limits, desk, missing, home: frame.home, each }
                     .segment(seen, &packet, &segment, arrival);
             }
-            Payload::Sctp(_) => desk.tally.other_frames += 1,
+            Payload::Sctp(chunks) => {
+                let origin = Origin::of(&packet, arrival);
+                desk.chunks(associations, origin, chunks, frame.home, each);
+            }
             Payload::IcmpError(error) => {
                 desk.tally.other_frames += 1;
                 desk.unreachable(Origin::of(&packet, arrival), &error, each);
@@ -84,7 +91,7 @@ impl Reader {
 
     /// Hands out what is left when there are no more frames.
     pub fn finish(&mut self, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, desk } = self;
+        let Self { limits, decoder, connections, desk, .. } = self;
         while let Some(incomplete) = decoder.finish() {
             desk.give_up(&incomplete, each);
         }
@@ -119,6 +126,8 @@ struct Link {
     path: PathId,
     /// Who opened it and when, until it is told.
     opened: Option<Opening>,
+    /// It is TLS, and counted as such.
+    is_encrypted: bool,
 }
 
 /// Whether a connection is of interest.
@@ -139,6 +148,7 @@ impl Default for Link {
             standing: Standing::Stranger,
             path: PathId::default(),
             opened: None,
+            is_encrypted: false,
         }
     }
 }
@@ -262,8 +272,13 @@ impl Pass<'_, '_> {
             self.desk.note_gap();
             reading.pass_gap();
         }
-        if link.carriers[direction.side as usize].is_deaf() {
+        let carrier = &link.carriers[direction.side as usize];
+        if carrier.is_deaf() {
             reading.ignore();
+        }
+        if matches!(carrier, Carrier::Encrypted) && !link.is_encrypted {
+            link.is_encrypted = true;
+            self.desk.tally.lose("encrypted");
         }
     }
 
@@ -276,7 +291,7 @@ impl Pass<'_, '_> {
         direction: Direction,
     ) -> usize {
         let Self { limits, desk, missing, home, each } = self;
-        let Link { carriers, standing, path, opened } = link;
+        let Link { carriers, standing, path, opened, .. } = link;
         let [lower, higher] = carriers;
         let carrier = match direction.side {
             Side::Lower => lower,
@@ -295,6 +310,7 @@ impl Pass<'_, '_> {
                 Found::Message { text, transport, completeness } => {
                     desk.message(origin, (transport, completeness), text, *home, each);
                 }
+                Found::Mirrored(mirrored) => desk.mirrored(origin, mirrored, *home, each),
                 Found::Ping(transport) => desk.ping(origin, transport, each),
                 Found::Alert(code) => {
                     desk.connection(origin, ConnectionChange::TlsAlert(code), each);
@@ -330,6 +346,7 @@ impl Desk {
         &mut self,
         origin: Origin,
         (bytes, cut): (&[u8], u32),
+        limits: &Limits,
         home: Option<&Arc<dyn Mapping>>,
         each: &mut Each<'_>,
     ) {
@@ -349,7 +366,67 @@ impl Desk {
                 self.tally.sip_frames += 1;
                 self.ping(origin, Transport::Udp, each);
             }
-            Datagram::NotForUs => self.tally.other_frames += 1,
+            Datagram::NotForUs => match hep::read(bytes, Some(origin.arrival.time), limits) {
+                Some(mirrored) => {
+                    self.tally.sip_frames += 1;
+                    self.mirrored(origin, mirrored, home, each);
+                }
+                None => self.tally.other_frames += 1,
+            },
+        }
+    }
+
+    /// Takes in what an agent saw elsewhere.
+    fn mirrored(
+        &mut self,
+        origin: Origin,
+        mirrored: Result<Mirrored<'_>, Flaw>,
+        home: Option<&Arc<dyn Mapping>>,
+        each: &mut Each<'_>,
+    ) {
+        let mirrored = match mirrored {
+            Ok(mirrored) => mirrored,
+            Err(flaw) => return self.tally.lose(flaw.reason()),
+        };
+        if !mirrored.is_sip() {
+            return self.tally.lose("hep-not-sip");
+        }
+        let time = mirrored.time.unwrap_or(origin.arrival.time);
+        let origin = Origin {
+            arrival: Arrival { time, ..origin.arrival },
+            from: mirrored.from,
+            to: mirrored.to,
+            connection: 0,
+            ip_id: None,
+            ..origin
+        };
+        let carriage = (mirrored.transport, Completeness::Whole);
+        self.message(origin, carriage, &mirrored.payload, home, each);
+    }
+
+    /// Takes in the chunks of an SCTP packet.
+    fn chunks(
+        &mut self,
+        associations: &mut Associations,
+        origin: Origin,
+        chunks: &[u8],
+        home: Option<&Arc<dyn Mapping>>,
+        each: &mut Each<'_>,
+    ) {
+        let before = self.tally.messages;
+        let let_go = associations.read((origin.from, origin.to), chunks, &mut |text| {
+            if Datagram::of(text, 0) == Datagram::Message {
+                let carriage = (Transport::Sctp, Completeness::Whole);
+                self.message(origin, carriage, text, home, each);
+            }
+        });
+        if 0 < let_go {
+            *self.tally.lost.entry("let-go").or_default() += let_go;
+        }
+        if before < self.tally.messages {
+            self.tally.sip_frames += 1;
+        } else {
+            self.tally.other_frames += 1;
         }
     }
 

@@ -1,10 +1,14 @@
 //! What one direction of a TCP connection carries, found out by content; layers stack.
 
+use memchr::memmem;
+
 use crate::net::stream::After;
 use crate::transport::framing::Framer;
-use crate::transport::layer::{Context, Input, Sink};
+use crate::transport::layer::{Context, Found, Input, Sink};
 use crate::transport::start::{self, Probe, Search};
-use crate::transport::{Transport, tls};
+use crate::transport::upgrade::Http;
+use crate::transport::websocket::{self, WebSocket};
+use crate::transport::{Transport, hep, tls};
 
 /// Octets in which SIP is looked for when the start of a stream was not captured.
 const PATIENCE: u64 = 64 << 10;
@@ -16,6 +20,10 @@ pub enum Carrier {
     Probing(Probing),
     /// SIP.
     Sip(Framer),
+    /// A WebSocket.
+    WebSocket(Box<WebSocket>),
+    /// Reports of packets seen elsewhere.
+    Hep,
     /// TLS that nothing here opens.
     Encrypted,
     /// Something that is no SIP.
@@ -69,23 +77,58 @@ impl Carrier {
         context: &mut Context<'_>,
         sink: &mut Sink<'_>,
     ) -> usize {
+        let mut skipped = 0;
         if let Self::Probing(probing) = self {
             match probing.settle(input, patient) {
-                Settled::Carrier(carrier) => *self = carrier,
+                Settled::Carrier(carrier, octets) => (*self, skipped) = (carrier, octets),
                 Settled::Skip(_) if input.after != After::More => return input.bytes.len(),
                 Settled::Skip(octets) => return octets,
             }
         }
-        match self {
-            Self::Sip(framer) => framer.advance(input, context, sink),
+        let input = Input { bytes: input.bytes.get(skipped..).unwrap_or_default(), ..input };
+        let mut shifted = |end: usize, found: Found<'_>| sink(skipped + end, found);
+        let used = match self {
+            Self::Sip(framer) => framer.advance(input, context, &mut shifted),
+            Self::WebSocket(websocket) => {
+                let used = websocket.advance(input, context, &mut shifted);
+                if websocket.is_not_for_us() {
+                    *self = Self::NotForUs;
+                }
+                used
+            }
+            Self::Hep => advance_hep(input, context, &mut shifted),
             Self::Probing(_) | Self::Encrypted | Self::NotForUs => input.bytes.len(),
+        };
+        skipped + used
+    }
+}
+
+/// Hands out the packets of HEP that are whole in `input`.
+fn advance_hep(input: Input<'_>, context: &mut Context<'_>, sink: &mut Sink<'_>) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = input.bytes.get(at..).unwrap_or_default();
+        let Some(octets) = hep::length(rest) else {
+            if rest.len() < hep::HEADER {
+                break;
+            }
+            context.tally.lose("hep-malformed");
+            at += memmem::find(rest, b"HEP3").filter(|&next| 0 < next).unwrap_or(rest.len());
+            continue;
+        };
+        let Some(report) = rest.get(..octets) else { break };
+        at += octets;
+        if let Some(mirrored) = hep::read(report, None, context.limits) {
+            sink(at, Found::Mirrored(mirrored));
         }
     }
+    if input.after == After::More { at } else { input.bytes.len() }
 }
 
 /// What probing came to.
 enum Settled {
-    Carrier(Carrier),
+    /// This carrier, behind so many octets.
+    Carrier(Carrier, usize),
     /// Nothing yet; so many octets are of no use.
     Skip(usize),
 }
@@ -94,30 +137,57 @@ impl Probing {
     fn settle(&mut self, input: Input<'_>, patient: bool) -> Settled {
         let bytes = input.bytes;
         if tls::is_hello(bytes) {
-            return Settled::Carrier(Carrier::Encrypted);
+            return Settled::Carrier(Carrier::Encrypted, 0);
+        }
+        match self.web(bytes) {
+            Some(Settled::Skip(_)) if input.after != After::More => {}
+            Some(settled) => return settled,
+            None => {}
+        }
+        if hep::length(bytes).is_some() {
+            return Settled::Carrier(Carrier::Hep, 0);
         }
         if self.origin == Origin::Start {
             let content = bytes.get(start::blanks(bytes)..).unwrap_or_default();
             match start::probe(content) {
                 Probe::Certain => {
-                    return Settled::Carrier(Carrier::Sip(Framer::new(self.transport)));
+                    return Settled::Carrier(Carrier::Sip(Framer::new(self.transport)), 0);
                 }
                 Probe::Unsure if input.after == After::More => return Settled::Skip(0),
                 Probe::Unsure => {}
-                Probe::NotForUs if !patient => return Settled::Carrier(Carrier::NotForUs),
+                Probe::NotForUs if !patient => return Settled::Carrier(Carrier::NotForUs, 0),
                 Probe::NotForUs => {}
             }
             self.origin = Origin::Middle;
         }
         match start::search(bytes, input.after) {
-            Search::Found(_) => Settled::Carrier(Carrier::Sip(Framer::lost(self.transport))),
+            Search::Found(_) => Settled::Carrier(Carrier::Sip(Framer::lost(self.transport)), 0),
             Search::Pending(octets) => {
                 self.searched += octets as u64;
                 if PATIENCE < self.searched && !patient {
-                    return Settled::Carrier(Carrier::NotForUs);
+                    return Settled::Carrier(Carrier::NotForUs, 0);
                 }
                 Settled::Skip(octets)
             }
+        }
+    }
+
+    /// Whether the octets are a WebSocket, its opening seen or not.
+    fn web(&self, bytes: &[u8]) -> Option<Settled> {
+        let carrier = || {
+            let secure = self.transport == Transport::Tls;
+            let transport = if secure { Transport::Wss } else { Transport::Ws };
+            Carrier::WebSocket(Box::new(WebSocket::new(transport)))
+        };
+        match Http::of(bytes) {
+            Http::Upgrade(octets) => return Some(Settled::Carrier(carrier(), octets)),
+            Http::Unsure => return Some(Settled::Skip(0)),
+            Http::NotForUs => {}
+        }
+        match websocket::probe(bytes) {
+            Probe::Certain => Some(Settled::Carrier(carrier(), 0)),
+            Probe::Unsure => Some(Settled::Skip(0)),
+            Probe::NotForUs => None,
         }
     }
 }

@@ -276,9 +276,12 @@ impl Framer {
                 self.state = State::Head { scanned: 0 };
                 (at, Step::Consumed(at))
             }
-            Search::Pending(0) => (0, Step::Wait),
+            Search::Pending(0) => return Step::Wait,
             Search::Pending(at) => (at, Step::Consumed(at)),
         };
+        if skipped == 0 {
+            return step;
+        }
         *context.tally.lost.entry("skipped-octets").or_default() += skipped as u64;
         step
     }

@@ -2,6 +2,7 @@
 
 use crate::limits::{Limits, Tally};
 use crate::net::stream::After;
+use crate::transport::hep::{Flaw, Mirrored};
 use crate::transport::{Completeness, Transport};
 
 /// What a layer finds in a stream.
@@ -16,6 +17,8 @@ pub enum Found<'a> {
         /// Whether it is all there.
         completeness: Completeness,
     },
+    /// A packet that was seen elsewhere, reported in HEP.
+    Mirrored(Result<Mirrored<'a>, Flaw>),
     /// A keep-alive.
     Ping(Transport),
     /// A TLS alert, with its description code (RFC 8446 section 6).

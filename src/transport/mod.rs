@@ -7,6 +7,10 @@ pub mod layer;
 pub mod framing;
 pub mod datagram;
 pub mod tls;
+mod upgrade;
+pub mod websocket;
+pub mod hep;
+pub mod sctp;
 pub mod carrier;
 
 use std::ops::Deref;

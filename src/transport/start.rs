@@ -17,7 +17,7 @@ const LONGEST_WORD: usize = 32;
 
 /// What octets at a place where a message may begin are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Probe {
+pub enum Probe {
     /// A start line.
     Certain,
     /// Too few octets to tell.

@@ -1,0 +1,177 @@
+//! SIP over SCTP: DATA chunks become messages (RFC 4168, RFC 9260 section 3.3.1).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::limits::Limits;
+use crate::net::Endpoint;
+use crate::net::recent::Recent;
+
+/// Octets of a DATA chunk before its data.
+const DATA_HEADER: usize = 16;
+/// What one held fragment costs beside its octets.
+const OVERHEAD: usize = 64;
+/// Fragments of one direction held at once.
+const FRAGMENTS: usize = 1_024;
+/// Numbers of chunks remembered per direction, to know a retransmission.
+const REMEMBERED: usize = 64;
+
+/// All directions of all associations.
+#[derive(Debug)]
+pub struct Associations {
+    directions: Recent<(Endpoint, Endpoint), Direction>,
+    held: usize,
+    bound: usize,
+    count: usize,
+}
+
+/// One direction of an association.
+#[derive(Debug, Default)]
+struct Direction {
+    /// Fragments by transmission sequence number.
+    fragments: BTreeMap<u32, Fragment>,
+    /// Numbers of whole messages and fragments seen last.
+    seen: VecDeque<u32>,
+}
+
+#[derive(Debug)]
+struct Fragment {
+    place: Place,
+    bytes: Box<[u8]>,
+}
+
+/// Where in its message a fragment stands: the B and E bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Whole,
+    First,
+    Middle,
+    Last,
+}
+
+/// A DATA chunk.
+struct Data<'a> {
+    place: Place,
+    number: u32,
+    bytes: &'a [u8],
+}
+
+impl Associations {
+    /// An empty table within `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            directions: Recent::default(),
+            held: 0,
+            bound: limits.fragment_bytes,
+            count: limits.fragments,
+        }
+    }
+
+    /// Takes the chunks of a packet in and hands out every user message that is whole then.
+    /// Returns how many fragments were let go.
+    pub fn read(
+        &mut self,
+        ends: (Endpoint, Endpoint),
+        chunks: &[u8],
+        each: &mut dyn FnMut(&[u8]),
+    ) -> u64 {
+        let mut rest = chunks;
+        while let Some((&[kind, flags, high, low], _)) = rest.split_first_chunk() {
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            if len < 4 {
+                break;
+            }
+            let chunk = rest.get(..len).unwrap_or(rest);
+            if kind == 0
+                && let Some(data) = Data::of(flags, chunk)
+            {
+                self.data(ends, &data, each);
+            }
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        }
+        let mut let_go = 0;
+        while self.bound < self.held || self.count < self.directions.len() {
+            let Some(oldest) = self.directions.remove_oldest() else { break };
+            self.held = self.held.saturating_sub(oldest.held());
+            let_go += oldest.fragments.len() as u64;
+        }
+        let_go
+    }
+
+    fn data(&mut self, ends: (Endpoint, Endpoint), data: &Data<'_>, each: &mut dyn FnMut(&[u8])) {
+        let (direction, _) = self.directions.upsert(ends, |_| true, Direction::default);
+        if direction.knows(data.number) {
+            return;
+        }
+        if data.place == Place::Whole {
+            return each(data.bytes);
+        }
+        let before = direction.held();
+        if FRAGMENTS <= direction.fragments.len() {
+            direction.fragments.clear();
+        }
+        let fragment = Fragment { place: data.place, bytes: data.bytes.into() };
+        direction.fragments.insert(data.number, fragment);
+        if let Some(message) = direction.assemble(data.number) {
+            each(&message);
+        }
+        self.held = (self.held + direction.held()).saturating_sub(before);
+    }
+}
+
+impl Direction {
+    fn held(&self) -> usize {
+        self.fragments.values().map(|fragment| fragment.bytes.len() + OVERHEAD).sum()
+    }
+
+    /// True when the chunk was seen before; remembers it.
+    fn knows(&mut self, number: u32) -> bool {
+        if self.seen.contains(&number) {
+            return true;
+        }
+        if REMEMBERED <= self.seen.len() {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(number);
+        false
+    }
+
+    /// The message around the fragment `number`, when it is whole.
+    fn assemble(&mut self, number: u32) -> Option<Vec<u8>> {
+        let mut first = number;
+        while self.fragments.get(&first)?.place != Place::First {
+            first = first.wrapping_sub(1);
+            if self.fragments.get(&first)?.place == Place::Last {
+                return None;
+            }
+        }
+        let mut last = number;
+        while self.fragments.get(&last)?.place != Place::Last {
+            last = last.wrapping_add(1);
+            if self.fragments.get(&last)?.place == Place::First {
+                return None;
+            }
+        }
+        let mut message = Vec::new();
+        let mut at = first;
+        loop {
+            message.extend_from_slice(&self.fragments.remove(&at)?.bytes);
+            if at == last {
+                return Some(message);
+            }
+            at = at.wrapping_add(1);
+        }
+    }
+}
+
+impl<'a> Data<'a> {
+    fn of(flags: u8, chunk: &'a [u8]) -> Option<Self> {
+        let place = match flags & 3 {
+            3 => Place::Whole,
+            2 => Place::First,
+            1 => Place::Last,
+            _ => Place::Middle,
+        };
+        let number = u32::from_be_bytes(*chunk.get(4..)?.first_chunk()?);
+        Some(Self { place, number, bytes: chunk.get(DATA_HEADER..)? })
+    }
+}
