@@ -3,6 +3,7 @@
 use crate::capture::kind::Kind;
 use crate::capture::octets::Octets;
 
+mod lz4;
 mod zstd;
 
 /// Turns packed octets into plain ones as they are read.
@@ -15,7 +16,7 @@ pub(super) fn unpack(kind: Kind) -> Option<Unpack> {
             Some(|packed| Octets::of_reader(flate2::bufread::MultiGzDecoder::new(packed)))
         }
         Kind::Zstd => Some(|packed| Octets::of_reader(zstd::Frames::new(packed))),
-        Kind::Lz4 => Some(|packed| Octets::of_reader(lz4_flex::frame::FrameDecoder::new(packed))),
+        Kind::Lz4 => Some(|packed| Octets::of_reader(lz4::Frames::new(packed))),
         Kind::Pcap | Kind::PcapNg | Kind::Text | Kind::Unknown => None,
     }
 }

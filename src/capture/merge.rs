@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::directory;
 use crate::capture::file::CaptureFile;
 use crate::capture::octets::Octets;
-use crate::capture::{Error, Input, Secrets, Source, printable};
+use crate::capture::{Error, Filter, Input, Secrets, Source, printable};
 use crate::frame::{FileId, Frame};
 use crate::time::Timestamp;
 
@@ -19,8 +19,11 @@ const FILES_MAX: usize = 1 << 16;
 const OPEN_MAX: usize = 64;
 
 /// How inputs are read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {}
+#[derive(Default)]
+pub struct Options {
+    /// Which packets are handed out; the others are counted only.
+    pub filter: Option<Filter>,
+}
 
 /// All inputs of a run, merged by time.
 ///
@@ -39,12 +42,14 @@ pub struct Capture {
     notes: Vec<String>,
     secrets: Vec<Secrets>,
     host_names: Vec<(IpAddr, String)>,
+    filter: Option<Filter>,
+    filtered: u64,
 }
 
 impl Capture {
     /// Opens the inputs. What is wrong with some of them comes out of [`Source::next`].
-    pub fn open(inputs: &[Input], _options: Options) -> Self {
-        let mut capture = Self::empty();
+    pub fn open(inputs: &[Input], options: Options) -> Self {
+        let mut capture = Self { filter: options.filter, ..Self::empty() };
         let mut seen = HashSet::new();
         for input in inputs {
             match input {
@@ -73,6 +78,11 @@ impl Capture {
         &self.names
     }
 
+    /// Frames that the packet filter kept back so far.
+    pub fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
     fn of_octets(octets: Octets) -> Self {
         let mut capture = Self::empty();
         let (file, opened) = CaptureFile::of_octets(FileId(0), "-".to_owned(), octets);
@@ -93,6 +103,8 @@ impl Capture {
             notes: Vec::new(),
             secrets: Vec::new(),
             host_names: Vec::new(),
+            filter: None,
+            filtered: 0,
         }
     }
 
@@ -192,12 +204,26 @@ impl Capture {
         }
         Ok(None)
     }
+
+    fn passes(&mut self, index: usize) -> bool {
+        let frame = self.files.get(index).and_then(CaptureFile::frame);
+        match (&mut self.filter, frame) {
+            (Some(filter), Some(frame)) => filter.passes(&frame),
+            _ => true,
+        }
+    }
 }
 
 impl Source for Capture {
     #[inline]
     fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
-        let index = self.step()?;
+        let mut index = self.step()?;
+        if self.filter.is_some() {
+            while index.is_some_and(|index| !self.passes(index)) {
+                self.filtered += 1;
+                index = self.step()?;
+            }
+        }
         Ok(index.and_then(|index| self.files.get(index)).and_then(CaptureFile::frame))
     }
 
@@ -210,6 +236,7 @@ impl Source for Capture {
     }
 
     fn take_notes(&mut self) -> Vec<String> {
+        self.notes.extend(self.filter.iter_mut().flat_map(Filter::take_notes));
         std::mem::take(&mut self.notes)
     }
 

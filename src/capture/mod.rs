@@ -3,6 +3,7 @@
 mod directory;
 mod error;
 mod file;
+mod filter;
 mod inflate;
 mod kind;
 mod mapping;
@@ -14,6 +15,7 @@ mod pcapng;
 pub mod text;
 
 pub use error::Error;
+pub use filter::{Filter, FilterError};
 pub use kind::Kind;
 pub use merge::{Capture, Options};
 

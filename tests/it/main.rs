@@ -1,7 +1,9 @@
 //! All integration tests, one binary: how the program and its parts behave from outside.
 
+#![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod capture;
 mod cli;
 mod differential;
 mod logs;
