@@ -12,6 +12,7 @@ mod net;
 mod program;
 mod support;
 mod tls;
+mod torture;
 mod limits;
 mod model;
 mod shards;
