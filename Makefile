@@ -37,7 +37,7 @@ bless:          ## accept goldens and generated pages; then read the diff
 	BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 $(CARGO) test --locked
 
 rule:           ## begin a rule: make rule SCOPE=message CODE=M022 NAME=some-name
-	@sh scripts/new-rule "$(SCOPE)" "$(CODE)" "$(NAME)"
+	@python3 scripts/new-rule "$(SCOPE)" "$(CODE)" "$(NAME)"
 
 mutate:         ## damage samples and messages 100,000 times: no panic, no hang
 	SIPLENS_MUTATIONS=100000 $(CARGO) test --locked --release --test it mutation -- --nocapture

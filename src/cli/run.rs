@@ -15,7 +15,7 @@ use super::feed::{Frames, Wanted, on_interrupt};
 use super::filter::Filter;
 use super::output::{Paging, Sink};
 use super::window::Window;
-use crate::capture::{Capture, Input, Options};
+use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
 use crate::engine::reader::Reader;
 use crate::engine::{self, Plan, shards};
 use crate::frame::FrameId;
@@ -58,7 +58,8 @@ impl<'a> Run<'a> {
         }
         let inputs = inputs(&common.input)?;
         let total = size(&inputs);
-        let capture = Capture::open(&inputs, Options::default());
+        let packets = packet_filter(&common.input)?;
+        let capture = Capture::open(&inputs, Options { filter: packets });
         let files = capture.names().to_vec();
         let wanted = Wanted {
             window,
@@ -205,6 +206,13 @@ fn inputs(args: &InputArgs) -> anyhow::Result<Vec<Input>> {
         bail!("no input: name a capture file, a directory, or - for standard input");
     }
     Ok(inputs)
+}
+
+/// The packet filter of `--bpf`, or of the words behind `--`.
+fn packet_filter(args: &InputArgs) -> anyhow::Result<Option<PacketFilter>> {
+    let words = args.bpf_words.join(" ");
+    let expression = args.bpf.as_deref().or((!words.is_empty()).then_some(words.as_str()));
+    Ok(expression.map(PacketFilter::new).transpose()?)
 }
 
 /// Octets of all inputs; `None` when one of them does not say.

@@ -238,8 +238,7 @@ impl<'a, R> Analyzer<'a, R> {
     /// names it.
     fn let_go(&mut self, place: u32) {
         let slot = &mut self.flows[place as usize];
-        let Some(mut flow) = slot.flow.take() else { return };
-        flow.rest();
+        let Some(flow) = slot.flow.take() else { return };
         self.held = self.held.saturating_sub(slot.held);
         self.places.remove(&slot.key);
         self.tally.lose("let-go");

@@ -182,6 +182,25 @@ fn since_and_until_leave_out_what_is_outside() {
 }
 
 #[test]
+fn packets_are_filtered_as_tcpdump_does() {
+    let rows = |args: &[&str]| {
+        let run = run(&[&["messages", "--format", "ndjson", CALL][..], args].concat());
+        assert!(run.code == 0 || run.code == 4, "{}", run.err);
+        run.out.lines().count()
+    };
+    if run(&["list", CALL, "--bpf", "udp"]).err.contains("libpcap") {
+        println!("skipped: built without libpcap");
+        return;
+    }
+    assert_eq!(rows(&["--", "udp", "port", "5060"]), 29);
+    assert_eq!(rows(&["--bpf", "host 10.20.0.2"]), 16);
+    assert_eq!(rows(&["--bpf", "tcp"]), 0);
+    let wrong = run(&["list", CALL, "--bpf", "prot 5060"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("prot 5060"), "{}", wrong.err);
+}
+
+#[test]
 fn colors_appear_when_asked_for_only() {
     let colored = |command: &mut std::process::Command| finished(command).out.contains('\u{1b}');
     assert!(!colored(program().args(["list", CALL])));

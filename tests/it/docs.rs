@@ -38,7 +38,8 @@ fn docs_cli_md_is_what_the_program_says() {
 fn options_that_documents_name_exist() {
     let known = options();
     // Options of the tools that documents compare with or call.
-    let foreign = ["--locked", "--release", "--no-default-features", "--features", "--size", "--help"];
+    let foreign =
+        ["--locked", "--release", "--no-default-features", "--features", "--size", "--help"];
     let mut documents: Vec<_> = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -253,4 +254,33 @@ fn samples_are_all_described_and_small() {
         total += entry.metadata().unwrap().len();
     }
     assert!(total < 6 << 20, "samples take {total} octets");
+}
+
+#[test]
+fn every_limit_is_documented_with_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("docs/limits.md")).unwrap();
+    let limits = fs::read_to_string(root().join("src/limits.rs")).unwrap();
+    let fields = limits.split_once("pub struct Limits {").unwrap().1.split_once("\n}").unwrap().0;
+    for field in fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")) {
+        let name = field.split(':').next().unwrap();
+        assert!(page.contains(&format!("| `{name}` |")), "docs/limits.md: {name}");
+    }
+    let code = sources(&root().join("src")) + &sources(&root().join("tests"));
+    for name in page.split('`').filter(|word| word.matches('_').count() > 2) {
+        assert!(code.contains(&format!("fn {name}(")), "docs/limits.md: no test {name}");
+    }
+}
+
+/// All Rust code below `folder`.
+fn sources(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all += &sources(&path);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            all += &fs::read_to_string(path).unwrap();
+        }
+    }
+    all
 }
