@@ -193,7 +193,7 @@ fn packets_are_filtered_as_tcpdump_does() {
         return;
     }
     assert_eq!(rows(&["--", "udp", "port", "5060"]), 29);
-    assert_eq!(rows(&["--bpf", "host 10.20.0.2"]), 16);
+    assert_eq!(rows(&["--bpf", "host 10.20.0.2"]), 15);
     assert_eq!(rows(&["--bpf", "tcp"]), 0);
     let wrong = run(&["list", CALL, "--bpf", "prot 5060"]);
     assert_eq!(wrong.code, 2);
