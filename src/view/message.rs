@@ -80,7 +80,7 @@ fn line(
 }
 
 /// The first line with secrets masked; a response names the method it answers.
-fn first_line(message: &Message) -> String {
+pub(super) fn first_line(message: &Message) -> String {
     if message.is_request() {
         let secrets = secret::places(message);
         let line = masked(message, &secrets, 0..message.start_line().len());
@@ -93,7 +93,7 @@ fn first_line(message: &Message) -> String {
 }
 
 /// Words on what is special about a message: relation, completeness, findings.
-fn notes(row: &MessageRow<'_>, files: Files<'_>) -> Vec<String> {
+pub(super) fn notes(row: &MessageRow<'_>, files: Files<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(relation) = row.relation {
         let frame = files.frame(relation.frame());
@@ -122,11 +122,14 @@ fn class_paint(message: &Message) -> Paint {
 }
 
 /// A line of a message.
+#[derive(Clone)]
 pub(super) struct TextLine {
     /// Its place in the text of the message, without line end.
     pub(super) range: std::ops::Range<usize>,
     /// What is shown.
     pub(super) text: String,
+    /// It is text in another charset: places in it are no longer octets of the message.
+    pub(super) is_decoded: bool,
     /// The header field that begins in it.
     pub(super) field: Option<usize>,
     /// What it is part of.
@@ -182,7 +185,7 @@ pub(super) fn lines(message: &Message) -> Vec<TextLine> {
             (_, true) => LinePart::Body,
             (_, false) => LinePart::Head,
         };
-        lines.push(TextLine { range, text: line, field, part });
+        lines.push(TextLine { range, text: line, is_decoded: decoded.is_some(), field, part });
         at += len;
     }
     lines

@@ -1,0 +1,118 @@
+//! The report: one self-contained HTML file without script and network.
+//!
+//! Every octet from the capture goes through [`visible`](super::visible) and is escaped, by the
+//! templates or by [`markup`](super::markup). The file is written part by part, so that a large
+//! report is never held in memory.
+
+mod calls;
+mod choice;
+mod findings;
+mod numbers;
+mod source;
+
+use std::io::{self, Write};
+
+use askama::Template;
+
+use self::choice::Choice;
+use super::ladder::LadderOptions;
+use super::{Subject, TimeStyle, svg};
+use crate::rules::Severity;
+
+/// What the report holds.
+#[derive(Clone, Debug)]
+pub struct ReportOptions {
+    /// Heading of the report.
+    pub title: String,
+    /// Zone of its times.
+    pub time: TimeStyle,
+    /// How ladders are laid out.
+    pub ladder: LadderOptions,
+    /// Calls drawn in full; those with findings come first, the others are listed only.
+    pub calls: usize,
+    /// Messages drawn of one call.
+    pub messages: usize,
+    /// Rows of each list.
+    pub rows: usize,
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        Self {
+            title: "SIP report".to_owned(),
+            time: TimeStyle::Utc,
+            ladder: LadderOptions::default(),
+            calls: 200,
+            messages: 200,
+            rows: 2000,
+        }
+    }
+}
+
+/// Writes the report on `subject`.
+pub fn write(
+    subject: &Subject<'_>,
+    options: &ReportOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let choice = Choice::of(subject, options);
+    let page = Page { subject, options, choice: &choice };
+    let lists = calls::lists(&page);
+    render(&numbers::head(&page, &lists), out)?;
+    render(&findings::findings(&page), out)?;
+    for list in &lists {
+        render(&calls::ListPart { list }, out)?;
+    }
+    out.write_all(
+        b"<section id=\"ladders\" aria-labelledby=\"ladders-h\">\n<h2 id=\"ladders-h\">Ladders</h2>\n",
+    )?;
+    for group in &choice.drawn {
+        render(&calls::call(&page, group), out)?;
+    }
+    render(&Foot { version: VERSION, left_out: choice.left_out }, out)
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What all parts of the report read.
+struct Page<'a> {
+    subject: &'a Subject<'a>,
+    options: &'a ReportOptions,
+    choice: &'a Choice,
+}
+
+#[derive(Template)]
+#[template(path = "report_foot.html")]
+struct Foot {
+    version: &'static str,
+    left_out: usize,
+}
+
+/// A finding as a badge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Badge {
+    severity: &'static str,
+    code: &'static str,
+    name: &'static str,
+}
+
+/// Badges, each rule once, worst first.
+fn badges(found: impl Iterator<Item = (Severity, &'static str, &'static str)>) -> Vec<Badge> {
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(|(severity, code, _)| (std::cmp::Reverse(*severity), *code));
+    found.dedup_by_key(|(_, code, _)| *code);
+    found
+        .into_iter()
+        .map(|(severity, code, name)| Badge { severity: severity.word(), code, name })
+        .collect()
+}
+
+/// The whole style of the page.
+fn style() -> String {
+    format!("{}{}", include_str!("../../../templates/report.css"), svg::STYLE)
+}
+
+fn render(part: &impl Template, out: &mut dyn Write) -> io::Result<()> {
+    Template::write_into(part, &mut &mut *out)?;
+    out.write_all(b"\n")
+}
