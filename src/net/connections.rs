@@ -23,7 +23,7 @@ pub struct Connections<S> {
     lent: Option<Ends>,
     held: usize,
     numbers: u32,
-    connections: usize,
+    most: usize,
     stream_bytes: usize,
     memory: usize,
 }
@@ -98,6 +98,7 @@ impl Side {
     pub const BOTH: [Self; 2] = [Self::Lower, Self::Higher];
 
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Lower => Self::Higher,
@@ -116,7 +117,7 @@ impl<S: Default> Connections<S> {
             lent: None,
             held: 0,
             numbers: 0,
-            connections: (limits.streams / 2).max(1),
+            most: (limits.streams / 2).max(1),
             stream_bytes: limits.stream_bytes,
             memory: limits.memory / 4,
         }
@@ -205,7 +206,7 @@ impl<S: Default> Connections<S> {
             connection.held = held;
             connection.queue(&mut self.deadlines);
         }
-        while self.connections < self.open.len() || self.memory < self.held {
+        while self.most < self.open.len() || self.memory < self.held {
             let Some(oldest) = self.open.remove_oldest() else { return };
             self.held = self.held.saturating_sub(oldest.held);
             self.ended.push(oldest);

@@ -111,11 +111,9 @@ impl Defrag {
             return None;
         }
         let make = || Set::new(head, path, arrival.time, again);
-        let (set, _) = match is_open {
-            // Not touched: the order of the sets is the order of their beginnings.
-            true => (self.sets.peek(&key)?, None),
-            false => self.sets.upsert(key, |_| true, make),
-        };
+        // Not touched: the order of the sets is the order of their beginnings.
+        let set =
+            if is_open { self.sets.peek(&key)? } else { self.sets.upsert(key, |_| true, make).0 };
         let before = if is_open { set.size() } else { 0 };
         set.insert(fragment, arrival);
         let whole = set.whole();

@@ -1,4 +1,4 @@
-//! ICMP and ICMPv6 errors and the packets they quote.
+//! ICMP and `ICMPv6` errors and the packets they quote.
 
 use crate::net::decode::Skip;
 use crate::net::ip::{self, IpHead};

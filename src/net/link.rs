@@ -113,7 +113,7 @@ fn llc(rest: &mut Rest<'_>) -> Result<Layer, Skip> {
     }
 }
 
-/// MACsec that only authenticates; its check value goes as a trailer.
+/// `MACsec` that only authenticates; its check value goes as a trailer.
 fn mac_security(rest: &mut Rest<'_>) -> Result<Layer, Skip> {
     let [flags, _, _, _, _, _] = rest.take_array()?;
     if flags & 0x0c != 0 {
@@ -129,8 +129,7 @@ fn mac_security(rest: &mut Rest<'_>) -> Result<Layer, Skip> {
 fn loopback(rest: &mut Rest<'_>) -> Result<Layer, Skip> {
     let family: [u8; 4] = rest.take_array()?;
     let family = match family {
-        [0, 0, high, low] => u16::from_be_bytes([high, low]),
-        [low, high, 0, 0] => u16::from_be_bytes([high, low]),
+        [0, 0, high, low] | [low, high, 0, 0] => u16::from_be_bytes([high, low]),
         _ => return Err(Skip::Undecodable),
     };
     match family {
@@ -157,7 +156,7 @@ fn ppp(rest: &mut Rest<'_>) -> Result<Layer, Skip> {
     }
 }
 
-/// A PPPoE session header (RFC 2516 section 4).
+/// A `PPPoE` session header (RFC 2516 section 4).
 fn pppoe(rest: &mut Rest<'_>, trail: &mut Trail) -> Result<Layer, Skip> {
     let [version, code] = rest.take_array()?;
     let session = rest.take_u16()?;

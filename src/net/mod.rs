@@ -102,7 +102,7 @@ pub struct TcpFlags {
     pub ack: bool,
 }
 
-/// An ICMP or ICMPv6 error; `Packet::from` is the router that sent it, ports are 0.
+/// An ICMP or `ICMPv6` error; `Packet::from` is the router that sent it, ports are 0.
 #[derive(Clone, Copy, Debug)]
 pub struct IcmpError<'a> {
     /// What went wrong.
