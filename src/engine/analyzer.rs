@@ -238,7 +238,8 @@ impl<'a, R> Analyzer<'a, R> {
     /// names it.
     fn let_go(&mut self, place: u32) {
         let slot = &mut self.flows[place as usize];
-        let Some(flow) = slot.flow.take() else { return };
+        let Some(mut flow) = slot.flow.take() else { return };
+        flow.rest();
         self.held = self.held.saturating_sub(slot.held);
         self.places.remove(&slot.key);
         self.tally.lose("let-go");

@@ -170,6 +170,7 @@ impl CallFlow {
     /// Gives back memory that only serves to judge messages close in time; for a flow that was
     /// silent longer than any timer. It may go on afterwards.
     pub fn rest(&mut self) {
+        self.name_dialog_of_copies();
         self.passages.clear();
         self.matching.shrink();
         self.tracking.shrink();
@@ -207,6 +208,18 @@ impl CallFlow {
         let requests = [transaction.request, before.and_then(|t| t.request)];
         for request in requests.into_iter().flatten() {
             self.messages[request.0 as usize].dialog.get_or_insert(dialog);
+        }
+    }
+
+    /// Copies of a request that came before its dialog belong to it as well.
+    fn name_dialog_of_copies(&mut self) {
+        for at in 0..self.messages.len() {
+            let (Note::Duplicate(of) | Note::Retransmission(of)) = self.messages[at].note else {
+                continue;
+            };
+            if self.messages[at].dialog.is_none() {
+                self.messages[at].dialog = self.entry(of).dialog;
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod negotiation;
 pub mod flow;
 pub mod summary;
 mod outcome;
+pub mod audit;
 pub mod call;
 mod joining;
 pub mod registration;

@@ -326,7 +326,7 @@ impl<T: Copy> Record<T> {
         let (old, new) = (self.vias.as_slice(), print.vias.as_slice());
         if !old.is_empty() && old == new {
             // An address translator, or a forwarder that adds no Via.
-            return (self.hop != print.hop).then_some(2_000);
+            return (self.hop != print.hop).then_some(4_000);
         }
         if print.travels == Travels::OneHop || old.is_empty() || new.is_empty() {
             return None;

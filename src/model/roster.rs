@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::registration::Attempt;
 use super::{CallFlow, FlowId, Registration, Transaction, TransactionId};
-use crate::sip::{Contact, HeaderName, Message, Method, Status};
+use crate::sip::{Contact, HeaderName, Message, Method, NameAddr, Status};
 
 /// The registrations in `flows`, in order of first appearance.
 pub(crate) fn list(flows: &[CallFlow]) -> Vec<Registration> {
@@ -104,13 +104,7 @@ impl Try<'_> {
         attempt.removes = star || attempt.requested == Some(0) && self.removes_all();
         attempt.retransmissions += self.transaction.request_copies.len() as u32;
         let granted = self.answer().filter(|a| a.status().is_some_and(Status::is_success));
-        attempt.granted = granted.and_then(|answer| {
-            let own = answer.contacts().find_map(|one| match one {
-                Contact::Address(one) if contact.is_some_and(|c| c.uri == one.uri) => Some(one),
-                _ => None,
-            });
-            expiry(answer, own.or_else(|| address(answer)))
-        });
+        attempt.granted = granted.and_then(|answer| granted_to(answer, contact));
     }
 
     fn removes_all(&self) -> bool {
@@ -121,15 +115,30 @@ impl Try<'_> {
     }
 }
 
-fn address(message: &Message) -> Option<crate::sip::NameAddr<'_>> {
+fn address(message: &Message) -> Option<NameAddr<'_>> {
     message.contacts().find_map(|contact| match contact {
         Contact::Address(address) => Some(address),
         Contact::Star => None,
     })
 }
 
+/// What `answer` grants to `contact`: a registrar lists all bindings, not only the one asked for
+/// (section 10.3).
+fn granted_to(answer: &Message, contact: Option<NameAddr<'_>>) -> Option<u32> {
+    let contact = contact?;
+    let mut listed = answer.contacts().filter_map(|one| match one {
+        Contact::Address(address) => Some(address),
+        Contact::Star => None,
+    });
+    match listed.find(|one| one.uri == contact.uri) {
+        Some(own) => expiry(answer, Some(own)),
+        None if address(answer).is_none() => expiry(answer, None),
+        None => None,
+    }
+}
+
 /// The expires parameter of `contact`, or else the Expires header (section 10.2.1.1).
-fn expiry(message: &Message, contact: Option<crate::sip::NameAddr<'_>>) -> Option<u32> {
+fn expiry(message: &Message, contact: Option<NameAddr<'_>>) -> Option<u32> {
     let own = contact.and_then(|contact| contact.params.value("expires"));
     let own = own.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
     let seconds = own.or_else(|| message.number(HeaderName::Expires))?;

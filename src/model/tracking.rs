@@ -237,7 +237,7 @@ impl Scene<'_> {
 fn advance(scene: &mut Scene<'_>, id: DialogId, seen: Seen<'_>) {
     let dialog = &mut scene.dialogs[id.0 as usize];
     match seen.reading.status {
-        Some(status) => advance_by_response(dialog, status, seen, scene.messages),
+        Some(status) => advance_by_response(dialog, status, seen),
         None => advance_by_request(dialog, seen, scene.messages),
     }
 }
@@ -273,7 +273,7 @@ fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &[Entry]) {
     }
 }
 
-fn advance_by_response(dialog: &mut Dialog, status: Status, seen: Seen<'_>, messages: &[Entry]) {
+fn advance_by_response(dialog: &mut Dialog, status: Status, seen: Seen<'_>) {
     if usage_of(seen.reading) != Some(dialog.usage) {
         if status.0 == 481 {
             dialog.end(seen);
@@ -284,13 +284,6 @@ fn advance_by_response(dialog: &mut Dialog, status: Status, seen: Seen<'_>, mess
         dialog.confirmed.get_or_insert(seen.id);
         if dialog.state == DialogState::Early {
             dialog.state = DialogState::Confirmed;
-        }
-        let removed = dialog.usage == Usage::Subscribe
-            && seen.reading.message.number(HeaderName::Expires) == Some(0)
-            && messages[dialog.first.0 as usize].message.envelope.seq
-                < seen.reading.message.envelope.seq;
-        if removed {
-            dialog.end(seen);
         }
     } else if status.is_provisional() {
         if status.0 != 100 && dialog.state == DialogState::Early {

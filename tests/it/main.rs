@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![recursion_limit = "256"]
 
 mod capture;
+mod audit;
 mod cli;
 mod differential;
 mod logs;
@@ -12,6 +14,7 @@ mod net;
 mod program;
 mod support;
 mod tls;
+mod torture;
 mod limits;
 mod model;
 mod shards;

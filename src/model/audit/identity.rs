@@ -1,0 +1,142 @@
+//! Who registers what where: keys of devices, registrars and bindings (RFC 3261 section 19.1.4,
+//! RFC 5626, GB/T 28181 annex E).
+
+use crate::sip::{NameAddr, Uri};
+
+/// The device an address names: a GB/T 28181 identifier alone (its host part differs by vendor
+/// and over time), else user@host without port.
+pub fn device(uri: &[u8]) -> String {
+    let Some(uri) = Uri::parse(uri) else { return text(uri) };
+    let user = uri.user.map(text).unwrap_or_default();
+    if is_gb_id(user.trim()) {
+        return user.trim().to_owned();
+    }
+    let host = text(uri.host).to_lowercase();
+    if uri.scheme.eq_ignore_ascii_case(b"tel") { user } else { format!("{user}@{host}") }
+}
+
+/// The registrar a Request-URI names: its identifier, else its host without port.
+pub fn registrar(uri: &[u8]) -> String {
+    let Some(uri) = Uri::parse(uri) else { return text(uri) };
+    let user = uri.user.map(text).unwrap_or_default();
+    if is_gb_id(user.trim()) { user.trim().to_owned() } else { text(uri.host).to_lowercase() }
+}
+
+/// The binding a Contact makes: `+sip.instance` and `reg-id`, else user, host, port, transport.
+pub fn binding(contact: &NameAddr<'_>) -> String {
+    if let Some(instance) = contact.params.value("+sip.instance") {
+        let id = contact.params.value("reg-id").unwrap_or(b"-");
+        return format!("instance:{}/{}", text(instance).trim_matches('"'), text(id));
+    }
+    let Some(uri) = contact.parsed_uri() else { return text(contact.uri) };
+    let user = uri.user.map(text).unwrap_or_default();
+    let port = uri.port.unwrap_or(5060);
+    let host = text(uri.host).to_lowercase();
+    let transport = uri.params.value("transport").map(|t| format!(";{}", text(t).to_lowercase()));
+    format!("{user}@{host}:{port}{}", transport.unwrap_or_default())
+}
+
+/// True for the 20 digits of an identifier, or the 18 of coding rule B (2016 only).
+pub fn is_gb_id(text: &str) -> bool {
+    matches!(text.len(), 18 | 20) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The parts of a 20-digit identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GbId<'a> {
+    /// Digits 1 to 8: administrative area, 7 and 8 the basic unit.
+    pub area: &'a str,
+    /// Digits 9 and 10.
+    pub industry: &'a str,
+    /// Digits 11 to 13: 131 camera, 132 IPC, 111 DVR, 118 NVR, 200 signalling server …
+    pub kind: &'a str,
+    /// Digit 14: network.
+    pub network: &'a str,
+    /// Digits 15 to 20.
+    pub serial: &'a str,
+}
+
+impl<'a> GbId<'a> {
+    /// Takes a 20-digit identifier apart.
+    pub fn of(id: &'a str) -> Option<Self> {
+        (id.len() == 20 && is_gb_id(id)).then(|| Self {
+            area: &id[..8],
+            industry: &id[8..10],
+            kind: &id[10..13],
+            network: &id[13..14],
+            serial: &id[14..],
+        })
+    }
+
+    /// What the type code stands for.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            "111" => "DVR",
+            "112" => "video server",
+            "113" => "encoder",
+            "114" => "decoder",
+            "115" => "video matrix",
+            "118" => "NVR",
+            "130" => "hybrid DVR",
+            "131" => "camera",
+            "132" => "network camera",
+            "133" => "display",
+            "134" => "alarm input",
+            "135" => "alarm output",
+            "200" => "signalling server",
+            "201" => "web application server",
+            "202" => "media server",
+            "203" => "proxy server",
+            "204" => "security server",
+            "205" => "alarm server",
+            "206" => "database server",
+            "207" => "GIS server",
+            "208" => "management server",
+            "209" => "access gateway",
+            "210" => "media storage server",
+            "211" => "secure access gateway",
+            "215" => "business group",
+            "216" => "virtual organization",
+            "300" | "301" | "302" | "303" => "center user",
+            "400" | "401" | "402" | "403" => "terminal user",
+            _ => match self.kind.as_bytes()[0] {
+                b'1' => "front-end device",
+                b'2' => "platform device",
+                b'3' | b'4' => "user",
+                b'5' => "platform connected outside",
+                _ => "reserved",
+            },
+        }
+    }
+
+    /// What the network digit stands for.
+    pub fn network_name(&self) -> &'static str {
+        match self.network {
+            "0" | "1" | "2" | "3" | "4" => "surveillance network",
+            "5" => "public security network",
+            "6" => "government network",
+            "7" => "Internet",
+            "8" => "social resources network",
+            _ => "reserved",
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_taken_apart() {
+        let id = GbId::of("11010000121310000034").unwrap();
+        assert_eq!((id.area, id.industry, id.kind), ("11010000", "12", "131"));
+        assert_eq!((id.network, id.serial), ("0", "000034"));
+        assert_eq!(id.kind_name(), "camera");
+        assert_eq!(GbId::of("110100001213100000"), None);
+    }
+}
