@@ -94,7 +94,8 @@ impl<'a> Run<'a> {
         let early = Context { vantage: &blind, selection, settings: &settings };
         let filter = self.filter.as_ref();
         let wanted = |flow: &CallFlow| filter.is_none_or(|filter| filter.holds(flow));
-        let let_go = |flow: &CallFlow| wanted(flow).then(|| check_flow(flow, &early));
+        let judge_early = |flow: &CallFlow| check_flow(flow, &early).without_places();
+        let let_go = |flow: &CallFlow| wanted(flow).then(|| judge_early(flow));
         let analysis = engine::analyze(&mut self.feed, &plan, &let_go);
         let model = analysis.model;
         let chosen: Vec<FlowId> =

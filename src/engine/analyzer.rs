@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::router::{Item, What};
 use super::{LetGo, Plan, first_seq};
 use crate::limits::{Limits, Tally};
-use crate::model::{CallFlow, Entry, EvidenceKind, Seed};
+use crate::model::{CallFlow, Entry, Evidence, EvidenceKind, FlowId, Seed};
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::{TIMEOUT, Timestamp};
@@ -19,6 +19,9 @@ const IDLE: i64 = 2 * TIMEOUT;
 const SHARE: usize = 160;
 /// Reports of flows let go that are kept; beyond, they are only counted.
 const REPORTS: usize = 1 << 16;
+
+/// The number of a flow that was let go: none in the model.
+const GONE: FlowId = FlowId(u32::MAX);
 
 /// Builds the call flows of its share.
 pub(super) struct Analyzer<'a, R> {
@@ -142,9 +145,14 @@ impl<'a, R> Analyzer<'a, R> {
         ends: (Endpoint, Endpoint),
     ) {
         let Some(place) = self.places.get(&key) else { return };
-        let Some(flow) = &mut self.flows[*place as usize].flow else { return };
+        let slot = &mut self.flows[*place as usize];
+        let Some(flow) = &mut slot.flow else { return };
         if flow.evidence.len() < self.limits.flow_messages {
             flow.witness(signal, kind, ends);
+            slot.held += size_of::<Evidence>();
+            self.held += size_of::<Evidence>();
+        } else {
+            self.tally.lose("let-go-evidence");
         }
     }
 
@@ -240,6 +248,7 @@ impl<'a, R> Analyzer<'a, R> {
         let slot = &mut self.flows[place as usize];
         let Some(mut flow) = slot.flow.take() else { return };
         flow.rest();
+        flow.id = GONE;
         self.held = self.held.saturating_sub(slot.held);
         self.places.remove(&slot.key);
         self.tally.lose("let-go");

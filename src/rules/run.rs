@@ -26,6 +26,16 @@ pub struct FlowReport {
 }
 
 impl FlowReport {
+    /// The same without places, for a flow that is let go: nobody could look at them any more.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        self.marks.clear();
+        for (_, finding) in &mut self.groups {
+            finding.evidence.clear();
+        }
+        self
+    }
+
     /// The findings of this flow alone, in the order in which they were met.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.groups.iter().map(|(_, finding)| finding)

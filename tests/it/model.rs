@@ -170,6 +170,96 @@ fn both_sides_of_an_address_translator_are_two_hops_of_one_message() {
 }
 
 #[test]
+fn of_several_hops_seen_before_the_nearest_is_named() {
+    let flow = flow(
+        "0 a>p INVITE via=a1 from=f cseq=1
+         1 n>p INVITE via=a1 from=f cseq=1
+         2 p>b INVITE via=p1,a1 from=f cseq=1
+         5 b>p 200 INVITE via=p1,a1 from=f to=t cseq=1
+         6 p>n 200 INVITE via=a1 from=f to=t cseq=1
+         7 p>a 200 INVITE via=a1 from=f to=t cseq=1",
+    );
+    assert_eq!(notes(&flow), ["new", "next 0", "next 1", "new", "next 3", "next 4"]);
+    assert_eq!(flow.summary().setup, Some(7_000_000));
+}
+
+#[test]
+fn hops_captured_in_the_wrong_order_are_linked_in_the_right_one() {
+    let flow = flow(
+        "0 p>b OPTIONS via=p1,a1 from=f cseq=1
+         1 a>p OPTIONS via=a1 from=f cseq=1
+         5 b>p 200 OPTIONS via=p1,a1 from=f to=t cseq=1
+         6 p>a 200 OPTIONS via=a1 from=f to=t cseq=1",
+    );
+    assert_eq!(notes(&flow), ["new", "next 0", "new", "next 2"]);
+    assert_eq!(flow.transactions[0].previous_hop, Some(TransactionId(1)));
+    assert_eq!(flow.summary().first, MessageId(1));
+}
+
+#[test]
+fn a_request_sent_again_on_a_new_connection_is_a_retransmission() {
+    let flow = flow(
+        "0    a:40001>p OPTIONS via=a1 from=f cseq=1 tcp=1
+         5000 a:40002>p OPTIONS via=a1 from=f cseq=1 tcp=2
+         5003 p>a:40002 200 OPTIONS via=a1 from=f to=t cseq=1 tcp=2",
+    );
+    assert_eq!(notes(&flow), ["new", "again 0", "new"]);
+    assert_eq!(flow.transactions.len(), 1);
+    assert_eq!(flow.transactions[0].responses.as_slice(), [MessageId(2)]);
+}
+
+#[test]
+fn a_hop_by_hop_message_is_new_on_each_hop() {
+    let flow = flow(
+        "0 a>p INVITE via=a1 from=f cseq=1
+         1 p>b INVITE via=p1,a1 from=f cseq=1
+         2 b>p 100 INVITE via=p1,a1 from=f cseq=1
+         3 p>a 100 INVITE via=a1 from=f cseq=1
+         4 a>p CANCEL via=a1 from=f cseq=1
+         5 p>b CANCEL via=p1 from=f cseq=1
+         6 b>p 487 INVITE via=p1,a1 from=f to=t cseq=1
+         7 p>b ACK via=p1 from=f to=t cseq=1
+         8 p>a 487 INVITE via=a1 from=f to=t cseq=1
+         9 a>p ACK via=a1 from=f to=t cseq=1",
+    );
+    let expected = ["new", "next 0", "new", "new", "new", "new", "new", "new", "next 6", "new"];
+    assert_eq!(notes(&flow), expected);
+    assert_eq!(flow.transactions[0].acks.as_slice(), [MessageId(9)]);
+    assert_eq!(flow.transactions[1].acks.as_slice(), [MessageId(7)]);
+}
+
+#[test]
+fn a_flow_that_rested_goes_on() {
+    let mut flow = flow(PROXIED);
+    flow.rest();
+    let late = "900000 a>p OPTIONS via=a9 from=f to=t cseq=3
+                900005 p>a 200 OPTIONS via=a9 from=f to=t cseq=3";
+    for message in Wire::messages(late) {
+        flow.observe(message);
+    }
+    assert_eq!(notes(&flow)[14..], ["new", "new"]);
+    assert_eq!(flow.messages[15].transaction, Some(TransactionId(6)));
+    assert_eq!(flow.messages[15].dialog, flow.messages[0].dialog);
+}
+
+#[test]
+fn the_offer_of_a_reliable_18x_is_answered_by_its_prack() {
+    let flow = flow(
+        "0 a>b INVITE via=a1 from=f cseq=1
+         5 b>a 183 INVITE via=a1 from=f to=t cseq=1 RSeq:1 sdp
+         7 a>b PRACK via=a2 from=f to=t cseq=2 sdp
+         8 b>a 200 PRACK via=a2 from=f to=t cseq=2
+         9 b>a 200 INVITE via=a1 from=f to=t cseq=1",
+    );
+    let seen: Vec<_> = flow
+        .exchanges
+        .iter()
+        .map(|e| (e.offer.message.0, e.answer.map(|a| a.message.0), e.unanswered_by))
+        .collect();
+    assert_eq!(seen, [(1, Some(2), None)]);
+}
+
+#[test]
 fn a_border_controller_that_hides_vias_sends_the_message_on() {
     let flow = flow(
         "0  a>s INVITE via=a1 from=f cseq=1
