@@ -101,6 +101,9 @@ impl<S: Source> Feed for Frames<S> {
         if self.ended {
             return false;
         }
+        for secrets in self.source.take_secrets() {
+            self.reader.add_secrets(&secrets.0);
+        }
         let (wanted, messages) = (self.wanted, &mut self.messages);
         let enough = *messages == wanted || self.interrupted.load(Ordering::Relaxed);
         let mut counted = |observation: Observation<'_>| {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
@@ -68,7 +68,9 @@ impl<'a> Run<'a> {
             quiet: common.output.quiet,
             interrupted: on_interrupt(),
         };
-        let feed = Frames::new(capture, Reader::new(&limits), &wanted);
+        let mut reader = Reader::new(&limits);
+        add_key_logs(&mut reader, &common.input.keylog)?;
+        let feed = Frames::new(capture, reader, &wanted);
         Ok(Self { common, filter, limits, feed, files })
     }
 
@@ -230,4 +232,30 @@ fn size(inputs: &[Input]) -> Option<u64> {
 
 fn zone(common: &Common) -> TimeZone {
     if common.output.utc { TimeZone::UTC } else { TimeZone::system() }
+}
+
+/// Reads the key logs the user named.
+fn add_key_logs(reader: &mut Reader, files: &[PathBuf]) -> anyhow::Result<()> {
+    for file in files {
+        let text = std::fs::read(file)
+            .with_context(|| format!("cannot read the key log {}", file.display()))?;
+        let before = (reader.key_log().len(), reader.key_log().malformed());
+        reader.add_secrets(&text);
+        let log = reader.key_log();
+        anyhow::ensure!(
+            before.0 < log.len(),
+            "{} holds no TLS secret: expected lines such as CLIENT_RANDOM <64 hex digits> <96 hex \
+             digits>, as programs write to the file named by SSLKEYLOGFILE",
+            file.display()
+        );
+        if before.1 < log.malformed() {
+            let lines = log.malformed() - before.1;
+            let _ = writeln!(
+                io::stderr(),
+                "siplens: {}: {lines} lines of the key log cannot be read and are passed over",
+                file.display()
+            );
+        }
+    }
+    Ok(())
 }

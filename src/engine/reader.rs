@@ -18,6 +18,8 @@ use crate::transport::datagram::Datagram;
 use crate::transport::hep::{self, Flaw, Mirrored};
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
+use crate::transport::secure::Secure;
+use crate::transport::tls::{KeyLog, Secrets, Verdict};
 use crate::transport::{Completeness, ConnectionChange, Observation, Transport};
 
 /// Who takes what the reader finds.
@@ -33,6 +35,7 @@ pub struct Reader {
     connections: Connections<Link>,
     associations: Associations,
     desk: Desk,
+    secrets: Secrets,
 }
 
 impl Reader {
@@ -44,16 +47,27 @@ impl Reader {
             connections: Connections::new(limits),
             associations: Associations::new(limits),
             desk: Desk::new(),
+            secrets: Secrets::default(),
         }
+    }
+
+    /// Takes in the lines of a TLS key log; they open the connections that come after.
+    pub fn add_secrets(&mut self, key_log: &[u8]) {
+        self.secrets.log.add(key_log);
+    }
+
+    /// The secrets known so far.
+    pub fn key_log(&self) -> &KeyLog {
+        &self.secrets.log
     }
 
     /// Takes a frame in.
     pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, associations, desk } = self;
+        let Self { limits, decoder, connections, associations, desk, secrets } = self;
         desk.note_frame(frame);
         let arrival = Arrival { frame: frame.id, time: frame.time };
         while let Some((connection, side)) = connections.overdue(frame.time) {
-            Pass { limits, desk, missing: Completeness::Gap, home: None, each }
+            Pass { limits, desk, secrets, missing: Completeness::Gap, home: None, each }
                 .waited(connection, side, arrival);
         }
         while let Some(incomplete) = decoder.expire(frame.time) {
@@ -75,7 +89,7 @@ impl Reader {
                     _ => Completeness::Truncated,
                 };
                 let seen = connections.observe(&packet, &segment, arrival);
-                Pass { limits, desk, missing, home: frame.home, each }
+                Pass { limits, desk, secrets, missing, home: frame.home, each }
                     .segment(seen, &packet, &segment, arrival);
             }
             Payload::Sctp(chunks) => {
@@ -91,12 +105,13 @@ impl Reader {
 
     /// Hands out what is left when there are no more frames.
     pub fn finish(&mut self, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, desk, .. } = self;
+        let Self { limits, decoder, connections, desk, secrets, .. } = self;
         while let Some(incomplete) = decoder.finish() {
             desk.give_up(&incomplete, each);
         }
         while let Some(connection) = connections.finish() {
-            Pass { limits, desk, missing: Completeness::Gap, home: None, each }.ended(connection);
+            Pass { limits, desk, secrets, missing: Completeness::Gap, home: None, each }
+                .ended(connection);
         }
     }
 
@@ -126,8 +141,8 @@ struct Link {
     path: PathId,
     /// Who opened it and when, until it is told.
     opened: Option<Opening>,
-    /// It is TLS, and counted as such.
-    is_encrypted: bool,
+    /// What is inside, when it is TLS.
+    secure: Option<Box<Secure>>,
 }
 
 /// Whether a connection is of interest.
@@ -148,7 +163,7 @@ impl Default for Link {
             standing: Standing::Stranger,
             path: PathId::default(),
             opened: None,
-            is_encrypted: false,
+            secure: None,
         }
     }
 }
@@ -157,6 +172,7 @@ impl Default for Link {
 struct Pass<'p, 'e> {
     limits: &'p Limits,
     desk: &'p mut Desk,
+    secrets: &'p mut Secrets,
     /// How a message is called whose end is missing.
     missing: Completeness,
     home: Option<&'p Arc<dyn Mapping>>,
@@ -189,6 +205,11 @@ impl Direction {
     fn of(connection: &Connection<Link>, side: Side) -> Self {
         let (from, to) = (connection.from(side), connection.to(side));
         Self { side, from, to, number: connection.number }
+    }
+
+    /// The other direction of the same connection.
+    fn turned(self) -> Self {
+        Self { side: self.side.other(), from: self.to, to: self.from, ..self }
     }
 
     fn origin(self, arrival: Arrival, path: PathId) -> Origin {
@@ -257,6 +278,10 @@ impl Pass<'_, '_> {
             let (reading, link) = connection.finish(side);
             self.drain(reading, link, direction);
         }
+        let verdict = connection.state.secure.as_ref().map(|secure| secure.verdict());
+        if let Some(reason) = verdict.and_then(Verdict::reason) {
+            self.desk.tally.lose(reason);
+        }
     }
 
     /// Reads all that can be read of a stream.
@@ -273,12 +298,9 @@ impl Pass<'_, '_> {
             reading.pass_gap();
         }
         let carrier = &link.carriers[direction.side as usize];
-        if carrier.is_deaf() {
+        let shut = link.secure.as_ref().is_some_and(|secure| secure.is_shut());
+        if carrier.is_deaf() || shut {
             reading.ignore();
-        }
-        if matches!(carrier, Carrier::Encrypted) && !link.is_encrypted {
-            link.is_encrypted = true;
-            self.desk.tally.lose("encrypted");
         }
     }
 
@@ -290,7 +312,14 @@ impl Pass<'_, '_> {
         link: &mut Link,
         direction: Direction,
     ) -> usize {
-        let Self { limits, desk, missing, home, each } = self;
+        let carrier = &mut link.carriers[direction.side as usize];
+        if link.secure.is_some() && matches!(carrier, Carrier::Probing(_)) {
+            *carrier = Carrier::Tls;
+        }
+        if matches!(carrier, Carrier::Tls) {
+            return self.unseal(reading, input, link, direction);
+        }
+        let Self { limits, desk, missing, home, each, .. } = self;
         let Link { carriers, standing, path, opened, .. } = link;
         let [lower, higher] = carriers;
         let carrier = match direction.side {
@@ -306,19 +335,52 @@ impl Pass<'_, '_> {
                 desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
             }
             let origin = direction.origin(reading.arrival(end), *path);
-            match found {
-                Found::Message { text, transport, completeness } => {
-                    desk.message(origin, (transport, completeness), text, *home, each);
-                }
-                Found::Mirrored(mirrored) => desk.mirrored(origin, mirrored, *home, each),
-                Found::Ping(transport) => desk.ping(origin, transport, each),
-                Found::Alert(code) => {
-                    desk.connection(origin, ConnectionChange::TlsAlert(code), each);
-                }
-            }
+            desk.found(origin, found, *home, each);
         });
         desk.tally.add(&lost);
+        if matches!(carrier, Carrier::Tls) {
+            return used
+                + self.unseal(
+                    reading,
+                    Input { bytes: input.bytes.get(used..).unwrap_or_default(), ..input },
+                    link,
+                    direction,
+                );
+        }
         used
+    }
+
+    /// Gives octets of TLS to what opens them, and sends out what it finds inside.
+    fn unseal(
+        &mut self,
+        reading: &Reading<'_>,
+        input: Input<'_>,
+        link: &mut Link,
+        direction: Direction,
+    ) -> usize {
+        let Self { limits, desk, secrets, missing, each, .. } = self;
+        let Link { secure, standing, path, opened, .. } = link;
+        let secure = secure.get_or_insert_default();
+        let mut lost = Tally::default();
+        let mut context = Context { limits, tally: &mut lost, missing: *missing };
+        let arrival = reading.arrival(input.bytes.len());
+        secure.advance(secrets, direction.side, input, &mut context, &mut |side, found| {
+            // An alert is told of connections that are of interest anyway.
+            let alert = matches!(found, Found::Alert(_));
+            if alert && *standing == Standing::Stranger {
+                return;
+            }
+            if !alert {
+                *standing = Standing::Sip;
+            }
+            if let Some(opening) = opened.take() {
+                desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
+            }
+            let direction = if side == direction.side { direction } else { direction.turned() };
+            desk.found(direction.origin(arrival, *path), found, None, each);
+        });
+        desk.tally.add(&lost);
+        input.bytes.len()
     }
 
     /// Tells what became of a connection that is of interest.
@@ -341,6 +403,26 @@ impl Pass<'_, '_> {
 }
 
 impl Desk {
+    /// Sends out what a layer over a stream found.
+    fn found(
+        &mut self,
+        origin: Origin,
+        found: Found<'_>,
+        home: Option<&Arc<dyn Mapping>>,
+        each: &mut Each<'_>,
+    ) {
+        match found {
+            Found::Message { text, transport, completeness } => {
+                self.message(origin, (transport, completeness), text, home, each);
+            }
+            Found::Mirrored(mirrored) => self.mirrored(origin, mirrored, home, each),
+            Found::Ping(transport) => self.ping(origin, transport, each),
+            Found::Alert(code) => {
+                self.connection(origin, ConnectionChange::TlsAlert(code), each);
+            }
+        }
+    }
+
     /// Takes a datagram in.
     fn datagram(
         &mut self,

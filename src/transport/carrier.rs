@@ -24,8 +24,8 @@ pub enum Carrier {
     WebSocket(Box<WebSocket>),
     /// Reports of packets seen elsewhere.
     Hep,
-    /// TLS that nothing here opens.
-    Encrypted,
+    /// TLS: [`Secure`](crate::transport::secure::Secure) looks inside.
+    Tls,
     /// Something that is no SIP.
     NotForUs,
 }
@@ -64,7 +64,7 @@ impl Carrier {
 
     /// True when nothing of the stream needs to be held.
     pub const fn is_deaf(&self) -> bool {
-        matches!(self, Self::NotForUs | Self::Encrypted)
+        matches!(self, Self::NotForUs)
     }
 
     /// Hands out what is whole in `input` and returns how many octets are done with.
@@ -97,7 +97,9 @@ impl Carrier {
                 used
             }
             Self::Hep => advance_hep(input, context, &mut shifted),
-            Self::Probing(_) | Self::Encrypted | Self::NotForUs => input.bytes.len(),
+            Self::Probing(_) | Self::NotForUs => input.bytes.len(),
+            // Records are opened with both directions at hand.
+            Self::Tls => 0,
         };
         skipped + used
     }
@@ -136,8 +138,8 @@ enum Settled {
 impl Probing {
     fn settle(&mut self, input: Input<'_>, patient: bool) -> Settled {
         let bytes = input.bytes;
-        if tls::is_hello(bytes) {
-            return Settled::Carrier(Carrier::Encrypted, 0);
+        if tls::is_hello(bytes) || (patient && tls::is_record(bytes)) {
+            return Settled::Carrier(Carrier::Tls, 0);
         }
         match self.web(bytes) {
             Some(Settled::Skip(_)) if input.after != After::More => {}

@@ -6,6 +6,7 @@ mod head;
 pub mod layer;
 pub mod framing;
 pub mod datagram;
+pub mod secure;
 pub mod tls;
 mod upgrade;
 pub mod websocket;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use siplens::transport::tls::{Connection, Event, Secrets, Side, Verdict};
+use siplens::net::connections::Side;
+use siplens::transport::tls::{Connection, Event, Secrets, Verdict};
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls")
@@ -51,7 +52,7 @@ fn open(name: &str, log: &[u8], piece: usize, keep: impl Fn(usize) -> bool) -> S
         }
         let connection = connections.iter_mut().find(|(port, _)| *port == client).unwrap();
         let connection = &mut connection.1;
-        let side = if from_server { Side::Second } else { Side::First };
+        let side = if from_server { Side::Higher } else { Side::Lower };
         if !keep(n) {
             connection.gap(side);
             continue;

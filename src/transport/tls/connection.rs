@@ -6,6 +6,7 @@ use super::handshake::{self, ClientHello, Handshake, ServerHello};
 use super::keylog::{KeyLog, Label};
 use super::record::{Opened, Opener};
 use super::suite::Suite;
+use crate::net::connections::Side;
 
 /// Octets a record may declare: 2^14 and the expansion of TLS 1.2 (RFC 5246 section 6.2.3).
 pub(super) const MAX_RECORD: u16 = 16_384 + 2_048;
@@ -19,30 +20,6 @@ const MAX_SKIP: u64 = 256;
 const MAX_SESSIONS: usize = 16_384;
 /// Records refused in a row after which keys are called wrong.
 const MAX_REFUSED: u32 = 8;
-
-/// One of the two directions of a connection, in the caller's terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Octets from the endpoint the caller calls first.
-    First,
-    /// Octets from the other.
-    Second,
-}
-
-impl Side {
-    /// The other direction.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::First => Self::Second,
-            Self::Second => Self::First,
-        }
-    }
-
-    const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// What a connection tells while it is fed.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,6 +62,19 @@ pub enum Verdict {
     NoHandshake,
     /// A cipher suite that is not opened here.
     Suite(u16),
+}
+
+impl Verdict {
+    /// The word a connection is counted under when it stays shut.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Open | Self::Idle => None,
+            Self::NoKeys => Some("encrypted"),
+            Self::WrongKeys => Some("encrypted-wrong-keys"),
+            Self::NoHandshake => Some("encrypted-no-handshake"),
+            Self::Suite(_) => Some("encrypted-unknown-cipher"),
+        }
+    }
 }
 
 /// Secrets of the run: the key log, and sessions seen that may be resumed.
@@ -164,10 +154,10 @@ impl Connection {
         bytes: &[u8],
         each: &mut dyn FnMut(Event<'_>),
     ) {
-        self.halves[side.index()].held.extend_from_slice(bytes);
+        self.halves[side as usize].held.extend_from_slice(bytes);
         self.drain(secrets, side, each);
         // What the other side sent may have waited for this hello.
-        if !self.halves[side.other().index()].held.is_empty() {
+        if !self.halves[side.other() as usize].held.is_empty() {
             self.drain(secrets, side.other(), each);
         }
     }
@@ -175,7 +165,7 @@ impl Connection {
     /// Octets of `side` were lost: what is held of a record is let go, and the next header looked
     /// for.
     pub fn gap(&mut self, side: Side) {
-        let half = &mut self.halves[side.index()];
+        let half = &mut self.halves[side as usize];
         half.held.clear();
         half.handshake.clear();
         half.lost = true;
@@ -210,7 +200,7 @@ impl Connection {
     }
 
     fn drain(&mut self, secrets: &mut Secrets, side: Side, each: &mut dyn FnMut(Event<'_>)) {
-        let held = std::mem::take(&mut self.halves[side.index()].held);
+        let held = std::mem::take(&mut self.halves[side as usize].held);
         let mut at = 0;
         while let Some(record) = Record::first(&held[at..]) {
             match record {
@@ -221,12 +211,12 @@ impl Connection {
                     at += 5 + payload.len();
                 }
                 Record::Garbage(skip) => {
-                    self.halves[side.index()].lost = true;
+                    self.halves[side as usize].lost = true;
                     at += skip;
                 }
             }
         }
-        let half = &mut self.halves[side.index()];
+        let half = &mut self.halves[side as usize];
         half.held = held[at..].to_vec();
         if half.held.len() > MAX_HELD {
             half.held.clear();
@@ -248,7 +238,7 @@ impl Connection {
         if waits || self.awaits_client(side, kind, payload) {
             return Step::Wait;
         }
-        let half = &mut self.halves[side.index()];
+        let half = &mut self.halves[side as usize];
         let modern = self.server_hello.as_ref().is_some_and(|hello| hello.version >= 0x0304);
         if kind == 20 {
             // In TLS 1.3 it is sent for old middleboxes only (RFC 8446 appendix D.4).
@@ -283,7 +273,7 @@ impl Connection {
     fn awaits_client(&self, side: Side, kind: u8, payload: &[u8]) -> bool {
         self.client_hello.is_none()
             && kind == 22
-            && self.halves[side.index()].handshake.is_empty()
+            && self.halves[side as usize].handshake.is_empty()
             && payload.first() == Some(&2)
     }
 
@@ -307,7 +297,7 @@ impl Connection {
 
     /// Puts handshake messages together, over as many records as they take.
     fn gather(&mut self, secrets: &mut Secrets, side: Side, bytes: &[u8]) {
-        let mut all = std::mem::take(&mut self.halves[side.index()].handshake);
+        let mut all = std::mem::take(&mut self.halves[side as usize].handshake);
         all.extend_from_slice(bytes);
         let mut at = 0;
         while let Some((message, len)) = handshake::next(&all[at..]) {
@@ -316,7 +306,7 @@ impl Connection {
         }
         all.drain(..at);
         if all.len() <= MAX_HANDSHAKE {
-            self.halves[side.index()].handshake = all;
+            self.halves[side as usize].handshake = all;
         }
     }
 
@@ -337,7 +327,7 @@ impl Connection {
                     secrets.remember(&ticket, master);
                 }
             }
-            Handshake::KeyUpdate => self.halves[side.index()].update(),
+            Handshake::KeyUpdate => self.halves[side as usize].update(),
             Handshake::Retry
             | Handshake::EndOfEarlyData
             | Handshake::Finished
@@ -360,8 +350,8 @@ impl Connection {
                 back.into_iter().filter_map(opener).collect(),
             );
             self.had_keys |= !forth.is_empty() || !back.is_empty();
-            self.halves[side.index()].openers = forth;
-            self.halves[side.other().index()].openers = back;
+            self.halves[side as usize].openers = forth;
+            self.halves[side.other() as usize].openers = back;
             return;
         }
         let Some(master) = secrets.master(client, server) else { return };
@@ -370,8 +360,8 @@ impl Connection {
         let etm = server.encrypt_then_mac;
         let keys = Opener::tls12(suite, &master, &client.random, &server.random, etm);
         if let Some((forth, back)) = keys {
-            self.halves[side.index()].pending = Some(forth);
-            self.halves[side.other().index()].pending = Some(back);
+            self.halves[side as usize].pending = Some(forth);
+            self.halves[side.other() as usize].pending = Some(back);
         }
         self.master = Some(master);
     }

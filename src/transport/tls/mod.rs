@@ -16,7 +16,7 @@ mod record;
 mod record;
 mod suite;
 
-pub use connection::{Connection, Event, Secrets, Side, Verdict};
+pub use connection::{Connection, Event, Secrets, Verdict};
 pub use keylog::{ClientRandom, KeyLog, Label};
 
 /// True when `bytes` begin with a TLS handshake record that carries a hello.
