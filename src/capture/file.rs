@@ -2,60 +2,29 @@
 
 use std::fs::File;
 use std::io;
+use std::time::UNIX_EPOCH;
 
 use crate::capture::inflate::unpack;
 use crate::capture::kind::Kind;
 use crate::capture::octets::Octets;
 use crate::capture::pcap::Pcap;
 use crate::capture::pcapng::{News, PcapNg};
+use crate::capture::reading::{Fault, Log, Reading, Record};
+use crate::capture::text::{Calendar, TextLog};
 use crate::capture::{Error, Input, Secrets};
-use crate::frame::{FileId, Frame, FrameId, LinkType};
+use crate::frame::{FileId, Frame, FrameId};
 use crate::time::Timestamp;
 
 /// Compressions inside each other that are peeled; more can only be meant to exhaust the reader.
 const PEEL_MAX: usize = 4;
-
-/// Where one record lies and what its header says.
-#[derive(Clone, Copy)]
-pub(super) struct Record {
-    pub(super) time: Timestamp,
-    pub(super) link: LinkType,
-    pub(super) interface: u32,
-    pub(super) wire_len: u32,
-    /// Place of the packet in the store of the octets.
-    pub(super) start: usize,
-    /// Octets of the packet.
-    pub(super) length: usize,
-}
-
-/// Why a format reader gives no record; the file adds its name and place.
-pub(super) enum Fault {
-    Cut { missing: u64 },
-    Corrupt(String),
-    Stranger { interface: u32 },
-    Read(io::Error),
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl Fault {
-    /// The fault of an input that ends before `whole` octets.
-    #[cold]
-    pub(super) fn cut(octets: &mut Octets, whole: usize) -> io::Result<Self> {
-        let there = octets.peek(whole)?.len();
-        Ok(Self::Cut { missing: whole.saturating_sub(there) as u64 })
-    }
-}
 
 /// One file of a capture.
 pub(super) struct CaptureFile {
     id: FileId,
     name: String,
     input: Input,
+    /// What a log does not say of its times.
+    calendar: Calendar,
     state: State,
     /// Records read so far.
     number: u64,
@@ -69,26 +38,19 @@ pub(super) struct CaptureFile {
 enum State {
     /// Not opened yet, or closed until its turn comes.
     Closed,
-    Open {
-        octets: Octets,
-        format: Format,
-    },
+    Open(Reading),
     /// Read to its end, or as far as it can be.
     Done,
 }
 
-enum Format {
-    Pcap(Pcap),
-    PcapNg(Box<PcapNg>),
-}
-
 impl CaptureFile {
     /// A file to be opened by the first `advance`.
-    pub(super) fn new(id: FileId, name: String, input: Input) -> Self {
+    pub(super) fn new(id: FileId, name: String, input: Input, log_offset: i64) -> Self {
         Self {
             id,
             name,
             input,
+            calendar: Calendar { offset: log_offset, ..Calendar::default() },
             state: State::Closed,
             number: 0,
             current: None,
@@ -99,7 +61,7 @@ impl CaptureFile {
 
     /// A file whose octets are already at hand.
     pub(super) fn of_octets(id: FileId, name: String, octets: Octets) -> (Self, Result<(), Error>) {
-        let mut file = Self::new(id, name, Input::Stdin);
+        let mut file = Self::new(id, name, Input::Stdin, 0);
         let opened = file.open(octets);
         (file, opened)
     }
@@ -122,20 +84,20 @@ impl CaptureFile {
         if matches!(self.state, State::Closed) {
             self.open_input()?;
         }
-        let State::Open { octets, format } = &mut self.state else { return Ok(None) };
-        let result = match format {
-            Format::Pcap(pcap) => pcap.next(octets),
-            Format::PcapNg(pcapng) => pcapng.next(octets),
-        };
-        match result {
+        let State::Open(reading) = &mut self.state else { return Ok(None) };
+        match reading.next() {
             Ok(Some(record)) => {
-                self.number += 1;
+                self.number = reading.number(self.number);
                 self.current = Some(record);
                 Ok(Some(record.time))
             }
             Ok(None) => {
+                let is_log = matches!(reading, Reading::Log(_));
                 self.finish();
-                Ok(None)
+                match self.number {
+                    0 if is_log => Err(self.without_messages()),
+                    _ => Ok(None),
+                }
             }
             Err(fault) => Err(self.dress(fault)),
         }
@@ -144,7 +106,7 @@ impl CaptureFile {
     /// The record that `advance` came to.
     #[inline]
     pub(super) fn frame(&self) -> Option<Frame<'_>> {
-        let (State::Open { octets, .. }, Some(record)) = (&self.state, &self.current) else {
+        let (State::Open(reading), Some(record)) = (&self.state, &self.current) else {
             return None;
         };
         Some(Frame {
@@ -153,14 +115,14 @@ impl CaptureFile {
             link: record.link,
             interface: record.interface,
             wire_len: record.wire_len,
-            bytes: octets.claimed(record.start, record.length),
-            home: octets.home(),
+            bytes: reading.packet(record),
+            home: reading.home(),
         })
     }
 
     /// Closes a file that can be opened again, so that many files need few descriptors and windows.
     pub(super) fn rest(&mut self) {
-        if matches!((&self.input, &self.state), (Input::Path(_), State::Open { .. })) {
+        if matches!((&self.input, &self.state), (Input::Path(_), State::Open(_))) {
             self.state = State::Closed;
             self.number = 0;
         }
@@ -174,12 +136,9 @@ impl CaptureFile {
 
     /// Reads all secrets of a file that lies open before us; a stream's come as they come.
     pub(super) fn read_secrets_ahead(&mut self) -> Vec<Secrets> {
-        let State::Open { octets, format: Format::PcapNg(pcapng) } = &mut self.state else {
-            return Vec::new();
-        };
-        match octets.fork() {
-            Some(mut ahead) => pcapng.read_secrets_ahead(&mut ahead),
-            None => Vec::new(),
+        match &mut self.state {
+            State::Open(reading) => reading.read_secrets_ahead(),
+            State::Closed | State::Done => Vec::new(),
         }
     }
 
@@ -187,8 +146,8 @@ impl CaptureFile {
     #[inline]
     pub(super) fn take_news(&mut self) -> Option<News> {
         let news = match &mut self.state {
-            State::Open { format: Format::PcapNg(pcapng), .. } => &mut pcapng.news,
-            State::Open { format: Format::Pcap(_), .. } | State::Closed => return None,
+            State::Open(reading) => reading.news()?,
+            State::Closed => return None,
             State::Done => &mut self.last_news,
         };
         (!news.is_empty()).then(|| std::mem::take(news))
@@ -197,8 +156,8 @@ impl CaptureFile {
     /// Packets lost so far, as the file says.
     pub(super) fn dropped(&self) -> u64 {
         match &self.state {
-            State::Open { format: Format::PcapNg(pcapng), .. } => pcapng.dropped(),
-            State::Open { .. } | State::Closed | State::Done => self.dropped,
+            State::Open(reading) => reading.dropped(),
+            State::Closed | State::Done => self.dropped,
         }
     }
 
@@ -215,45 +174,54 @@ impl CaptureFile {
         self.state = State::Done;
         let octets = match &self.input {
             Input::Stdin => Octets::of_reader(io::stdin()),
-            Input::Path(path) => File::open(path)
-                .and_then(Octets::of_file)
-                .map_err(|error| Error::of_open(&self.name, error))?,
+            Input::Path(path) => {
+                let file = File::open(path).map_err(|error| Error::of_open(&self.name, error))?;
+                self.calendar = calendar(&file, self.calendar.offset);
+                Octets::of_file(file).map_err(|error| Error::of_open(&self.name, error))?
+            }
         };
         self.open(octets)
     }
 
     fn open(&mut self, octets: Octets) -> Result<(), Error> {
         self.state = State::Done;
-        let (octets, format) = self.recognise(octets)?;
-        self.state = State::Open { octets, format };
+        self.state = State::Open(self.recognise(octets)?);
         Ok(())
     }
 
-    fn recognise(&self, octets: Octets) -> Result<(Octets, Format), Error> {
+    fn recognise(&self, octets: Octets) -> Result<Reading, Error> {
         let (mut octets, kind) = peel(octets).map_err(|error| self.place(0, Fault::Read(error)))?;
-        let format = match kind {
-            Kind::Pcap => {
-                Format::Pcap(Pcap::open(&mut octets).map_err(|fault| self.place(0, fault))?)
+        match kind {
+            Kind::Pcap => match Pcap::open(&mut octets) {
+                Ok(pcap) => Ok(Reading::Pcap(octets, pcap)),
+                Err(fault) => Err(self.place(0, fault)),
+            },
+            Kind::PcapNg => Ok(Reading::PcapNg(octets, Box::new(PcapNg::open()))),
+            Kind::Text => {
+                let log = Log::new(TextLog::new(octets, self.calendar));
+                Ok(Reading::Log(Box::new(log)))
             }
-            Kind::PcapNg => Format::PcapNg(Box::new(PcapNg::open())),
-            Kind::Gzip | Kind::Zstd | Kind::Lz4 | Kind::Text | Kind::Unknown => {
+            Kind::Gzip | Kind::Zstd | Kind::Lz4 | Kind::Unknown => {
                 let name = self.name.clone();
                 let empty = octets.peek(1).is_ok_and(|head| head.is_empty());
-                return Err(match empty {
+                Err(match empty {
                     true => Error::Empty { name },
                     false => Error::NotCapture { name, looks: kind.words() },
-                });
+                })
             }
-        };
-        Ok((octets, format))
+        }
+    }
+
+    #[cold]
+    fn without_messages(&self) -> Error {
+        Error::NotCapture { name: self.name.clone(), looks: "text without a SIP message in it" }
     }
 
     /// Gives a fault its place; all but a stranger end the file.
     #[cold]
     fn dress(&mut self, fault: Fault) -> Error {
         let offset = match &self.state {
-            State::Open { format: Format::PcapNg(pcapng), .. } => pcapng.offset(),
-            State::Open { octets, .. } => octets.offset(),
+            State::Open(reading) => reading.offset(),
             State::Closed | State::Done => 0,
         };
         if let Fault::Stranger { interface } = fault {
@@ -284,15 +252,31 @@ impl CaptureFile {
     }
 }
 
+/// What a log leaves out of its times, by when it was last written.
+fn calendar(file: &File, offset: i64) -> Calendar {
+    let written = file.metadata().and_then(|about| about.modified()).ok();
+    let since_epoch = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok());
+    let seconds = since_epoch.map_or(0, |since| since.as_secs().cast_signed());
+    Calendar::until(Timestamp::new(seconds, 0), offset)
+}
+
 /// Unpacks what is compressed until something else comes to light.
 fn peel(mut octets: Octets) -> io::Result<(Octets, Kind)> {
     for _ in 0..PEEL_MAX {
-        let kind = Kind::of(octets.peek(Kind::ENOUGH)?);
+        let kind = kind_of(&mut octets)?;
         match unpack(kind) {
             Some(unpack) => octets = unpack(octets),
             None => return Ok((octets, kind)),
         }
     }
-    let kind = Kind::of(octets.peek(Kind::ENOUGH)?);
+    let kind = kind_of(&mut octets)?;
     Ok((octets, kind))
+}
+
+/// The kind of an input; only what may be text is kept waiting for more than a few octets.
+fn kind_of(octets: &mut Octets) -> io::Result<Kind> {
+    match Kind::of(octets.peek(Kind::MAGIC)?) {
+        Kind::Text | Kind::Unknown => Ok(Kind::of(octets.peek(Kind::ENOUGH)?)),
+        kind => Ok(kind),
+    }
 }

@@ -1,6 +1,7 @@
 //! What an input is, by its first octets and never by its name.
 
 use crate::capture::order::Order;
+use crate::capture::text::looks_like_text;
 
 /// Kinds of input that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Octets that tell all kinds apart; text is the surer the more there are.
-    pub const ENOUGH: usize = 12;
+    /// Octets that tell all kinds apart but text.
+    pub const MAGIC: usize = 12;
+    /// Octets that tell text from other data too.
+    pub const ENOUGH: usize = 512;
 
     /// The kind of an input that starts with `head`.
     pub fn of(head: &[u8]) -> Self {
@@ -42,7 +45,7 @@ impl Kind {
             // A skippable frame; zstd (pzstd, seekable) puts one first, lz4 does not.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [] => Self::Unknown,
-            _ if is_text(head) => Self::Text,
+            _ if looks_like_text(head) => Self::Text,
             _ => Self::Unknown,
         }
     }
@@ -59,11 +62,6 @@ impl Kind {
             Self::Unknown => "unknown data",
         }
     }
-}
-
-/// True for octets that an editor shows: no control octets but white space and escapes.
-fn is_text(head: &[u8]) -> bool {
-    head.iter().all(|octet| !matches!(octet, 0..=8 | 14..=26 | 28..=31 | 127))
 }
 
 /// Byte order of a pcapng section by the magic at octet 8 of its header block.

@@ -23,6 +23,8 @@ const OPEN_MAX: usize = 64;
 pub struct Options {
     /// Which packets are handed out; the others are counted only.
     pub filter: Option<Filter>,
+    /// Seconds east of UTC of times in text logs that name no zone.
+    pub log_offset: i64,
 }
 
 /// All inputs of a run, merged by time.
@@ -42,6 +44,7 @@ pub struct Capture {
     notes: Vec<String>,
     secrets: Vec<Secrets>,
     host_names: Vec<(IpAddr, String)>,
+    log_offset: i64,
     filter: Option<Filter>,
     filtered: u64,
 }
@@ -49,7 +52,8 @@ pub struct Capture {
 impl Capture {
     /// Opens the inputs. What is wrong with some of them comes out of [`Source::next`].
     pub fn open(inputs: &[Input], options: Options) -> Self {
-        let mut capture = Self { filter: options.filter, ..Self::empty() };
+        let mut capture =
+            Self { filter: options.filter, log_offset: options.log_offset, ..Self::empty() };
         let mut seen = HashSet::new();
         for input in inputs {
             match input {
@@ -103,6 +107,7 @@ impl Capture {
             notes: Vec::new(),
             secrets: Vec::new(),
             host_names: Vec::new(),
+            log_offset: 0,
             filter: None,
             filtered: 0,
         }
@@ -141,7 +146,7 @@ impl Capture {
             return;
         };
         self.names.push(name.clone());
-        self.files.push(CaptureFile::new(FileId(id), name, input));
+        self.files.push(CaptureFile::new(FileId(id), name, input, self.log_offset));
     }
 
     /// Opens a file and queues its first frame.

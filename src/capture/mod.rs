@@ -12,6 +12,7 @@ mod octets;
 mod order;
 mod pcap;
 mod pcapng;
+mod reading;
 pub mod text;
 
 pub use error::Error;

@@ -4,9 +4,9 @@
 //! patch, which older Linux distributions shipped.
 
 use crate::capture::RECORD_MAX;
-use crate::capture::file::{Fault, Record};
 use crate::capture::octets::Octets;
 use crate::capture::order::Order;
+use crate::capture::reading::{Fault, Record};
 use crate::frame::LinkType;
 use crate::time::Timestamp;
 

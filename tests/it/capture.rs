@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use proptest::prelude::*;
-use siplens::capture::{self, Capture, Error, Input, Kind, Options, Source};
+use siplens::capture::{self, Capture, Error, Filter, Input, Kind, Options, Source};
 
+use crate::support::packet;
 use crate::support::pcap::{MICRO, MODIFIED, NANO, Order, Pcap, PcapNg};
 
 /// What a frame holds, owned.
@@ -440,13 +441,64 @@ fn a_named_pipe_is_read_as_it_comes() {
 }
 
 #[test]
+fn a_text_log_is_read_as_frames_numbered_by_line_also_compressed_and_between_captures() {
+    let log = "2026-11-20 10:00:00.500 10.0.0.1:5060 -> 10.0.0.2:5060\n\
+               OPTIONS sip:b@10.0.0.2 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1\n\
+               Call-ID: x\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n";
+    let seen = frames(log.as_bytes());
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].number, seen[0].link), (2, 252));
+    assert_eq!(frames(&gzip(log.as_bytes())), seen);
+    let (none, errors) = read_bytes(b"nothing but prose\nin these lines\n");
+    assert!(none.is_empty());
+    assert_eq!(reasons(&errors), ["unreadable"]);
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn a_filter_by_port_lets_fragments_and_tags_through_and_says_so() {
+    let Ok(filter) = Filter::new("udp port 5060") else { return };
+    let whole = packet::udp("10.0.0.1:5060", "10.0.0.2:5060", &[b'x'; 2_000]);
+    let other = packet::udp("10.0.0.1:4000", "10.0.0.2:4000", &[b'y'; 100]).whole();
+    let tagged = |ip: &[u8]| packet::join(&[&[0, 5, 8, 0], ip]);
+    let mut wanted: Vec<_> = whole.fragments(1_000).iter().map(|ip| packet::ethernet(ip)).collect();
+    wanted.push(packet::ethernet_of(0x8100, &tagged(&whole.whole())));
+    wanted.push(packet::ethernet_of(
+        0x8100,
+        &[&[0, 5, 0x81, 0], &tagged(&whole.whole())[..]].concat(),
+    ));
+    let unwanted = [packet::ethernet(&other), packet::ethernet_of(0x8100, &tagged(&other))];
+    let file =
+        wanted.iter().chain(&unwanted).fold(Pcap::new(), |file, bytes| file.frame(1, 0, bytes));
+
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("filtered.pcap");
+    fs::write(&path, file.bytes).unwrap();
+    let options = Options { filter: Some(filter), ..Options::default() };
+    let mut capture = Capture::open(&[Input::Path(path)], options);
+    let mut passed = Vec::new();
+    while let Some(frame) = capture.next().unwrap() {
+        passed.push(frame.bytes.to_vec());
+    }
+    assert_eq!(passed, wanted);
+    assert_eq!(capture.filtered(), 2);
+    assert!(capture.take_notes().iter().any(|note| note.contains("IP fragments")));
+}
+
+#[test]
+fn a_filter_that_is_none_says_what_is_wrong_with_it() {
+    let error = Filter::new("port and host").err().unwrap().to_string();
+    assert!(error.contains("libpcap") || error.contains("`port and host`"), "{error}");
+}
+
+#[test]
 fn kinds_are_told_by_content() {
     assert_eq!(Kind::of(&sample_pcap()), Kind::Pcap);
     assert_eq!(Kind::of(&sample_pcapng()), Kind::PcapNg);
     assert_eq!(Kind::of(&gzip(b"x")), Kind::Gzip);
     assert_eq!(Kind::of(&zstd(b"x")), Kind::Zstd);
     assert_eq!(Kind::of(&lz4(b"x")), Kind::Lz4);
-    assert_eq!(Kind::of(b"2026-11-21 INVITE sip:"), Kind::Text);
+    assert_eq!(Kind::of(b"2026-11-21 INVITE sip:\n"), Kind::Text);
     assert_eq!(Kind::of(&[0, 1, 2, 3]), Kind::Unknown);
     assert_eq!(Kind::of(&[]), Kind::Unknown);
 }

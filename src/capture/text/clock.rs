@@ -20,6 +20,19 @@ impl Default for Calendar {
     }
 }
 
+impl Calendar {
+    /// What a log leaves out when it was last written at `end`, by a clock `offset` seconds east
+    /// of UTC.
+    pub fn until(end: Timestamp, offset: i64) -> Self {
+        let day = end.0.div_euclid(SECOND).saturating_add(offset).div_euclid(86_400);
+        // The mean year of the Gregorian calendar comes within one of the year.
+        let near = 1970 + day * 400 / 146_097;
+        let began = |year: &i64| days(*year, 1, 1).is_some_and(|first| first <= day);
+        let year = [near + 1, near].into_iter().find(began).unwrap_or(near - 1);
+        Self { offset, year, day }
+    }
+}
+
 /// A time as a log writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -177,6 +190,15 @@ mod tests {
         let calendar = Calendar { offset: 8 * 3600, year: 2025, day: 20_148 };
         let found = stamp([line.as_bytes()].into_iter(), &calendar);
         assert_eq!(found.map(|s| s.time.0), seconds.map(|s| (s * 1e6) as i64 * 1000), "{line}");
+    }
+
+    #[test]
+    fn the_last_write_of_a_log_tells_its_year_and_day() {
+        let last_of_2025 = Timestamp::new(1_767_225_599, 0);
+        assert_eq!(Calendar::until(last_of_2025, 0).year, 2025);
+        assert_eq!(Calendar::until(last_of_2025, 1).year, 2026);
+        assert_eq!(Calendar::until(last_of_2025, 1).day, 20_454);
+        assert_eq!(Calendar::until(Timestamp::default(), -1).year, 1969);
     }
 
     #[test]

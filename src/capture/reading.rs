@@ -1,0 +1,162 @@
+//! An open input in one of the formats, and what all of them have in common.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::capture::Secrets;
+use crate::capture::octets::Octets;
+use crate::capture::pcap::Pcap;
+use crate::capture::pcapng::{News, PcapNg};
+use crate::capture::text::{self, TextLog};
+use crate::frame::{LinkType, Mapping};
+use crate::time::Timestamp;
+
+/// Where one record lies and what its header says.
+#[derive(Clone, Copy)]
+pub(super) struct Record {
+    pub(super) time: Timestamp,
+    pub(super) link: LinkType,
+    pub(super) interface: u32,
+    pub(super) wire_len: u32,
+    /// Place of the packet in the store of the octets.
+    pub(super) start: usize,
+    /// Octets of the packet.
+    pub(super) length: usize,
+}
+
+/// Why a format reader gives no record; the file adds its name and place.
+pub(super) enum Fault {
+    Cut { missing: u64 },
+    Corrupt(String),
+    Stranger { interface: u32 },
+    Read(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl Fault {
+    /// The fault of an input that ends before `whole` octets.
+    #[cold]
+    pub(super) fn cut(octets: &mut Octets, whole: usize) -> io::Result<Self> {
+        let there = octets.peek(whole)?.len();
+        Ok(Self::Cut { missing: whole.saturating_sub(there) as u64 })
+    }
+}
+
+/// An open input, read record by record.
+pub(super) enum Reading {
+    Pcap(Octets, Pcap),
+    PcapNg(Octets, Box<PcapNg>),
+    Log(Box<Log>),
+}
+
+/// A text log, and the message it came to.
+pub(super) struct Log {
+    text: TextLog<Octets>,
+    /// Line of the message's start line.
+    line: u64,
+    message: Vec<u8>,
+}
+
+impl Log {
+    /// A log whose messages are still to be found.
+    pub(super) fn new(text: TextLog<Octets>) -> Self {
+        Self { text, line: 0, message: Vec::new() }
+    }
+
+    fn next(&mut self) -> Result<Option<Record>, Fault> {
+        let Some(logged) = self.text.next_message()? else { return Ok(None) };
+        self.line = logged.line;
+        self.message = logged.bytes;
+        let length = self.message.len();
+        Ok(Some(Record {
+            time: logged.time,
+            link: LinkType(text::LINK_TYPE),
+            interface: 0,
+            // How much the log lost it does not say; that it did must show.
+            wire_len: length as u32 + u32::from(logged.cut),
+            start: 0,
+            length,
+        }))
+    }
+}
+
+impl Reading {
+    /// Reads on to the next record.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<Record>, Fault> {
+        match self {
+            Self::Pcap(octets, pcap) => pcap.next(octets),
+            Self::PcapNg(octets, pcapng) => pcapng.next(octets),
+            Self::Log(log) => log.next(),
+        }
+    }
+
+    /// The number of the record `next` came to: of its line in a log, else one on from `before`.
+    #[inline]
+    pub(super) fn number(&self, before: u64) -> u64 {
+        match self {
+            Self::Pcap(..) | Self::PcapNg(..) => before + 1,
+            Self::Log(log) => log.line,
+        }
+    }
+
+    /// The packet of the record `next` came to.
+    #[inline]
+    pub(super) fn packet(&self, record: &Record) -> &[u8] {
+        match self {
+            Self::Pcap(octets, _) | Self::PcapNg(octets, _) => {
+                octets.claimed(record.start, record.length)
+            }
+            Self::Log(log) => &log.message,
+        }
+    }
+
+    /// The mapped file packets lie in.
+    #[inline]
+    pub(super) fn home(&self) -> Option<&Arc<dyn Mapping>> {
+        match self {
+            Self::Pcap(octets, _) | Self::PcapNg(octets, _) => octets.home(),
+            Self::Log(_) => None,
+        }
+    }
+
+    /// Octets of the input before the record that could not be read.
+    pub(super) fn offset(&self) -> u64 {
+        match self {
+            Self::Pcap(octets, _) => octets.offset(),
+            Self::PcapNg(_, pcapng) => pcapng.offset(),
+            Self::Log(_) => 0,
+        }
+    }
+
+    /// What was read beside packets and not taken yet.
+    #[inline]
+    pub(super) fn news(&mut self) -> Option<&mut News> {
+        match self {
+            Self::PcapNg(_, pcapng) => Some(&mut pcapng.news),
+            Self::Pcap(..) | Self::Log(_) => None,
+        }
+    }
+
+    /// Packets lost so far, as the input says.
+    pub(super) fn dropped(&self) -> u64 {
+        match self {
+            Self::PcapNg(_, pcapng) => pcapng.dropped(),
+            Self::Pcap(..) | Self::Log(_) => 0,
+        }
+    }
+
+    /// Reads all secrets of a file that lies open before us; a stream's come as they come.
+    pub(super) fn read_secrets_ahead(&mut self) -> Vec<Secrets> {
+        let Self::PcapNg(octets, pcapng) = self else { return Vec::new() };
+        match octets.fork() {
+            Some(mut ahead) => pcapng.read_secrets_ahead(&mut ahead),
+            None => Vec::new(),
+        }
+    }
+}
