@@ -43,6 +43,9 @@ pub(super) struct Analyzer<'a, R> {
 
 /// What an analyzer hands back.
 pub(super) struct Harvest<R> {
+    ///
+    /// Boxed, since they are sorted and a flow is large.
+    #[allow(clippy::vec_box)]
     pub(super) flows: Vec<Box<CallFlow>>,
     /// What was said of flows let go, with the place of their first message.
     pub(super) let_go: Vec<(u64, R)>,

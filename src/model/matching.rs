@@ -177,9 +177,9 @@ impl Matching {
         let copy = table.is_copy(found, reading, status);
         let transaction = table.at(found);
         if copy {
-            transaction.response_copies.push(id)
+            transaction.response_copies.push(id);
         } else {
-            transaction.responses.push(id)
+            transaction.responses.push(id);
         }
         Some(found)
     }

@@ -57,7 +57,7 @@ impl Bargain<'_> {
     ) {
         let reliable = status.is_provisional() && seen.reading.rseq.is_some();
         let binding = reliable || status.is_success();
-        if !binding && !(status.is_provisional() && body == Body::Sdp) {
+        if !binding && (!status.is_provisional() || body != Body::Sdp) {
             return;
         }
         let Some(request) = self.transactions[at.0 as usize].request else { return };

@@ -198,12 +198,11 @@ impl Signs {
         let call = kind == FlowKind::Call;
         let status = self.end.and_then(|id| flow.message(id).status());
         match status {
-            Some(status) if status.is_success() => match call && !answered_and_over(flow) {
-                true => FlowState::InCall,
-                false => FlowState::Completed,
-            },
-            Some(_) if self.cancel.is_some() => FlowState::Cancelled,
-            Some(Status(487)) => FlowState::Cancelled,
+            Some(status) if status.is_success() && call && !answered_and_over(flow) => {
+                FlowState::InCall
+            }
+            Some(status) if status.is_success() => FlowState::Completed,
+            Some(status) if self.cancel.is_some() || status.0 == 487 => FlowState::Cancelled,
             Some(Status(486 | 600)) => FlowState::Busy,
             Some(Status(401 | 407)) => FlowState::AuthFailed,
             Some(Status(300..=399)) => FlowState::Redirected,
@@ -222,10 +221,9 @@ impl Signs {
         match (self.progress, chosen.request) {
             (Some(progress), _) if TIMER_C < waited(progress) => FlowState::TimedOut,
             (Some(_), _) if self.ringing.is_some() => FlowState::Ringing,
-            (Some(_), _) => FlowState::Trying,
             (None, _) if flow.deaf => FlowState::Unanswered,
             (None, Some(request)) if TIMEOUT <= waited(request) => FlowState::TimedOut,
-            (None, _) => FlowState::Trying,
+            (Some(_) | None, _) => FlowState::Trying,
         }
     }
 }

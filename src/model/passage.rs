@@ -96,9 +96,8 @@ impl Print {
             seed.short((from, to, envelope.transport))
         };
         // Between two programs of one host only the ports tell who is who.
-        let host = |end: Endpoint| match from.ip == to.ip {
-            true => seed.short(end),
-            false => seed.short(end.ip),
+        let host = |end: Endpoint| {
+            if from.ip == to.ip { seed.short(end) } else { seed.short(end.ip) }
         };
         let provisional = reading.status.is_some_and(Status::is_provisional);
         Self {
@@ -333,7 +332,7 @@ impl<T: Copy> Record<T> {
         }
         // A request gains Vias on its way, a response loses them.
         let (short, long) = if print.is_request { (old, new) } else { (new, old) };
-        let depth = old.len().min(100) as i32;
+        let depth = i32::try_from(old.len().min(100)).unwrap_or(0);
         if short.len() < long.len() && long.ends_with(short) {
             return Some(if print.is_request { 3_000 + depth } else { 3_000 - depth });
         }

@@ -5,7 +5,7 @@ use super::reading::Reading;
 use super::{
     Dialog, DialogId, DialogState, Entry, MessageId, Seed, Transaction, TransactionId, Usage,
 };
-use crate::sip::{HeaderName, Method, Status};
+use crate::sip::{HeaderName, Message, Method, Status};
 
 /// Dialogs of one INVITE that are ended together; a stranger may make a million.
 const FORKS: usize = 64;
@@ -252,7 +252,7 @@ fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &[Entry]) {
     match method {
         Method::Ack => {
             let confirmed = dialog.confirmed.map(|id| &messages[id.0 as usize].message);
-            let number = confirmed.and_then(|message| message.cseq()).map(|c| c.number);
+            let number = confirmed.and_then(Message::cseq).map(|c| c.number);
             if number.is_some() && number == seen.reading.cseq {
                 dialog.acknowledged.get_or_insert(seen.id);
             }
