@@ -170,9 +170,6 @@ pub struct RuleArgs {
     /// Judge a rule otherwise: M014=info
     #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', value_parser = level_of)]
     pub severity: Vec<(String, Severity)>,
-    /// The customs to judge by
-    #[arg(long, value_name = "PROFILE", default_value = "auto")]
-    pub profile: ProfileName,
 }
 
 /// What all commands that read captures take.
@@ -381,20 +378,6 @@ impl FailOn {
             Self::Never => None,
         }
     }
-}
-
-/// Customs to judge by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ProfileName {
-    /// What the messages themselves suggest.
-    #[default]
-    Auto,
-    /// RFC 3261 and its family.
-    Sip,
-    /// GB/T 28181 video surveillance.
-    Gb28181,
-    /// 3GPP IMS.
-    Ims,
 }
 
 /// When to do something that suits terminals.

@@ -1,6 +1,7 @@
 //! Goldens: what the commands print for every sample.
 
-use crate::program::{run, samples};
+use crate::program::{root, run, samples};
+use crate::support::flow::Flow;
 
 /// Width of the terminal that goldens are made for.
 const LOOK: &[&str] = &["--utc", "--width", "100", "--color", "never", "--allow-empty"];
@@ -39,4 +40,21 @@ fn check_of_every_sample() {
 #[test]
 fn messages_of_every_sample() {
     golden(&["messages", "--format", "ndjson"], "messages");
+}
+
+#[test]
+fn captures_made_from_flows_are_what_the_scripts_say() {
+    for entry in std::fs::read_dir(root().join("samples")).unwrap() {
+        let script = entry.unwrap().path();
+        if script.extension().is_none_or(|ext| ext != "flow") {
+            continue;
+        }
+        let octets = Flow::play(&std::fs::read_to_string(&script).unwrap()).capture().bytes;
+        let capture = script.with_extension("pcap");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&capture, &octets).unwrap();
+        }
+        let stored = std::fs::read(&capture).unwrap_or_default();
+        assert!(stored == octets, "{}: run `make bless`", capture.display());
+    }
 }
