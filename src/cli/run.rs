@@ -59,7 +59,7 @@ impl<'a> Run<'a> {
         let inputs = inputs(&common.input)?;
         let total = size(&inputs);
         let packets = packet_filter(&common.input)?;
-        let capture = Capture::open(&inputs, Options { filter: packets });
+        let capture = Capture::open(&inputs, Options { filter: packets, ..Options::default() });
         let files = capture.names().to_vec();
         let wanted = Wanted {
             window,
