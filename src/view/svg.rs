@@ -131,7 +131,11 @@ impl<'a> Drawing<'a> {
             let y = if lane.product.is_some() { 19 } else { 27 };
             text(out, "name", x, y, &elide(&lane.name, room, "…"))?;
             if let Some(product) = &lane.product {
-                text(out, "small", x, 33, &elide(product, room + 2, "…"))?;
+                // Platform and build in brackets go first.
+                let short = product.split(" (").next().unwrap_or_default();
+                let fits = columns(product) <= room + 2;
+                let shown = if fits { product } else { short };
+                text(out, "small", x, 33, &elide(shown, room + 2, "…"))?;
             }
         }
         let mut y = HEAD + 8;

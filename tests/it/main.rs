@@ -18,4 +18,5 @@ mod torture;
 mod limits;
 mod model;
 mod shards;
+mod view;
 mod wire;
