@@ -1,6 +1,7 @@
 //! Frames in, SIP messages and what happened around them out: decoding, reassembly, framing.
 
 mod desk;
+mod finds;
 mod seen;
 
 use std::sync::Arc;
@@ -10,12 +11,11 @@ use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::net::connections::{Change, Connection, Connections, Seen, Side};
-use crate::net::decode::{Decoder, Incomplete, Skip};
+use crate::net::decode::Decoder;
 use crate::net::stream::{After, Arrival, Readable, Reading};
 use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
 use crate::transport::carrier::Carrier;
-use crate::transport::datagram::Datagram;
-use crate::transport::hep::{self, Flaw, Mirrored};
+use crate::transport::exported;
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
 use crate::transport::secure::Secure;
@@ -72,6 +72,9 @@ impl Reader {
         }
         while let Some(incomplete) = decoder.expire(frame.time) {
             desk.give_up(&incomplete, each);
+        }
+        if frame.link == exported::LINK_TYPE {
+            return desk.exported(frame, arrival, each);
         }
         let packet = match decoder.decode(frame) {
             Ok(packet) => packet,
@@ -399,138 +402,5 @@ impl Pass<'_, '_> {
             Some(Change::Refused) => ConnectionChange::Refused,
         };
         self.desk.connection(origin, change, self.each);
-    }
-}
-
-impl Desk {
-    /// Sends out what a layer over a stream found.
-    fn found(
-        &mut self,
-        origin: Origin,
-        found: Found<'_>,
-        home: Option<&Arc<dyn Mapping>>,
-        each: &mut Each<'_>,
-    ) {
-        match found {
-            Found::Message { text, transport, completeness } => {
-                self.message(origin, (transport, completeness), text, home, each);
-            }
-            Found::Mirrored(mirrored) => self.mirrored(origin, mirrored, home, each),
-            Found::Ping(transport) => self.ping(origin, transport, each),
-            Found::Alert(code) => {
-                self.connection(origin, ConnectionChange::TlsAlert(code), each);
-            }
-        }
-    }
-
-    /// Takes a datagram in.
-    fn datagram(
-        &mut self,
-        origin: Origin,
-        (bytes, cut): (&[u8], u32),
-        limits: &Limits,
-        home: Option<&Arc<dyn Mapping>>,
-        each: &mut Each<'_>,
-    ) {
-        let completeness = if cut == 0 { Completeness::Whole } else { Completeness::Truncated };
-        match Datagram::of(bytes, cut) {
-            Datagram::Message => {
-                self.tally.sip_frames += 1;
-                if 0 < cut {
-                    self.tally.lose("truncated");
-                }
-                self.message(origin, (Transport::Udp, completeness), bytes, home, each);
-            }
-            Datagram::Blank if !self.expects_sip([origin.from, origin.to]) => {
-                self.tally.other_frames += 1;
-            }
-            Datagram::Ping | Datagram::Blank => {
-                self.tally.sip_frames += 1;
-                self.ping(origin, Transport::Udp, each);
-            }
-            Datagram::NotForUs => match hep::read(bytes, Some(origin.arrival.time), limits) {
-                Some(mirrored) => {
-                    self.tally.sip_frames += 1;
-                    self.mirrored(origin, mirrored, home, each);
-                }
-                None => self.tally.other_frames += 1,
-            },
-        }
-    }
-
-    /// Takes in what an agent saw elsewhere.
-    fn mirrored(
-        &mut self,
-        origin: Origin,
-        mirrored: Result<Mirrored<'_>, Flaw>,
-        home: Option<&Arc<dyn Mapping>>,
-        each: &mut Each<'_>,
-    ) {
-        let mirrored = match mirrored {
-            Ok(mirrored) => mirrored,
-            Err(flaw) => return self.tally.lose(flaw.reason()),
-        };
-        if !mirrored.is_sip() {
-            return self.tally.lose("hep-not-sip");
-        }
-        let time = mirrored.time.unwrap_or(origin.arrival.time);
-        let origin = Origin {
-            arrival: Arrival { time, ..origin.arrival },
-            from: mirrored.from,
-            to: mirrored.to,
-            connection: 0,
-            ip_id: None,
-            ..origin
-        };
-        let carriage = (mirrored.transport, Completeness::Whole);
-        self.message(origin, carriage, &mirrored.payload, home, each);
-    }
-
-    /// Takes in the chunks of an SCTP packet.
-    fn chunks(
-        &mut self,
-        associations: &mut Associations,
-        origin: Origin,
-        chunks: &[u8],
-        home: Option<&Arc<dyn Mapping>>,
-        each: &mut Each<'_>,
-    ) {
-        let before = self.tally.messages;
-        let let_go = associations.read((origin.from, origin.to), chunks, &mut |text| {
-            if Datagram::of(text, 0) == Datagram::Message {
-                let carriage = (Transport::Sctp, Completeness::Whole);
-                self.message(origin, carriage, text, home, each);
-            }
-        });
-        if 0 < let_go {
-            *self.tally.lost.entry("let-go").or_default() += let_go;
-        }
-        if before < self.tally.messages {
-            self.tally.sip_frames += 1;
-        } else {
-            self.tally.other_frames += 1;
-        }
-    }
-
-    /// Counts a frame that gave no packet.
-    fn skip(&mut self, skip: Skip) {
-        match skip.reason() {
-            Some(reason) => {
-                self.tally.skipped_frames += 1;
-                self.tally.lose(reason);
-            }
-            None => self.tally.other_frames += 1,
-        }
-    }
-
-    /// A datagram whose fragments did not all come: its head is shown when it is SIP.
-    fn give_up(&mut self, incomplete: &Incomplete<'_>, each: &mut Each<'_>) {
-        self.tally.lose("fragment-lost");
-        let Some(packet) = incomplete.packet else { return };
-        let Payload::Datagram(bytes) = packet.payload else { return };
-        if Datagram::of(bytes, packet.cut.max(1)) == Datagram::Message {
-            let origin = Origin::of(&packet, incomplete.arrival);
-            self.message(origin, (Transport::Udp, Completeness::Gap), bytes, None, each);
-        }
     }
 }

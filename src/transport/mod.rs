@@ -10,6 +10,7 @@ pub mod secure;
 pub mod tls;
 mod upgrade;
 pub mod websocket;
+pub mod exported;
 pub mod hep;
 pub mod sctp;
 pub mod carrier;

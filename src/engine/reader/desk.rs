@@ -21,7 +21,7 @@ pub(super) struct Desk {
     pub(super) tally: Tally,
     next: u64,
     window: Option<(Arrival, Arrival)>,
-    directions: Seen<(IpAddr, IpAddr)>,
+    pub(super) directions: Seen<(IpAddr, IpAddr)>,
     /// Endpoints that sent or were sent SIP.
     endpoints: Seen<Endpoint>,
     /// Gaps in TCP streams: packets the capture lost.
