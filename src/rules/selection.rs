@@ -208,7 +208,7 @@ fn unknown(word: &str, names: impl Iterator<Item = String>) -> UnknownSelector {
     let lower = word.to_ascii_lowercase();
     let mut near: Vec<(usize, String)> = names
         .map(|name| (distance(&lower, &name.to_ascii_lowercase()), name))
-        .filter(|(distance, name)| *distance <= name.len().max(lower.len()) / 2)
+        .filter(|(distance, name)| *distance <= name.len().max(lower.len()) / 3)
         .collect();
     near.sort();
     near.truncate(3);

@@ -2,5 +2,6 @@
 
 #![allow(dead_code)]
 
+pub mod flow;
 pub mod packet;
 pub mod pcap;
