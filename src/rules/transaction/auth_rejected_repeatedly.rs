@@ -1,0 +1,195 @@
+//! T019: credentials that are never accepted.
+
+use super::{STILL_OPEN, finals};
+use crate::model::{MessageId, Transaction};
+use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message, Method};
+
+/// Challenges with stale=true in a row that are a loop.
+const STALE: usize = 3;
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "T019",
+    name: "auth-rejected-repeatedly",
+    aliases: &[],
+    statement: "Requests with credentials are challenged again, or a challenge is never answered.",
+    tier: Tier::Core,
+    severity: Severity::Warning,
+    refs: &[
+        "RFC 3261 section 22.1",
+        "RFC 3261 section 22.2",
+        "RFC 3261 section 22.3",
+        "RFC 7616 section 3.3",
+    ],
+    kinds: &[
+        ("wrong-credentials", Severity::Warning),
+        ("stale-loop", Severity::Warning),
+        ("challenge-unanswered", Severity::Info),
+    ],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("auth_rejected_repeatedly.md"),
+    checks: &[Check::Flow(check)],
+};
+
+fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    let mut challenged: Vec<Attempt<'_>> = Vec::new();
+    let mut verdict = Verdict::Moot;
+    for transaction in &case.flow.transactions {
+        let is_first = transaction.previous_hop.is_none();
+        let Some(attempt) = Attempt::of(transaction, case).filter(|_| is_first) else { continue };
+        verdict = Verdict::Judged;
+        let known = challenged.iter_mut().find(|known| known.is_same(&attempt));
+        match known {
+            Some(known) => known.follow(attempt),
+            None => challenged.push(attempt),
+        }
+    }
+    for attempt in &challenged {
+        attempt.report(case, found);
+        if let Some(open) = attempt.unanswered {
+            if !case.covers(open, case.settings.timeout) {
+                verdict = Verdict::Undecided(STILL_OPEN);
+                continue;
+            }
+            found.add_kind("challenge-unanswered", || {
+                let message = case.message(open);
+                let what = quote::what_to(message);
+                let method = attempt.method;
+                let title = format!("No {method} with credentials followed the {what}");
+                let name = challenge_header(message);
+                Breach::new(title)
+                    .at(open, quote::field(message, name), "the challenge")
+                    .at_most(case.from_silence(Severity::Info))
+            });
+        }
+    }
+    verdict
+}
+
+/// What one client tried with one method in one realm, and what became of it.
+struct Attempt<'a> {
+    method: &'a Method,
+    from: Vec<u8>,
+    realm: Vec<u8>,
+    /// The challenges in a row to requests with credentials.
+    wrong: Vec<(MessageId, MessageId)>,
+    stale: Vec<(MessageId, MessageId)>,
+    /// The worst rows so far.
+    worst_wrong: Vec<(MessageId, MessageId)>,
+    worst_stale: Vec<(MessageId, MessageId)>,
+    /// The last challenge, while no request followed it.
+    unanswered: Option<MessageId>,
+}
+
+impl<'a> Attempt<'a> {
+    fn of(transaction: &'a Transaction, case: &Case<'_>) -> Option<Self> {
+        if matches!(transaction.method, Method::Ack | Method::Cancel) {
+            return None;
+        }
+        let request = transaction.request?;
+        let asked = case.message(request);
+        let mut attempt = Self {
+            method: &transaction.method,
+            from: asked.from().map(|from| from.uri.to_vec()).unwrap_or_default(),
+            realm: Vec::new(),
+            wrong: Vec::new(),
+            stale: Vec::new(),
+            worst_wrong: Vec::new(),
+            worst_stale: Vec::new(),
+            unanswered: None,
+        };
+        let (answer, status) = finals(transaction, case).next()?;
+        if !status.is_challenge() {
+            return Some(attempt);
+        }
+        let said = case.message(answer);
+        attempt.unanswered = Some(answer);
+        let Some(challenge) = said.auths(challenge_header(said)).next() else {
+            return Some(attempt);
+        };
+        attempt.realm = challenge.get("realm").unwrap_or_default().to_vec();
+        let tried = if status.0 == 401 {
+            HeaderName::Authorization
+        } else {
+            HeaderName::ProxyAuthorization
+        };
+        let has_credentials =
+            asked.auths(tried).any(|own| own.get("realm") == Some(attempt.realm.as_slice()));
+        if has_credentials {
+            let is_stale = challenge.get("stale").is_some_and(|v| v.eq_ignore_ascii_case(b"true"));
+            let row = if is_stale { &mut attempt.stale } else { &mut attempt.wrong };
+            row.push((request, answer));
+        }
+        Some(attempt)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.method == other.method && self.from == other.from
+    }
+
+    /// Takes in the next attempt of the same client.
+    fn follow(&mut self, next: Self) {
+        self.unanswered = next.unanswered;
+        let is_refused = next.unanswered.is_some();
+        let other_realm = is_refused && !self.realm.is_empty() && self.realm != next.realm;
+        if !is_refused || other_realm {
+            self.close();
+        }
+        if is_refused {
+            self.realm = next.realm;
+        }
+        self.wrong.extend(next.wrong);
+        self.stale.extend(next.stale);
+    }
+
+    /// A row ends: it counts when it is the longest.
+    fn close(&mut self) {
+        let wrong = std::mem::take(&mut self.wrong);
+        if self.worst_wrong.len() < wrong.len() {
+            self.worst_wrong = wrong;
+        }
+        let stale = std::mem::take(&mut self.stale);
+        if self.worst_stale.len() < stale.len() {
+            self.worst_stale = stale;
+        }
+    }
+
+    fn report(&self, case: &Case<'_>, found: &mut Found<'_>) {
+        let rows = [
+            ("wrong-credentials", &self.wrong, &self.worst_wrong, case.settings.auth_rejects),
+            ("stale-loop", &self.stale, &self.worst_stale, STALE),
+        ];
+        for (kind, open, closed, most) in rows {
+            let row = if open.len() < closed.len() { closed } else { open };
+            let Some((first, _)) = row.first().filter(|_| most <= row.len()) else { continue };
+            found.add_kind(kind, || {
+                let asked = case.message(*first);
+                let title = format!(
+                    "{} of {} with credentials refused {} times in a row",
+                    self.method,
+                    user(asked),
+                    row.len()
+                );
+                row.iter().fold(Breach::new(title), |breach, (request, answer)| {
+                    let note = "credentials, refused";
+                    let name = challenge_header(case.message(*answer));
+                    breach
+                        .at(*request, None, note)
+                        .at(*answer, quote::field(case.message(*answer), name), "challenged again")
+                })
+            });
+        }
+    }
+}
+
+fn user(message: &Message) -> String {
+    message.from().map_or_else(|| "?".to_owned(), |from| quote::text(from.uri).into_owned())
+}
+
+fn challenge_header(message: &Message) -> HeaderName {
+    match message.status() {
+        Some(status) if status.0 == 407 => HeaderName::ProxyAuthenticate,
+        _ => HeaderName::WwwAuthenticate,
+    }
+}

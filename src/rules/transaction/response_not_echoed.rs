@@ -1,0 +1,135 @@
+//! T009: a response that does not repeat its request.
+
+use super::BEFORE_CAPTURE;
+use crate::model::{MessageId, Note, TransactionId};
+use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message, NameAddr, Uri, Via};
+use crate::transport::Completeness;
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "T009",
+    name: "response-not-echoed",
+    aliases: &[],
+    statement: "A response does not repeat the request's Via, From, Call-ID, CSeq or To.",
+    tier: Tier::Core,
+    severity: Severity::Error,
+    refs: &[
+        "RFC 3261 section 8.2.6.2",
+        "RFC 3261 section 17.1.3",
+    ],
+    kinds: &[
+        ("from", Severity::Error),
+        ("to", Severity::Error),
+        ("call-id", Severity::Error),
+        ("cseq", Severity::Error),
+        ("via-stack", Severity::Error),
+    ],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("response_not_echoed.md"),
+    checks: &[Check::Transaction(check)],
+};
+
+fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    let transaction = case.transaction(id);
+    let Some(request) = transaction.request else {
+        return Verdict::Undecided(BEFORE_CAPTURE);
+    };
+    if transaction.responses.is_empty() {
+        return Verdict::Moot;
+    }
+    for response in &transaction.responses {
+        let envelope = &case.message(*response).envelope;
+        let is_own = transaction.hop.joins(envelope.to, envelope.from);
+        // A copy sent on repeats what the next hop broke.
+        let is_first = !matches!(case.flow.entry(*response).note, Note::Forwarded(_));
+        let is_whole = |id: MessageId| {
+            !matches!(
+                case.message(id).envelope.completeness,
+                Completeness::Truncated | Completeness::Gap
+            )
+        };
+        if is_own && is_first && is_whole(*response) && is_whole(request) {
+            compare(request, *response, case, found);
+        }
+    }
+    Verdict::Judged
+}
+
+fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut Found<'_>) {
+    let (asked, said) = (case.message(request), case.message(response));
+    let mut differ = |kind: &'static str, name: HeaderName, what: &str| {
+        found.add_kind(kind, || {
+            let value = |message: &Message| {
+                quote::text(message.value(name).unwrap_or_default()).into_owned()
+            };
+            let title = format!("{} changes {what}: {}", quote::what_to(said), value(said));
+            Breach::new(title)
+                .at(response, quote::field(said, name), "the response")
+                .at(request, quote::field(asked, name), "the request it must repeat")
+        });
+    };
+    if let (Some(one), Some(other)) = (asked.from(), said.from())
+        && (!same_uri(&one, &other) || one.tag() != other.tag())
+    {
+        differ("from", HeaderName::From, "From");
+    }
+    if let (Some(one), Some(other)) = (asked.to(), said.to())
+        && (!same_uri(&one, &other) || (one.tag().is_some() && one.tag() != other.tag()))
+    {
+        differ("to", HeaderName::To, "To");
+    }
+    if let (Some(one), Some(other)) = (asked.cseq(), said.cseq())
+        && (one.number != other.number || one.method != other.method)
+    {
+        differ("cseq", HeaderName::CSeq, "CSeq");
+    }
+    if !same_vias(asked, said) {
+        differ("via-stack", HeaderName::Via, "the Vias");
+    }
+}
+
+/// True when two addresses name the same: host in any case, escapes read, parameters left out.
+fn same_uri(one: &NameAddr<'_>, other: &NameAddr<'_>) -> bool {
+    if one.uri == other.uri {
+        return true;
+    }
+    let (Some(a), Some(b)) = (Uri::parse(one.uri), Uri::parse(other.uri)) else { return true };
+    let user = |uri: &Uri<'_>| uri.user.map(unescape).unwrap_or_default();
+    a.scheme.eq_ignore_ascii_case(b.scheme)
+        && a.host.eq_ignore_ascii_case(b.host)
+        && a.port == b.port
+        && user(&a) == user(&b)
+}
+
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let code = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let octet = code
+            .and_then(|code| std::str::from_utf8(code).ok())
+            .and_then(|code| u8::from_str_radix(code, 16).ok());
+        match octet {
+            Some(octet) => {
+                out.push(octet);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+/// True when both have the same Vias in the same order, received and rport left out.
+fn same_vias(asked: &Message, said: &Message) -> bool {
+    let same = |(one, other): (Via<'_>, Via<'_>)| {
+        one.host.eq_ignore_ascii_case(other.host)
+            && one.port.unwrap_or(5060) == other.port.unwrap_or(5060)
+            && one.branch() == other.branch()
+    };
+    asked.vias().count() == said.vias().count() && asked.vias().zip(said.vias()).all(same)
+}
