@@ -11,6 +11,9 @@ pub mod merge;
 pub mod selection;
 mod quote;
 mod message;
+mod transaction;
+mod dialog;
+mod sdp;
 mod security;
 
 pub use case::{Breach, Case, Context, Found, Settings, Verdict};
@@ -36,7 +39,24 @@ pub static RULES: &[&Rule] = &[
     &message::challenge_missing::RULE,
     &message::response_required_header_missing::RULE,
     &message::udp_message_too_large::RULE,
+    &transaction::request_timeout::RULE,
+    &transaction::final_response_missing::RULE,
+    &transaction::ack_missing_2xx::RULE,
+    &transaction::ack_missing_non2xx::RULE,
+    &transaction::ack_mismatch::RULE,
+    &transaction::cancel_mismatch::RULE,
+    &transaction::response_not_echoed::RULE,
+    &transaction::retransmission_excessive::RULE,
+    &transaction::auth_rejected_repeatedly::RULE,
+    &dialog::request_outside_dialog::RULE,
+    &dialog::cseq_not_increasing::RULE,
+    &sdp::sdp_mandatory_lines::RULE,
+    &sdp::sdp_connection_missing::RULE,
+    &sdp::mline_count_mismatch::RULE,
+    &sdp::answer_codec_not_offered::RULE,
+    &sdp::offer_unanswered::RULE,
     &security::scanner_user_agent::RULE,
+    &security::cleartext_credentials::RULE,
 ];
 
 /// A rule: metadata and pure functions over the model.

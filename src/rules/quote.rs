@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::net::IcmpKind;
 use crate::sip::{HeaderName, Message, Span};
 
 /// Octets of a quotation before it is cut.
@@ -63,6 +64,19 @@ pub(super) fn what_to(message: &Message) -> String {
 pub(super) fn field(message: &Message, name: HeaderName) -> Option<Span> {
     let field = message.fields().iter().find(|field| field.name == name)?;
     Some(Span { start: field.name_span().start, end: field.value().end })
+}
+
+/// What an ICMP error says.
+pub(super) const fn icmp(kind: IcmpKind) -> &'static str {
+    match kind {
+        IcmpKind::PortUnreachable => "ICMP port unreachable",
+        IcmpKind::HostUnreachable => "ICMP host unreachable",
+        IcmpKind::NetUnreachable => "ICMP network unreachable",
+        IcmpKind::Prohibited => "ICMP prohibited by a filter",
+        IcmpKind::FragmentationNeeded => "ICMP packet too big",
+        IcmpKind::TimeExceeded => "ICMP time exceeded",
+        IcmpKind::Other => "ICMP error",
+    }
 }
 
 /// `octets` for one line: what is not printable is escaped, what is long is cut.

@@ -71,6 +71,12 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
+/// True when a tool signed the request.
+pub(in crate::rules) fn is_signed(message: &Message) -> bool {
+    let agent = message.value(HeaderName::UserAgent).unwrap_or_default();
+    search(agent, AGENTS.iter().copied()).is_some()
+}
+
 /// The first of `names` that `value` contains in any case.
 fn search<'n>(value: &[u8], names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     names.into_iter().find(|name| {

@@ -12,11 +12,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     statement: "An ACK does not match the INVITE and response it should acknowledge.",
     tier: Tier::Core,
     severity: Severity::Error,
-    refs: &[
-        "RFC 3261 section 17.1.1.3",
-        "RFC 3261 section 13.2.2.4",
-        "RFC 3261 section 8.1.1.7",
-    ],
+    refs: &["RFC 3261 section 17.1.1.3", "RFC 3261 section 13.2.2.4", "RFC 3261 section 8.1.1.7"],
     kinds: &[
         ("cseq-number", Severity::Error),
         ("branch-reused-2xx", Severity::Error),
@@ -129,12 +125,17 @@ impl Pair<'_> {
     }
 
     fn judge_branch_of_2xx(&self, found: &mut Found<'_>) {
-        let branch = |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
+        let branch =
+            |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
         let own = branch(self.ack);
         if own.is_some() && own == branch(self.invite) {
             found.add_kind("branch-reused-2xx", || {
                 Breach::new("ACK of a 2xx with the branch of the INVITE")
-                    .at(self.id, quote::field(self.ack, HeaderName::Via), "needs a branch of its own")
+                    .at(
+                        self.id,
+                        quote::field(self.ack, HeaderName::Via),
+                        "needs a branch of its own",
+                    )
                     .at(self.request, quote::field(self.invite, HeaderName::Via), "the INVITE")
             });
         }
@@ -142,7 +143,8 @@ impl Pair<'_> {
 
     fn judge_refusal(&self, status: Status, found: &mut Found<'_>) {
         let (ack, invite) = (self.ack, self.invite);
-        let branch = |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
+        let branch =
+            |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
         if branch(ack) != branch(invite) {
             self.differs("branch-changed-non2xx", HeaderName::Via, found, || {
                 format!("ACK of a {} with a branch of its own", status.0)
@@ -152,9 +154,11 @@ impl Pair<'_> {
             found.add_kind("request-uri-non2xx", || {
                 let uri = quote::text(ack.request_uri().unwrap_or_default()).into_owned();
                 let title = format!("ACK of a {} to another Request-URI: {uri}", status.0);
-                Breach::new(title)
-                    .at(self.id, None, "must be that of the INVITE")
-                    .at(self.request, None, "the INVITE")
+                Breach::new(title).at(self.id, None, "must be that of the INVITE").at(
+                    self.request,
+                    None,
+                    "the INVITE",
+                )
             });
         }
         if !ack.elements(HeaderName::Route).eq(invite.elements(HeaderName::Route)) {
@@ -177,9 +181,11 @@ impl Pair<'_> {
         title: impl FnOnce() -> String,
     ) {
         found.add_kind(kind, || {
-            Breach::new(title())
-                .at(self.id, quote::field(self.ack, name), "the ACK")
-                .at(self.request, quote::field(self.invite, name), "the INVITE it must repeat")
+            Breach::new(title()).at(self.id, quote::field(self.ack, name), "the ACK").at(
+                self.request,
+                quote::field(self.invite, name),
+                "the INVITE it must repeat",
+            )
         });
     }
 }

@@ -12,15 +12,8 @@ pub(in crate::rules) const RULE: Rule = Rule {
     statement: "A 2xx answer to INVITE is never acknowledged.",
     tier: Tier::Core,
     severity: Severity::Error,
-    refs: &[
-        "RFC 3261 section 13.2.2.4",
-        "RFC 3261 section 13.3.1.4",
-        "RFC 6026 section 7.1",
-    ],
-    kinds: &[
-        ("missing", Severity::Error),
-        ("not-seen-here", Severity::Info),
-    ],
+    refs: &["RFC 3261 section 13.2.2.4", "RFC 3261 section 13.3.1.4", "RFC 6026 section 7.1"],
+    kinds: &[("missing", Severity::Error), ("not-seen-here", Severity::Info)],
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("ack_missing_2xx.md"),

@@ -48,8 +48,11 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     }
     found.add(|| {
         let what = quote::what_to(case.message(refusal));
-        let breach = Breach::new(format!("{what} is never acknowledged"))
-            .at(refusal, None, "no ACK on this hop");
+        let breach = Breach::new(format!("{what} is never acknowledged")).at(
+            refusal,
+            None,
+            "no ACK on this hop",
+        );
         let copies = &transaction.response_copies;
         let breach = copies.iter().fold(breach, |breach, copy| {
             breach.at(*copy, None, format!("again, {}", after(case, refusal, *copy)))

@@ -174,9 +174,11 @@ impl<'a> Attempt<'a> {
                 row.iter().fold(Breach::new(title), |breach, (request, answer)| {
                     let note = "credentials, refused";
                     let name = challenge_header(case.message(*answer));
-                    breach
-                        .at(*request, None, note)
-                        .at(*answer, quote::field(case.message(*answer), name), "challenged again")
+                    breach.at(*request, None, note).at(
+                        *answer,
+                        quote::field(case.message(*answer), name),
+                        "challenged again",
+                    )
                 })
             });
         }

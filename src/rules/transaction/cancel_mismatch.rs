@@ -16,10 +16,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     statement: "A CANCEL does not match a pending INVITE.",
     tier: Tier::Core,
     severity: Severity::Error,
-    refs: &[
-        "RFC 3261 section 9.1",
-        "RFC 3261 section 9.2",
-    ],
+    refs: &["RFC 3261 section 9.1", "RFC 3261 section 9.2"],
     kinds: &[
         ("no-matching-request", Severity::Error),
         ("request-uri", Severity::Error),
@@ -128,8 +125,8 @@ fn without_target(
     });
     let alike = alike.max_by_key(|(other, invite)| (other.cseq == number, *invite));
     let refused = finals(transaction, case).find(|(_, status)| status.0 == 481);
-    let watched = case.time(cancel).since(case.vantage.first) >= LONGEST_RINGING
-        && case.vantage.dropped == 0;
+    let watched =
+        case.time(cancel).since(case.vantage.first) >= LONGEST_RINGING && case.vantage.dropped == 0;
     if alike.is_none() && refused.is_none() && !watched {
         return Verdict::Undecided("the INVITE may have been sent before the capture");
     }

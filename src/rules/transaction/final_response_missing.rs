@@ -62,7 +62,11 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         let title = format!("{} got {said} and then no final response", transaction.method);
         Breach::new(title)
             .at(request, None, "the request")
-            .at(last, None, format!("the last provisional response, {}", after(case, request, last)))
+            .at(
+                last,
+                None,
+                format!("the last provisional response, {}", after(case, request, last)),
+            )
             .at_most(case.from_silence(Severity::Warning))
     });
     Verdict::Judged

@@ -18,10 +18,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
         "RFC 3261 section 17.1.2.2 (timer F)",
         "RFC 3261 section 8.1.3.1",
     ],
-    kinds: &[
-        ("no-response", Severity::Warning),
-        ("reset-by-icmp", Severity::Info),
-    ],
+    kinds: &[("no-response", Severity::Warning), ("reset-by-icmp", Severity::Info)],
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("request_timeout.md"),
@@ -79,9 +76,8 @@ fn tries(breach: Breach, transaction: &Transaction, case: &Case<'_>, request: Me
 
 /// What ICMP or TCP said about the request.
 fn cause(transaction: &Transaction, case: &Case<'_>) -> Option<&'static str> {
-    let mine = |id: MessageId| {
-        transaction.request == Some(id) || transaction.request_copies.contains(&id)
-    };
+    let mine =
+        |id: MessageId| transaction.request == Some(id) || transaction.request_copies.contains(&id);
     case.flow.evidence.iter().filter(|evidence| evidence.about.is_some_and(mine)).find_map(
         |evidence| match evidence.kind {
             EvidenceKind::Icmp(kind) => Some(quote::icmp(kind)),

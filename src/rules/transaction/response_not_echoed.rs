@@ -13,10 +13,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     statement: "A response does not repeat the request's Via, From, Call-ID, CSeq or To.",
     tier: Tier::Core,
     severity: Severity::Error,
-    refs: &[
-        "RFC 3261 section 8.2.6.2",
-        "RFC 3261 section 17.1.3",
-    ],
+    refs: &["RFC 3261 section 8.2.6.2", "RFC 3261 section 17.1.3"],
     kinds: &[
         ("from", Severity::Error),
         ("to", Severity::Error),
@@ -64,9 +61,11 @@ fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut
                 quote::text(message.value(name).unwrap_or_default()).into_owned()
             };
             let title = format!("{} changes {what}: {}", quote::what_to(said), value(said));
-            Breach::new(title)
-                .at(response, quote::field(said, name), "the response")
-                .at(request, quote::field(asked, name), "the request it must repeat")
+            Breach::new(title).at(response, quote::field(said, name), "the response").at(
+                request,
+                quote::field(asked, name),
+                "the request it must repeat",
+            )
         });
     };
     if let (Some(one), Some(other)) = (asked.from(), said.from())

@@ -39,9 +39,10 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if let Some(request) = transaction.request {
         let copies = request_copies(transaction, request, case);
         if most <= copies.len() {
-            let answered = transaction.responses.iter().find(|response| {
-                copies.last().is_some_and(|last| **response < *last)
-            });
+            let answered = transaction
+                .responses
+                .iter()
+                .find(|response| copies.last().is_some_and(|last| **response < *last));
             let note = match answered {
                 Some(_) => "an answer had passed here: it is lost on its way to the sender",
                 None => "no answer had passed here: the loss is beyond this point",
@@ -65,11 +66,12 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
                 // Unreliable ones may be sent as often as the server likes (section 13.3.1.1).
                 (true, None) => continue,
             };
-            let acknowledged = transaction.acks.iter().any(|ack| {
-                copies.last().is_some_and(|last| *ack < *last)
-            });
+            let acknowledged =
+                transaction.acks.iter().any(|ack| copies.last().is_some_and(|last| *ack < *last));
             let note = match (acknowledged, kind) {
-                (true, _) => "an ACK had passed here: it did not reach or did not satisfy the sender",
+                (true, _) => {
+                    "an ACK had passed here: it did not reach or did not satisfy the sender"
+                }
                 (false, "reliable-1xx") => "no PRACK reached the sender",
                 (false, _) => "nothing that would stop it had passed here",
             };

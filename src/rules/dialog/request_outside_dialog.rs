@@ -1,0 +1,168 @@
+//! D001: a request in a dialog that does not exist.
+
+use crate::model::{Dialog, MessageId, Transaction};
+use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message, Method, Status};
+use crate::transport::Completeness;
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "D001",
+    name: "request-outside-dialog",
+    aliases: &[],
+    statement: "BYE, PRACK, UPDATE, INFO or a re-INVITE is sent outside any dialog, or with tags of no known dialog.",
+    tier: Tier::Core,
+    severity: Severity::Error,
+    refs: &[
+        "RFC 3261 section 15",
+        "RFC 3261 section 12.2.1.1",
+        "RFC 3261 section 15.1.2",
+        "RFC 3311 section 5.1",
+        "RFC 3262 section 4",
+        "RFC 6086 section 4.2.1",
+    ],
+    kinds: &[
+        ("no-to-tag", Severity::Error),
+        ("unknown-dialog", Severity::Error),
+        ("tags-swapped", Severity::Error),
+        ("tag-changed", Severity::Error),
+    ],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("request_outside_dialog.md"),
+    checks: &[Check::Sighting(check)],
+};
+
+fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    let message = case.message(id);
+    let is_invite = match message.method() {
+        Some(Method::Bye | Method::Prack | Method::Update | Method::Info) => false,
+        Some(Method::Invite) => true,
+        _ => return Verdict::Moot,
+    };
+    if matches!(message.envelope.completeness, Completeness::Truncated | Completeness::Gap) {
+        return Verdict::Undecided("message not whole");
+    }
+    let (Some(from), Some(to)) = (message.from(), message.to()) else {
+        return Verdict::Undecided("From or To not readable");
+    };
+    let what = quote::what(message);
+    match (from.tag(), to.tag()) {
+        (_, None) if is_invite => Verdict::Moot,
+        (_, None) => {
+            found.add_kind("no-to-tag", || {
+                let note = "the tag of the far side is missing";
+                let place = quote::field(message, HeaderName::To);
+                Breach::new(format!("{what} outside a dialog: no To tag")).at(id, place, note)
+            });
+            Verdict::Judged
+        }
+        (None, _) => Verdict::Undecided("no From tag"),
+        (Some(from), Some(to)) => judge_tags(id, (from, to), case, found),
+    }
+}
+
+fn judge_tags(
+    id: MessageId,
+    (from, to): (&[u8], &[u8]),
+    case: &Case<'_>,
+    found: &mut Found<'_>,
+) -> Verdict {
+    let answer = answer(id, case);
+    if let Some(dialog) = case.flow.dialogs.iter().find(|dialog| dialog.joins(from, to)) {
+        if is_swapped(id, from, dialog, case) && !is_accepted(answer) {
+            report("tags-swapped", id, "the tags in each other's place", case, found);
+        }
+        return Verdict::Judged;
+    }
+    let creators = creators(case);
+    let Some(all_seen) = creators else {
+        return Verdict::Undecided("the dialog began before the capture");
+    };
+    if !all_seen || case.vantage.dropped != 0 {
+        return Verdict::Undecided("not all answers to the INVITE were captured");
+    }
+    if is_accepted(answer) {
+        return Verdict::Judged;
+    }
+    let knows = |tag: &[u8]| {
+        case.flow.dialogs.iter().any(|d| *d.caller_tag == *tag || *d.callee_tag == *tag)
+    };
+    match (knows(from), knows(to)) {
+        (true, true) => {
+            report("unknown-dialog", id, "two tags that belong to different dialogs", case, found);
+        }
+        (false, false) => {
+            report("unknown-dialog", id, "tags that no dialog of this Call-ID has", case, found);
+        }
+        (true, false) => report("tag-changed", id, "a To tag that no dialog has", case, found),
+        (false, true) => report("tag-changed", id, "a From tag that no dialog has", case, found),
+    }
+    Verdict::Judged
+}
+
+fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found: &mut Found<'_>) {
+    found.add_kind(kind, || {
+        let message = case.message(id);
+        let place = quote::field(message, HeaderName::To);
+        let title = format!("{} with {what}", quote::what(message));
+        let breach = Breach::new(title).at(id, place, "the tags of the request");
+        case.flow.dialogs.iter().take(3).fold(breach, |breach, dialog| {
+            let tags = format!(
+                "a dialog of {} and {}",
+                quote::text(&dialog.caller_tag),
+                quote::text(&dialog.callee_tag)
+            );
+            breach.at(dialog.first, None, tags)
+        })
+    });
+}
+
+/// The final response to request `id`.
+fn answer(id: MessageId, case: &Case<'_>) -> Option<Status> {
+    let transaction = case.transaction(case.flow.entry(id).transaction?);
+    let statuses = transaction.responses.iter().filter_map(|id| case.message(*id).status());
+    statuses.last().filter(|status| status.is_final())
+}
+
+/// A dialog restored after a crash may know more than the capture shows.
+fn is_accepted(answer: Option<Status>) -> bool {
+    answer.is_some_and(Status::is_success)
+}
+
+/// True when every request that makes a dialog was finally answered in the capture; `None` when
+/// there is no such request.
+fn creators(case: &Case<'_>) -> Option<bool> {
+    let creates = |transaction: &&Transaction| {
+        let is_outside =
+            transaction.request.is_some_and(|request| case.message(request).to_tag().is_none());
+        let makes_dialog =
+            matches!(transaction.method, Method::Invite | Method::Subscribe | Method::Refer);
+        is_outside && makes_dialog && transaction.previous_hop.is_none()
+    };
+    let is_answered = |transaction: &Transaction| {
+        let mut answers = transaction.responses.iter().map(|id| case.message(*id));
+        answers.any(|answer: &Message| answer.status().is_some_and(|status| 100 < status.0))
+    };
+    let mut creators = case.flow.transactions.iter().filter(creates).peekable();
+    creators.peek()?;
+    Some(creators.all(is_answered))
+}
+
+/// True when the request goes the way the INVITE went and yet calls its sender by the other's tag.
+fn is_swapped(id: MessageId, from: &[u8], dialog: &Dialog, case: &Case<'_>) -> bool {
+    let Some(creator) = dialog.creator else { return false };
+    let hop = &case.transaction(creator).hop;
+    let envelope = &case.message(id).envelope;
+    *dialog.callee_tag == *from
+        && *dialog.caller_tag != *dialog.callee_tag
+        && hop.client.ip != hop.server.ip
+        && hop.client == envelope.from
+        && hop.server == envelope.to
+        && is_told_apart(case)
+}
+
+/// True when no request of the flow shows the hosts in both roles with the right tags: then one
+/// host speaks for both sides, and direction proves nothing.
+fn is_told_apart(case: &Case<'_>) -> bool {
+    case.flow.transactions.iter().all(|transaction| transaction.previous_hop.is_none())
+}

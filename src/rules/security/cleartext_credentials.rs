@@ -1,0 +1,106 @@
+//! X006: a secret anyone on the path can read.
+
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::sip::{HeaderName, Message, Method, Uri};
+use crate::transport::Transport;
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "X006",
+    name: "cleartext-credentials",
+    aliases: &[],
+    statement: "A password or equivalent secret is readable in the signalling.",
+    tier: Tier::Core,
+    severity: Severity::Error,
+    refs: &[
+        "RFC 3261 section 22.1",
+        "RFC 3261 section 22.4",
+        "RFC 3261 section 19.1.1",
+        "RFC 3261 section 26.1",
+        "RFC 8760 section 2.6",
+    ],
+    kinds: &[
+        ("basic", Severity::Error),
+        ("uri-password", Severity::Warning),
+        ("message-body", Severity::Warning),
+    ],
+    pedantic: &[],
+    group: Group::Sender,
+    page: include_str!("cleartext_credentials.md"),
+    checks: &[Check::Message(check)],
+};
+
+const AUTHENTICATION: [HeaderName; 4] = [
+    HeaderName::Authorization,
+    HeaderName::ProxyAuthorization,
+    HeaderName::WwwAuthenticate,
+    HeaderName::ProxyAuthenticate,
+];
+
+/// Keys before secrets in bodies, in lower case.
+const KEYS: [&[u8]; 5] = [b"password", b"passwd", b"passcode", b"pwd", "密码".as_bytes()];
+
+fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
+    let me = found.subject;
+    for name in AUTHENTICATION {
+        let mut schemes = message.auths(name).map(|auth| auth.scheme);
+        let Some(scheme) = schemes.find(|scheme| scheme.eq_ignore_ascii_case(b"Basic")) else {
+            continue;
+        };
+        found.add_kind("basic", || {
+            let title = format!("Basic authentication in {}", quote::what_to(message));
+            let note = "the scheme sends the password itself";
+            let breach = Breach::new(title).at(me, message.span_of(scheme), note);
+            let is_sealed = matches!(message.envelope.transport, Transport::Tls | Transport::Wss);
+            if is_sealed { breach.at_most(Severity::Warning) } else { breach }
+        });
+    }
+    if let Some((header, user)) = password_in_uri(message) {
+        found.add_kind("uri-password", || {
+            let title = format!("Password in the {header} of {}", quote::what_to(message));
+            Breach::new(title).at(me, message.span_of(user), "user:password@host")
+        });
+    }
+    if message.is_request()
+        && matches!(message.method(), Some(Method::Message | Method::Info))
+        && let Some(key) = password_in_body(message.body())
+    {
+        found.add_kind("message-body", || {
+            let title = format!("Password in the body of {}", quote::what_to(message));
+            Breach::new(title).at(me, message.span_of(key), "the word before it")
+        });
+    }
+    Verdict::Judged
+}
+
+/// The first URI of the message with a password: the header and the user part.
+fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
+    let user_of = |uri: &'static str, text| {
+        let uri_parts = Uri::parse(text)?;
+        uri_parts.password.filter(|password| !password.is_empty())?;
+        Some((uri, uri_parts.user?))
+    };
+    let request = message.request_uri().and_then(|uri| user_of("Request-URI", uri));
+    request
+        .or_else(|| message.from().and_then(|from| user_of("From", from.uri)))
+        .or_else(|| message.to().and_then(|to| user_of("To", to.uri)))
+        .or_else(|| {
+            message.contacts().find_map(|contact| match contact {
+                crate::sip::Contact::Address(address) => user_of("Contact", address.uri),
+                crate::sip::Contact::Star => None,
+            })
+        })
+}
+
+/// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.
+fn password_in_body(body: &[u8]) -> Option<&[u8]> {
+    KEYS.iter().find_map(|key| {
+        let at = body.windows(key.len()).position(|part| part.eq_ignore_ascii_case(key))?;
+        let rest = body.get(at + key.len()..)?;
+        let separators = rest.iter().take_while(|octet| b"=:>\"' ".contains(octet)).count();
+        let (between, value) = rest.split_at_checked(separators)?;
+        let has_sign = between.iter().any(|octet| b"=:>".contains(octet));
+        let ends = |octet: &u8| octet.is_ascii_whitespace() || b"<>&;,\"'".contains(octet);
+        let length = value.iter().take_while(|octet| !ends(octet)).count();
+        (has_sign && 4 <= length).then(|| body.get(at..at + key.len())).flatten()
+    })
+}
