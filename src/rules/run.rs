@@ -76,7 +76,13 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
     let case = Case { flow, vantage: context.vantage, settings: context.settings };
     let mut run = Run::new(flow, context);
     for (id, entry) in flow.entries() {
-        if entry.note != Note::New {
+        // A copy that differs from what it repeats is judged as well: it was written anew.
+        let is_new = match entry.note {
+            Note::New => true,
+            Note::Retransmission(of) => flow.message(of).text() != entry.message.text(),
+            Note::Duplicate(_) | Note::Forwarded(_) => false,
+        };
+        if !is_new {
             continue;
         }
         let message = &entry.message;

@@ -26,7 +26,11 @@ pub(in crate::rules) const RULE: Rule = Rule {
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
+    let mut last = None;
     for defect in message.defects() {
+        if last.replace(defect.kind) == Some(defect.kind) {
+            continue;
+        }
         let (kind, title, expected) = match defect.kind {
             DefectKind::StartLineSpacing => {
                 ("spacing", "Wrong white space in the start line", "one space between its parts")

@@ -2,6 +2,7 @@
 
 use super::{BEFORE_CAPTURE, finals};
 use crate::model::{MessageId, Transaction};
+use crate::rules::security::scanner_user_agent;
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Method, Status};
 
@@ -38,6 +39,10 @@ fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         return no_such_invite(id, cseq.number, case, found);
     };
     let mut answers = finals(invite, case).peekable();
+    if scanner_user_agent::is_signed(case.message(request)) {
+        // Scanners care for no rule; X001 tells of them.
+        return Verdict::Moot;
+    }
     let Some((first, status)) = answers.peek().copied() else {
         return Verdict::Undecided("the response was not captured");
     };

@@ -47,7 +47,9 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     }
     for attempt in &challenged {
         attempt.report(case, found);
-        if let Some(open) = attempt.unanswered {
+        // Who was refused too often has given up.
+        let gave_up = case.settings.auth_rejects <= attempt.wrong.len();
+        if let Some(open) = attempt.unanswered.filter(|_| !gave_up) {
             if !case.covers(open, case.settings.timeout) {
                 verdict = Verdict::Undecided(STILL_OPEN);
                 continue;

@@ -39,7 +39,7 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if let Some(cause) = cause(transaction, case) {
         found.add_kind("reset-by-icmp", || {
             let to = transaction.hop.server;
-            let title = format!("{} to {to} not delivered: {cause}", transaction.method);
+            let title = format!("{} to {to} got no response: {cause}", transaction.method);
             tries(Breach::new(title), transaction, case, request)
         });
         return Verdict::Judged;
