@@ -12,6 +12,7 @@ mod logs;
 mod mutation;
 mod net;
 mod program;
+mod rules;
 mod support;
 mod tls;
 mod torture;

@@ -68,7 +68,7 @@ fn judge_tags(
     found: &mut Found<'_>,
 ) -> Verdict {
     let answer = answer(id, case);
-    if let Some(dialog) = case.flow.dialogs.iter().find(|dialog| dialog.joins(from, to)) {
+    if let Some(dialog) = proven(case).find(|dialog| dialog.joins(from, to)) {
         if is_swapped(id, from, dialog, case) && !is_accepted(answer) {
             report("tags-swapped", id, "the tags in each other's place", case, found);
         }
@@ -85,7 +85,7 @@ fn judge_tags(
         return Verdict::Judged;
     }
     let knows = |tag: &[u8]| {
-        case.flow.dialogs.iter().any(|d| *d.caller_tag == *tag || *d.callee_tag == *tag)
+        proven(case).any(|dialog| *dialog.caller_tag == *tag || *dialog.callee_tag == *tag)
     };
     match (knows(from), knows(to)) {
         (true, true) => {
@@ -106,7 +106,7 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
         let place = quote::field(message, HeaderName::To);
         let title = format!("{} with {what}", quote::what(message));
         let breach = Breach::new(title).at(id, place, "the tags of the request");
-        case.flow.dialogs.iter().take(3).fold(breach, |breach, dialog| {
+        proven(case).take(3).fold(breach, |breach, dialog| {
             let tags = format!(
                 "a dialog of {} and {}",
                 quote::text(&dialog.caller_tag),
@@ -115,6 +115,16 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
             breach.at(dialog.first, None, tags)
         })
     });
+}
+
+/// The dialogs that a response made. In a flow whose beginning was seen, a request that claims
+/// another one proves nothing.
+fn proven<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Dialog> {
+    let flow = case.flow;
+    let is_complete = creators(case).is_some();
+    flow.dialogs.iter().filter(move |dialog| {
+        !is_complete || dialog.creator.is_some() || !flow.message(dialog.first).is_request()
+    })
 }
 
 /// The final response to request `id`.

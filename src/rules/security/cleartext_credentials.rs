@@ -79,10 +79,12 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
         uri_parts.password.filter(|password| !password.is_empty())?;
         Some((uri, uri_parts.user?))
     };
+    // Responses repeat From and To.
+    let asks = message.is_request();
     let request = message.request_uri().and_then(|uri| user_of("Request-URI", uri));
     request
-        .or_else(|| message.from().and_then(|from| user_of("From", from.uri)))
-        .or_else(|| message.to().and_then(|to| user_of("To", to.uri)))
+        .or_else(|| message.from().filter(|_| asks).and_then(|from| user_of("From", from.uri)))
+        .or_else(|| message.to().filter(|_| asks).and_then(|to| user_of("To", to.uri)))
         .or_else(|| {
             message.contacts().find_map(|contact| match contact {
                 crate::sip::Contact::Address(address) => user_of("Contact", address.uri),

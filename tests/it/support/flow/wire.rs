@@ -8,11 +8,43 @@ use super::{Carriage, Flow, Seen, Sent};
 /// Octets of IP payload in one frame.
 const MTU: usize = 1480;
 
-/// A pcap file and what its frames are.
+/// The frames of a played script, in order.
 pub(crate) struct Capture {
+    pub(crate) records: Vec<Record>,
+}
+
+/// One captured Ethernet frame.
+pub(crate) struct Record {
+    /// Nanoseconds since the epoch.
+    pub(crate) time: i64,
+    /// What was captured.
     pub(crate) bytes: Vec<u8>,
-    /// For each frame, the message of the script it belongs to; 0 for none.
-    pub(crate) numbers: Vec<usize>,
+    /// Octets it had on the wire.
+    pub(crate) wire_len: u32,
+    /// The message of the script it belongs to; 0 for none.
+    pub(crate) number: usize,
+}
+
+impl Capture {
+    /// The frames as a pcap file: nanoseconds, version 2.4, Ethernet.
+    pub(crate) fn pcap(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1] {
+            out.extend(u32::to_le_bytes(word));
+        }
+        for record in &self.records {
+            for word in [
+                (record.time / 1_000_000_000) as u32,
+                (record.time % 1_000_000_000) as u32,
+                record.bytes.len() as u32,
+                record.wire_len,
+            ] {
+                out.extend(word.to_le_bytes());
+            }
+            out.extend(&record.bytes);
+        }
+        out
+    }
 }
 
 pub(crate) fn write(flow: &Flow) -> Capture {
@@ -28,25 +60,14 @@ pub(crate) fn write(flow: &Flow) -> Capture {
         let to = "192.0.2.251:9".parse().unwrap();
         writer.packet(0, time, from, to, 17, 0, &udp(from, to, b"end"), usize::MAX);
     }
-    Capture { bytes: writer.out, numbers: writer.numbers }
+    Capture { records: writer.records }
 }
 
+#[derive(Default)]
 struct Writer {
-    out: Vec<u8>,
-    numbers: Vec<usize>,
+    records: Vec<Record>,
     /// Next sequence number by direction.
     seqs: BTreeMap<(SocketAddrV4, SocketAddrV4), u32>,
-}
-
-impl Default for Writer {
-    fn default() -> Self {
-        let mut out = Vec::new();
-        // Nanosecond pcap, version 2.4, Ethernet.
-        for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1] {
-            out.extend(u32::to_le_bytes(word));
-        }
-        Self { out, numbers: Vec::new(), seqs: BTreeMap::new() }
-    }
 }
 
 impl Writer {
@@ -106,17 +127,9 @@ impl Writer {
             header[10..12].copy_from_slice(&sum.to_be_bytes());
             frame.extend(header);
             frame.extend(piece);
-            let kept = frame.len().min(keep.saturating_add(34));
-            for word in [
-                (time / 1_000_000_000) as u32,
-                (time % 1_000_000_000) as u32,
-                kept as u32,
-                frame.len() as u32,
-            ] {
-                self.out.extend(word.to_le_bytes());
-            }
-            self.out.extend(&frame[..kept]);
-            self.numbers.push(number);
+            let wire_len = frame.len() as u32;
+            frame.truncate(keep.saturating_add(34));
+            self.records.push(Record { time, bytes: frame, wire_len, number });
         }
     }
 }

@@ -1,0 +1,197 @@
+//! The page of a rule is its test: every flow of every page runs under the whole catalogue.
+
+use std::path::Path;
+
+use siplens::engine::reader::Reader;
+use siplens::engine::{self, Feed, Plan};
+use siplens::frame::{FileId, Frame, FrameId, LinkType};
+use siplens::limits::{Limits, Tally};
+use siplens::model::{Model, Vantage};
+use siplens::rules::{Context, RULES, Report, Rule, Selection, Settings, check_flow, merge};
+use siplens::time::Timestamp;
+use siplens::transport::Observation;
+
+use crate::support::flow::Flow;
+use crate::support::flow::wire::Capture;
+
+/// Sections every page has, in this order.
+const SECTIONS: [&str; 5] =
+    ["## Why it matters", "## Reported", "## Not reported", "## Known exceptions", "## See"];
+
+#[test]
+fn every_page_says_what_its_rule_reports() {
+    let mut wrong = String::new();
+    for rule in RULES {
+        if std::env::var_os("BLESS").is_some() {
+            bless(rule);
+            continue;
+        }
+        let page = Page::of(rule);
+        for case in &page.cases {
+            let expected = case.findings.trim();
+            let actual = findings_of(case.flow);
+            if expected != actual.trim() {
+                wrong += &format!(
+                    "\n{} line {}, flow:\n{}\nthe page says:\n{expected}\nbut it is:\n{actual}",
+                    rule.name, case.line, case.flow
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_page_has_its_sections_and_both_kinds_of_flow() {
+    for rule in RULES {
+        let page = Page::of(rule);
+        let title = format!("# {} ({})", rule.name, rule.code);
+        assert!(rule.page.starts_with(&title), "{}: begins with {title}", rule.name);
+        assert!(rule.page.contains(rule.statement), "{}: has the statement", rule.name);
+        let places: Vec<_> = SECTIONS.iter().map(|section| rule.page.find(section)).collect();
+        assert!(places.iter().all(Option::is_some), "{}: has {SECTIONS:?}", rule.name);
+        assert!(places.is_sorted(), "{}: has its sections in order", rule.name);
+        let reported = page.cases.iter().filter(|case| case.findings.contains(rule.code)).count();
+        let clean = page.cases.iter().filter(|case| case.findings.trim().is_empty()).count();
+        assert!(0 < reported && 0 < clean, "{}: {reported} reported, {clean} clean", rule.name);
+    }
+}
+
+#[test]
+fn every_kind_is_in_its_page() {
+    for rule in RULES {
+        for (kind, _) in rule.kinds {
+            let named = rule.page.contains(&format!("`{kind}`"));
+            assert!(named, "{}: the page says what `{kind}` is", rule.name);
+        }
+    }
+}
+
+#[test]
+fn codes_and_names_are_unique_and_in_order() {
+    let codes: Vec<_> = RULES.iter().map(|rule| rule.code).collect();
+    let mut names: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), RULES.len());
+    for scope in ["M", "T", "D", "S", "X"] {
+        assert!(codes.iter().filter(|code| code.starts_with(scope)).is_sorted(), "{codes:?}");
+    }
+    for rule in RULES {
+        let worst = rule.kinds.iter().map(|(_, severity)| *severity).max();
+        assert_eq!(worst.unwrap_or(rule.severity), rule.severity, "{}", rule.name);
+        assert!(!rule.refs.is_empty(), "{}", rule.name);
+    }
+}
+
+/// Writes what the rules say into the page; then read the difference.
+fn bless(rule: &Rule) {
+    let mut page = rule.page.to_owned();
+    for case in Page::of(rule).cases {
+        let old = format!("```flow\n{}```\n\n```findings\n{}```", case.flow, case.findings);
+        let new = format!("```flow\n{}```\n\n```findings\n{}```", case.flow, findings_of(case.flow));
+        page = page.replace(&old, &new);
+    }
+    let scope = rule.scope();
+    let file = format!("src/rules/{scope}/{}.md", rule.name.replace('-', "_"));
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), page).unwrap();
+}
+
+/// What the rules say of `script`: a line for each finding, in order of message.
+fn findings_of(script: &str) -> String {
+    let capture = Flow::play(script).capture();
+    let (model, report) = judge(&capture);
+    let mut lines: Vec<(usize, String)> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            let place = &finding.evidence[0];
+            let frame = model.flow(place.flow).message(place.message).envelope.frame.number;
+            let number = capture.records[frame as usize - 1].number;
+            let times = if finding.count == 1 { String::new() } else { format!(" x{}", finding.count) };
+            let (severity, title) = (finding.severity.word(), &finding.title);
+            let line = format!("{number} {severity} {} {title}{times}\n", finding.rule.label(finding.kind));
+            (number, line)
+        })
+        .collect();
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// The model of `capture`, and what all rules say of it.
+pub(crate) fn judge(capture: &Capture) -> (Model, Report) {
+    let limits = Limits::default();
+    let mut feed = Records { capture, next: 0, reader: Reader::new(&limits) };
+    let plan = Plan::new(limits, 1);
+    let model = engine::analyze(&mut feed, &plan, &|_| ()).model;
+    let selection = Selection::all();
+    let settings = Settings::default();
+    let context = Context { vantage: &model.vantage, selection: &selection, settings: &settings };
+    let report = merge(model.flows.iter().map(|flow| check_flow(flow, &context)).collect());
+    (model, report)
+}
+
+/// The frames of a capture as a feed.
+struct Records<'a> {
+    capture: &'a Capture,
+    next: usize,
+    reader: Reader,
+}
+
+impl Feed for Records<'_> {
+    fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool {
+        let Some(record) = self.capture.records.get(self.next) else {
+            self.reader.finish(each);
+            return false;
+        };
+        self.next += 1;
+        let frame = Frame {
+            id: FrameId { number: self.next as u64, file: FileId(0) },
+            time: Timestamp(record.time),
+            link: LinkType(1),
+            interface: 0,
+            wire_len: record.wire_len,
+            bytes: &record.bytes,
+            home: None,
+        };
+        self.reader.read(&frame, each);
+        true
+    }
+
+    fn vantage(&self) -> Vantage {
+        self.reader.vantage()
+    }
+
+    fn tally(&self) -> Tally {
+        self.reader.tally().clone()
+    }
+}
+
+/// The flows of a page with the findings that follow each.
+struct Page<'a> {
+    cases: Vec<Case<'a>>,
+}
+
+struct Case<'a> {
+    line: usize,
+    flow: &'a str,
+    findings: &'a str,
+}
+
+impl<'a> Page<'a> {
+    fn of(rule: &'a Rule) -> Self {
+        let mut cases: Vec<Case<'_>> = Vec::new();
+        let mut rest = rule.page;
+        while let Some((_, after)) = rest.split_once("\n```flow\n") {
+            let (flow, after) = after.split_once("```").unwrap();
+            let (_, after) = after
+                .split_once("```findings\n")
+                .unwrap_or_else(|| panic!("{}: a flow without findings", rule.name));
+            let (findings, after) = after.split_once("```").unwrap();
+            let line = rule.page[..rule.page.len() - rest.len()].lines().count() + 1;
+            cases.push(Case { line, flow, findings });
+            rest = after;
+        }
+        Self { cases }
+    }
+}
