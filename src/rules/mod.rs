@@ -30,6 +30,7 @@ pub static RULES: &[&Rule] = &[
     &message::start_line_malformed::RULE,
     &message::header_line_malformed::RULE,
     &message::missing_mandatory_header::RULE,
+    &message::header_value_malformed::RULE,
     &message::via_branch_invalid::RULE,
     &message::content_length_mismatch::RULE,
     &message::content_length_missing_stream::RULE,

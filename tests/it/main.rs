@@ -16,6 +16,7 @@ mod rules;
 mod support;
 mod tls;
 mod torture;
+mod layers;
 mod limits;
 mod model;
 mod shards;

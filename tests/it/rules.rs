@@ -52,6 +52,10 @@ fn every_page_has_its_sections_and_both_kinds_of_flow() {
         assert!(places.iter().all(Option::is_some), "{}: has {SECTIONS:?}", rule.name);
         assert!(places.is_sorted(), "{}: has its sections in order", rule.name);
         let reported = page.cases.iter().filter(|case| case.findings.contains(rule.code)).count();
+        let kept_silent = rule.page[..rule.page.find(SECTIONS[2]).unwrap()].lines().count();
+        for case in page.cases.iter().filter(|case| kept_silent < case.line) {
+            assert_eq!(case.findings.trim(), "", "{} line {}", rule.name, case.line);
+        }
         let clean = page.cases.iter().filter(|case| case.findings.trim().is_empty()).count();
         assert!(0 < reported && 0 < clean, "{}: {reported} reported, {clean} clean", rule.name);
     }
@@ -89,7 +93,8 @@ fn bless(rule: &Rule) {
     let mut page = rule.page.to_owned();
     for case in Page::of(rule).cases {
         let old = format!("```flow\n{}```\n\n```findings\n{}```", case.flow, case.findings);
-        let new = format!("```flow\n{}```\n\n```findings\n{}```", case.flow, findings_of(case.flow));
+        let new =
+            format!("```flow\n{}```\n\n```findings\n{}```", case.flow, findings_of(case.flow));
         page = page.replace(&old, &new);
     }
     let scope = rule.scope();
@@ -108,9 +113,13 @@ fn findings_of(script: &str) -> String {
             let place = &finding.evidence[0];
             let frame = model.flow(place.flow).message(place.message).envelope.frame.number;
             let number = capture.records[frame as usize - 1].number;
-            let times = if finding.count == 1 { String::new() } else { format!(" x{}", finding.count) };
+            let times =
+                if finding.count == 1 { String::new() } else { format!(" x{}", finding.count) };
             let (severity, title) = (finding.severity.word(), &finding.title);
-            let line = format!("{number} {severity} {} {title}{times}\n", finding.rule.label(finding.kind));
+            let line = format!(
+                "{number} {severity} {} {title}{times}\n",
+                finding.rule.label(finding.kind)
+            );
             (number, line)
         })
         .collect();
@@ -193,5 +202,175 @@ impl<'a> Page<'a> {
             rest = after;
         }
         Self { cases }
+    }
+}
+
+#[test]
+fn docs_rules_md_lists_the_rules_as_they_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
+    let fresh = overview();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == fresh, "docs/rules.md is stale: run `make bless`");
+}
+
+/// The table of all rules, scope by scope.
+fn overview() -> String {
+    let kinds: usize = RULES.iter().map(|rule| rule.kinds.len().max(1)).sum();
+    let mut out = format!(
+        "# Rules\n\nGenerated from the rules and their pages; `siplens explain RULE` prints a page.\n\n\
+         {} rules, {kinds} kinds. A rule is selected by its name, its code, a prefix of codes (`M`, \
+         `T0`),\nits scope or its tier, and one kind of it as `rule:kind`.\n",
+        RULES.len()
+    );
+    let mut scope = "";
+    for rule in RULES {
+        if rule.scope() != scope {
+            scope = rule.scope();
+            out += &format!("\n## {scope}\n\n| code | rule | worst | says |\n|---|---|---|---|\n");
+        }
+        let page = format!("../src/rules/{scope}/{}.md", rule.name.replace('-', "_"));
+        let kinds: Vec<String> = rule
+            .kinds
+            .iter()
+            .map(|(kind, severity)| {
+                let off = if rule.pedantic.contains(kind) { ", off by default" } else { "" };
+                format!("`{kind}` ({}{off})", severity.word())
+            })
+            .collect();
+        let kinds = if kinds.is_empty() { String::new() } else { format!(" {}", kinds.join(", ")) };
+        let (code, name, severity) = (rule.code, rule.name, rule.severity.word());
+        let says = rule.statement;
+        out += &format!("| {code} | [{name}]({page}) | {severity} | {says}{kinds} |\n");
+    }
+    out
+}
+
+#[test]
+fn each_fault_of_a_message_gives_its_rule_and_no_other() {
+    let table = include_str!("../data/message-faults.tsv");
+    let capture = Capture::read(include_bytes!("../data/message-faults.pcap"));
+    let mut wrong = Vec::new();
+    for (line, record) in table.lines().skip(1).zip(&capture.records) {
+        let (_, expected) = line.split_once('\t').unwrap();
+        let code = expected.split(' ').next().unwrap();
+        // One capture a message: all of them have the same Call-ID and branch.
+        let alone = Capture { records: vec![record.clone()] };
+        let (_, report) = judge(&alone);
+        let found: Vec<_> = report.findings.iter().map(|finding| finding.rule.code).collect();
+        let is_known = RULES.iter().any(|rule| rule.code == code);
+        let expected: Vec<_> = is_known.then_some(code).into_iter().collect();
+        if found != expected {
+            wrong.push(format!("{line}: {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_baselines_of_the_catalogue_are_clean() {
+    let capture = Capture::read(include_bytes!("../data/baselines.pcap"));
+    let (_, report) = judge(&capture);
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+}
+
+/// Calls, registrations and subscriptions as they should be.
+const CORRECT: &str = "
+alice > registrar  REGISTER
+alice < registrar  401
+alice > registrar  REGISTER
+alice < registrar  200
+call two
+alice > proxy  INVITE
+alice < proxy  407
+alice > proxy  ACK
+alice > proxy  INVITE
+alice < proxy  100
+proxy > bob    INVITE
+proxy < bob    100
+proxy > carol  INVITE
+proxy < carol  180
+proxy < bob    180
+alice < proxy  180
+alice < proxy  180
+proxy < bob    200
+alice < proxy  200 INVITE
+proxy > carol  CANCEL
+proxy < carol  200 CANCEL
+proxy < carol  487 INVITE
+proxy > carol  ACK
+alice > proxy  ACK
+proxy > bob    ACK
++5s
+proxy < bob    INVITE
+alice < proxy  INVITE
+alice > proxy  200
+proxy > bob    200
+proxy < bob    ACK
+alice < proxy  ACK
++5s
+alice > proxy  BYE
+proxy > bob    BYE
+proxy < bob    200
+alice < proxy  200
+call three
+alice > bob  SUBSCRIBE
+alice < bob  200
+alice < bob  NOTIFY
+alice > bob  200
+call four
+tcp
+alice > bob  INVITE bare
+alice < bob  183 reliable
+alice > bob  PRACK sdp
+alice < bob  200 PRACK bare
+alice < bob  200 INVITE
+alice > bob  ACK bare
+alice > bob  REFER
+alice < bob  202
+alice < bob  NOTIFY
+    Event: refer
+    Subscription-State: terminated;reason=noresource
+    Content-Type: message/sipfrag;version=2.0
+    body SIP/2.0 100 Trying\\r\\n
+alice > bob  200
+alice < bob  BYE
+alice > bob  200
+call five
+udp
+alice > bob  PUBLISH
+alice < bob  200
+alice > bob  MESSAGE
+alice < bob  200
+alice > bob  OPTIONS
+alice < bob  200
+END +300s
+";
+
+#[test]
+fn a_correct_script_is_silent_under_every_rule() {
+    assert_eq!(findings_of(CORRECT), "");
+}
+
+#[test]
+fn tshark_reads_what_scripts_write() {
+    let flow = Flow::play(CORRECT);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("correct.pcap");
+    std::fs::write(&file, flow.capture().pcap()).unwrap();
+    let fields = ["-T", "fields", "-e", "sip.Method", "-e", "sip.Status-Code", "-e", "_ws.expert"];
+    let run = std::process::Command::new("tshark")
+        .args(["-r", file.to_str().unwrap(), "-Y", "sip"])
+        .args(fields)
+        .output();
+    let Ok(run) = run else { return println!("skipped: no tshark") };
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(text.lines().count(), flow.sent.len(), "{text}");
+    for (line, sent) in text.lines().zip(&flow.sent) {
+        let start = String::from_utf8_lossy(&sent.bytes).lines().next().unwrap().to_owned();
+        let said = line.split('\t').find(|word| !word.is_empty()).unwrap();
+        assert!(start.contains(said), "{start} is read as {line}");
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod start_line_malformed;
 pub(super) mod header_line_malformed;
 pub(super) mod missing_mandatory_header;
+pub(super) mod header_value_malformed;
 pub(super) mod via_branch_invalid;
 pub(super) mod content_length_mismatch;
 pub(super) mod content_length_missing_stream;

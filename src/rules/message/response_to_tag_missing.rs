@@ -20,7 +20,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
-    let is_bound = message.status().is_some_and(|status| 100 < status.0);
+    let is_bound = message.status().is_some_and(|status| matches!(status.0, 101..=699));
     if !is_bound || message.value(HeaderName::To).is_none() {
         return Verdict::Moot;
     }

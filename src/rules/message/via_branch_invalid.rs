@@ -34,7 +34,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let Some(via) = message.top_via() else { return Verdict::Undecided("no readable Via") };
     let (kind, what) = match via.branch() {
         None => ("missing", "with no branch in its Via".to_owned()),
-        Some(branch) if branch.is_empty() => ("missing", "with an empty branch in its Via".to_owned()),
+        Some(branch) if branch.is_empty() => {
+            ("missing", "with an empty branch in its Via".to_owned())
+        }
         Some(branch) if branch.eq_ignore_ascii_case(COOKIE) => {
             ("cookie-only", "with nothing after the cookie in the branch".to_owned())
         }
@@ -78,9 +80,11 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
                     let branch = quote::text(via.branch().unwrap_or_default()).into_owned();
                     let title = format!("{} reuses branch {branch}", quote::what(message));
                     let via = |message| quote::field(message, HeaderName::Via);
-                    Breach::new(title)
-                        .at(id, via(message), "a request of its own")
-                        .at(*first, via(case.message(*first)), "the branch of this one")
+                    Breach::new(title).at(id, via(message), "a request of its own").at(
+                        *first,
+                        via(case.message(*first)),
+                        "the branch of this one",
+                    )
                 });
             }
             Some(_) => {}

@@ -10,6 +10,9 @@ use crate::rules::Verdict;
 use crate::sip::{HeaderName, Message};
 use crate::transport::Completeness;
 
+/// Octets after a body that are taken for padding.
+const PADDING: usize = 4;
+
 /// The session description of a message that is all there; the verdict otherwise.
 fn description(message: &Message) -> Result<&[u8], Verdict> {
     let body = message.sdp().filter(|body| !body.is_empty()).ok_or(Verdict::Moot)?;
@@ -20,6 +23,11 @@ fn description(message: &Message) -> Result<&[u8], Verdict> {
     let actual = message.body().len() as u64;
     if declared.is_some_and(|declared| actual < declared) {
         return Err(Verdict::Undecided("body shorter than declared"));
+    }
+    // With octets left over, the count that cut the body may be the one that is wrong.
+    let rest = message.text().len().saturating_sub(message.body_span().end as usize);
+    if declared.is_some() && PADDING < rest {
+        return Err(Verdict::Undecided("octets after the declared end of the body"));
     }
     Ok(body)
 }

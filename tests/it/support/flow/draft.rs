@@ -114,7 +114,8 @@ impl Draft {
 
     /// The octets. Content-Length counts the body unless an edit spoke of it.
     pub(crate) fn bytes(&self, edits: &[&str]) -> Vec<u8> {
-        let is_ours = !edits.iter().any(|edit| edit.to_ascii_lowercase().contains("content-length"));
+        let is_ours =
+            !edits.iter().any(|edit| edit.to_ascii_lowercase().contains("content-length"));
         let mut out = format!("{}\r\n", self.start).into_bytes();
         for (name, value) in &self.headers {
             if is_ours && name.eq_ignore_ascii_case("Content-Length") {

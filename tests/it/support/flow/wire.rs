@@ -14,6 +14,7 @@ pub(crate) struct Capture {
 }
 
 /// One captured Ethernet frame.
+#[derive(Clone)]
 pub(crate) struct Record {
     /// Nanoseconds since the epoch.
     pub(crate) time: i64,
@@ -26,6 +27,22 @@ pub(crate) struct Record {
 }
 
 impl Capture {
+    /// The frames of a little-endian pcap file of microseconds.
+    pub(crate) fn read(file: &[u8]) -> Self {
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        assert_eq!((word(0), word(20)), (0xa1b2_c3d4, 1), "Ethernet, microseconds");
+        let (mut at, mut records) = (24, Vec::new());
+        while at < file.len() {
+            let time = i64::from(word(at)) * 1_000_000_000 + i64::from(word(at + 4)) * 1_000;
+            let kept = word(at + 8) as usize;
+            let bytes = file[at + 16..at + 16 + kept].to_vec();
+            let number = records.len() + 1;
+            records.push(Record { time, bytes, wire_len: word(at + 12), number });
+            at += 16 + kept;
+        }
+        Self { records }
+    }
+
     /// The frames as a pcap file: nanoseconds, version 2.4, Ethernet.
     pub(crate) fn pcap(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -96,9 +96,10 @@ impl World<'_> {
     }
 
     fn acknowledge_provisional(&mut self, draft: &mut Draft, line: &Line<'_>) {
-        let reliable = self.know().responses.iter().rfind(|passage| {
-            passage.client == line.from && passage.draft.value("RSeq").is_some()
-        });
+        let reliable =
+            self.know().responses.iter().rfind(|passage| {
+                passage.client == line.from && passage.draft.value("RSeq").is_some()
+            });
         if let Some(passage) = reliable {
             let rseq = passage.draft.value("RSeq").unwrap();
             let cseq = passage.draft.value("CSeq").unwrap();

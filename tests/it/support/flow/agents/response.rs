@@ -97,14 +97,7 @@ impl World<'_> {
         draft
     }
 
-    fn equip(
-        &mut self,
-        draft: &mut Draft,
-        name: &str,
-        method: &str,
-        status: u16,
-        request: &Draft,
-    ) {
+    fn equip(&mut self, draft: &mut Draft, name: &str, method: &str, status: u16, request: &Draft) {
         let nonce = format!("n{:04}", self.serial());
         match (status, method) {
             (200..=299, "REGISTER") => {
@@ -191,8 +184,7 @@ impl World<'_> {
         let target = response.contact();
         let known = side.remote.take();
         let target = target.or_else(|| known.as_ref().map(|known| known.target.clone()));
-        let mut route: Vec<String> =
-            response.values("Record-Route").map(str::to_owned).collect();
+        let mut route: Vec<String> = response.values("Record-Route").map(str::to_owned).collect();
         route.reverse();
         if let Some(known) = known.filter(|known| known.confirmed) {
             route = known.route;
