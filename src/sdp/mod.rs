@@ -70,9 +70,10 @@ pub struct Media<'a> {
 }
 
 impl<'a> Media<'a> {
-    /// The value of the first attribute `name`: `Some(None)` for a flag.
+    /// The value of the first attribute `name`, case-sensitive (RFC 8866 section 6): `Some(None)`
+    /// for a flag.
     pub fn attribute(&self, name: &str) -> Option<Option<&'a [u8]>> {
-        find(&self.attributes, name)
+        self.attributes.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| *value)
     }
 
     /// The codec of `payload_type`.
@@ -84,13 +85,8 @@ impl<'a> Media<'a> {
 impl<'a> Session<'a> {
     /// The value of the first session-level attribute `name`: `Some(None)` for a flag.
     pub fn attribute(&self, name: &str) -> Option<Option<&'a [u8]>> {
-        find(&self.attributes, name)
+        self.attributes.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| *value)
     }
-}
-
-/// An attribute by name; attribute names are case-sensitive (RFC 8866 section 6).
-fn find<'a>(all: &[(&'a [u8], Option<&'a [u8]>)], name: &str) -> Option<Option<&'a [u8]>> {
-    all.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| *value)
 }
 
 /// An encoding of a payload type: from `a=rtpmap`, or RFC 3551's static table.

@@ -36,7 +36,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     let subject = span(text, subject);
     let mut fields = SmallVec::<[Field; 32]>::new();
     let mut lines = HeaderLines::after_start_line(text);
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         match field(text, line) {
             Ok(field) => fields.push(field),
             Err(kind) => defects.add(kind, line),
@@ -157,15 +157,13 @@ impl<'a> Defects<'a> {
             pairs += u32::from(octet == b'\n' && before == b'\r');
             controls += u32::from(is_control(octet));
         }
-        if returns != pairs || feeds != pairs {
-            if let Some(at) = bare_end(head) {
-                self.add(DefectKind::BareLf, &self.text[at..=at]);
-            }
+        let ends = if returns == pairs && feeds == pairs { None } else { bare_end(head) };
+        if let Some(at) = ends {
+            self.add(DefectKind::BareLf, &self.text[at..=at]);
         }
-        if 0 < controls {
-            if let Some(at) = first_control(head) {
-                self.add(DefectKind::ControlByte, &self.text[at..=at]);
-            }
+        let control = if controls == 0 { None } else { first_control(head) };
+        if let Some(at) = control {
+            self.add(DefectKind::ControlByte, &self.text[at..=at]);
         }
     }
 

@@ -188,7 +188,7 @@ pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The header lines of a text, each with its folds and without its last line end, up to the empty
 /// line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HeaderLines<'a> {
     text: &'a [u8],
     at: usize,

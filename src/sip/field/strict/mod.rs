@@ -201,6 +201,7 @@ fn list<'a>(text: &'a [u8], value: fn(&'a [u8]) -> Strict<'a>) -> Verdict<'a> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "map_err hands it over by value")]
 fn broken(error: nom::Err<Broken<'_>>) -> Broken<'_> {
     match error {
         nom::Err::Error(broken) | nom::Err::Failure(broken) => broken,
@@ -215,7 +216,7 @@ fn params(input: &[u8]) -> Strict<'_> {
 
 /// Parameters, some of whose values follow a grammar of their own: `special` gives the length of
 /// such a value by the parameter's name and the text where the value begins.
-fn params_with<'a>(input: &'a [u8], special: fn(&[u8], &[u8]) -> Option<usize>) -> Strict<'a> {
+fn params_with(input: &[u8], special: fn(&[u8], &[u8]) -> Option<usize>) -> Strict<'_> {
     let mut rest = input;
     loop {
         let (at, _) = lws(rest)?;
