@@ -130,7 +130,7 @@ fn envelope(seq: u64) -> Envelope {
     Envelope {
         seq,
         frame: FrameId { number: seq + 1, ..FrameId::default() },
-        time: Timestamp(seq as i64 * SECOND / 4),
+        time: Timestamp(seq.cast_signed() * SECOND / 4),
         from: at(seq / 2),
         to: at(seq / 2 + 1 + seq % 2),
         connection: 0,

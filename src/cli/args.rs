@@ -262,6 +262,7 @@ pub struct MeansArgs {
 
 /// How it looks, and where it goes.
 #[derive(Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of the command line.
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Write to this file

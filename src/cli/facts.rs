@@ -1,4 +1,5 @@
 //! What a message and a call answer when a filter asks for a field.
+#![allow(clippy::cast_precision_loss)] // A filter needs no more digits than a double has.
 
 use std::net::IpAddr;
 

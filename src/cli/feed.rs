@@ -24,7 +24,7 @@ pub(crate) struct Frames<S> {
     /// SIP messages still wanted.
     wanted: u64,
     messages: u64,
-    frames: u64,
+    read: u64,
     octets: u64,
     total: Option<u64>,
     progress: Progress,
@@ -62,7 +62,7 @@ impl<S: Source> Frames<S> {
             bounds: None,
             wanted: wanted.count.unwrap_or(u64::MAX),
             messages: 0,
-            frames: 0,
+            read: 0,
             octets: 0,
             total: wanted.total,
             progress: Progress::new(wanted.quiet),
@@ -121,7 +121,7 @@ impl<S: Source> Feed for Frames<S> {
                 if since <= frame.time && frame.time <= until {
                     self.reader.read(&frame, &mut counted);
                 }
-                self.frames += 1;
+                self.read += 1;
                 self.octets += frame.bytes.len() as u64 + RECORD;
             }
             Ok(None) => {
@@ -130,7 +130,7 @@ impl<S: Source> Feed for Frames<S> {
             }
             Err(error) => self.note(&error),
         }
-        if self.frames.is_multiple_of(STRIDE) {
+        if self.read.is_multiple_of(STRIDE) {
             self.progress.at(self.octets, self.total, self.messages);
         }
         true

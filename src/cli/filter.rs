@@ -397,9 +397,8 @@ fn comparison(input: &str) -> Read<'_, Filter> {
     let Some(field) = Field::of(name) else {
         return failure(start, format!("no field is named {name}; see docs/cli.md for the names"));
     };
-    let (rest, operator) = match token(operator).parse(rest) {
-        Ok(read) => read,
-        Err(_) => return failure(rest, format!("expected an operator after {name}: == contains")),
+    let Ok((rest, operator)) = token(operator).parse(rest) else {
+        return failure(rest, format!("expected an operator after {name}: == contains"));
     };
     let number_field = field.is_number();
     match operator {

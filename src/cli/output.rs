@@ -53,7 +53,7 @@ impl Sink {
         let color = match options.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => terminal && !is_set("NO_COLOR") && env::var_os("TERM") != dumb(),
+            When::Auto => terminal && !is_set("NO_COLOR") && !is_dumb(),
         };
         let width = options.width.map(usize::from).or_else(terminal_width).unwrap_or(WIDTH);
         let paged = terminal && paging == Paging::Allowed && !options.no_pager;
@@ -129,8 +129,9 @@ fn is_set(name: &str) -> bool {
     env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-fn dumb() -> Option<std::ffi::OsString> {
-    Some("dumb".into())
+/// True for a terminal that shows text and nothing else.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn terminal_width() -> Option<usize> {

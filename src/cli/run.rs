@@ -220,7 +220,7 @@ fn packet_filter(args: &InputArgs) -> anyhow::Result<Option<PacketFilter>> {
 
 /// Octets of all inputs; `None` when one of them does not say.
 fn size(inputs: &[Input]) -> Option<u64> {
-    let of = |path: &Path| path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+    let of = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
     inputs
         .iter()
         .map(|input| match input {

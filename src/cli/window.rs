@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
 
 /// A stretch of capture time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Window {
 fn bound(text: &str, zone: &TimeZone) -> anyhow::Result<Bound> {
     let text = text.trim();
     if let Ok(seconds) = text.trim_start_matches('+').parse::<f64>() {
-        return Ok(Bound::After((seconds * SECOND as f64) as i64));
+        return Ok(Bound::After((seconds * 1e9) as i64));
     }
     if let Ok(span) = text.trim_start_matches('+').parse::<jiff::SignedDuration>() {
         let nanos = i64::try_from(span.as_nanos()).context("the span is too long")?;
@@ -82,6 +82,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::time::SECOND;
 
     #[track_caller]
     fn check(text: &str, bound: Bound) {

@@ -84,6 +84,7 @@ fn damage(originals: &[Vec<u8>], seed: u64, mut body: impl FnMut(&[u8])) {
         for _ in 0..=dice.below(8) {
             dice.spoil(&mut octets, originals);
         }
+        #[allow(clippy::disallowed_methods)] // The patience of whoever waits.
         let started = Instant::now();
         body(&octets);
         assert!(started.elapsed() < PATIENCE, "round {round} took {:?}", started.elapsed());
