@@ -68,11 +68,11 @@ pub fn span(nanos: i64) -> String {
     let size = nanos.unsigned_abs();
     let seconds = size / SECOND as u64;
     let text = if size < 10 * MILLISECOND as u64 {
-        format!("{:.1} ms", size as f64 / MILLISECOND as f64)
+        format!("{}.{} ms", size / 1_000_000, size / 100_000 % 10)
     } else if seconds < 1 {
         format!("{} ms", size / MILLISECOND as u64)
     } else if seconds < 60 {
-        format!("{:.2} s", (size / 10_000_000) as f64 / 100.0)
+        format!("{seconds}.{:02} s", size / 10_000_000 % 100)
     } else if seconds < 3600 {
         format!("{}:{:02} min", seconds / 60, seconds % 60)
     } else {
@@ -140,7 +140,7 @@ fn second_text(second: i64) -> [u8; 20] {
     let of_day = second.rem_euclid(86_400) as u64;
     let mut text = *b"0000-00-00T00:00:00.";
     let parts = [
-        (0..4, year as u64),
+        (0..4, year.unsigned_abs()),
         (5..7, month),
         (8..10, day),
         (11..13, of_day / 3600),
@@ -166,7 +166,7 @@ fn civil_of(days: i64) -> (i64, u64, u64) {
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month as u64, day as u64)
+    (year_of_era + era * 400 + i64::from(month <= 2), month.unsigned_abs(), day.unsigned_abs())
 }
 
 #[cfg(test)]

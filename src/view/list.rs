@@ -136,21 +136,16 @@ fn tone(state: FlowState) -> Tone {
     }
 }
 
-/// Codes of the findings of a flow, each once, worst first.
+/// Codes of the rules a flow breaks, worst first.
 fn findings(subject: &Subject<'_>, flow: &CallFlow) -> Cell {
-    let mut codes: Vec<(std::cmp::Reverse<Severity>, &str)> = subject
-        .findings_of(flow.id)
-        .map(|finding| (std::cmp::Reverse(finding.severity), finding.rule.code))
-        .collect();
-    codes.sort_unstable();
-    codes.dedup_by_key(|(_, code)| *code);
-    let tone = match codes.first() {
-        Some((std::cmp::Reverse(Severity::Error), _)) => Tone::Bad,
-        Some((std::cmp::Reverse(Severity::Warning), _)) => Tone::Doubtful,
+    let breaches = subject.breaches_of(flow.id);
+    let tone = match breaches.first() {
+        Some((Severity::Error, _)) => Tone::Bad,
+        Some((Severity::Warning, _)) => Tone::Doubtful,
         _ => Tone::Plain,
     };
-    let text = codes.iter().map(|(_, code)| *code).collect::<Vec<_>>().join(" ");
-    Cell { text, tone }
+    let codes: Vec<&str> = breaches.iter().map(|(_, rule)| rule.code).collect();
+    Cell { text: codes.join(" "), tone }
 }
 
 /// For each flow that is part of a call of several, the number of the call, from 1.

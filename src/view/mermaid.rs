@@ -1,5 +1,6 @@
 //! The ladder as a Mermaid sequence diagram, for wikis and tickets.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Ladder;
@@ -43,12 +44,12 @@ fn row_lines(ladder: &Ladder, row: &Row, out: &mut dyn Write) -> io::Result<()> 
 fn label(row: &Row, arrow: &Arrow) -> String {
     let mut text = format!("{} {}", row.frame_name, arrow.label());
     if let Some(sdp) = &arrow.sdp {
-        text.push_str(&format!(" ({})", sdp.short));
+        let _ = write!(text, " ({})", sdp.short);
     } else if let Some(payload) = &arrow.payload {
-        text.push_str(&format!(" ({payload})"));
+        let _ = write!(text, " ({payload})");
     }
     for remark in arrow.remarks() {
-        text.push_str(&format!(" [{remark}]"));
+        let _ = write!(text, " [{remark}]");
     }
     text
 }
@@ -73,7 +74,7 @@ fn escape(text: &str) -> String {
         for c in word.chars() {
             match c {
                 '#' | ';' | '<' | '>' | '&' | '%' | '"' | '{' | '}' | '\\' => {
-                    out.push_str(&format!("#{};", u32::from(c)));
+                    let _ = write!(out, "#{};", u32::from(c));
                 }
                 c => out.push(c),
             }

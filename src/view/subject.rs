@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::frames::Files;
 use crate::frame::FrameId;
 use crate::model::{CallFlow, FlowId, MessageId, Model, Note};
-use crate::rules::{Coverage, Finding, Mark, Report};
+use crate::rules::{Coverage, Finding, Mark, Report, Rule, Severity};
 use crate::sip::Message;
 use crate::transport::Completeness;
 
@@ -93,6 +93,17 @@ impl<'a> Subject<'a> {
         let start = marks.partition_point(|mark| mark.message < message);
         let end = marks.partition_point(|mark| mark.message <= message);
         marks.get(start..end).unwrap_or_default()
+    }
+
+    /// The rules that messages of a flow break, each once with its worst severity, worst first.
+    pub fn breaches_of(&self, flow: FlowId) -> Vec<(Severity, &'static Rule)> {
+        let marks = self.marks_of(flow).iter().map(|mark| (mark.severity, mark.rule.rule()));
+        let findings = self.findings_of(flow).map(|finding| (finding.severity, finding.rule));
+        let mut breaches: Vec<_> = marks.chain(findings).collect();
+        breaches.sort_by_key(|(severity, rule)| (rule.code, std::cmp::Reverse(*severity)));
+        breaches.dedup_by_key(|(_, rule)| rule.code);
+        breaches.sort_by_key(|(severity, rule)| (std::cmp::Reverse(*severity), rule.code));
+        breaches
     }
 
     /// Codes of the rules a message breaks, each once, in order.

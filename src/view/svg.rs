@@ -1,5 +1,6 @@
 //! The ladder as SVG: alone in a file, or inline in a page that brings the style.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Ladder;
@@ -153,7 +154,7 @@ impl<'a> Drawing<'a> {
         match &row.event {
             Event::Remark(remark) => {
                 let last = self.x(self.ladder.lanes.len().saturating_sub(1));
-                let middle = (self.x(0) + last) / 2;
+                let middle = self.x(0).midpoint(last);
                 plate(out, middle, top + 15, columns(remark))?;
                 return text(out, "remark", middle, top + 15, remark);
             }
@@ -280,19 +281,19 @@ impl<'a> Drawing<'a> {
         match &row.event {
             Event::Remark(text) => words.push_str(text),
             Event::Evidence { from, to, label } => {
-                words.push_str(&format!(": {label}, {} to {}", name(*from), name(*to)));
+                let _ = write!(words, ": {label}, {} to {}", name(*from), name(*to));
             }
             Event::Message(arrow) => {
                 let (from, to) = (name(arrow.from), name(arrow.to));
-                words.push_str(&format!(": {}, {from} to {to}", arrow.label()));
+                let _ = write!(words, ": {}, {from} to {to}", arrow.label());
                 if let (Class::Request, Some(uri)) = (arrow.class, &arrow.tail) {
-                    words.push_str(&format!(", {uri}"));
+                    let _ = write!(words, ", {uri}");
                 }
                 if let Some(sdp) = &arrow.sdp {
-                    words.push_str(&format!(", SDP {}", sdp.full));
+                    let _ = write!(words, ", SDP {}", sdp.full);
                 }
                 for remark in arrow.remarks() {
-                    words.push_str(&format!(", {remark}"));
+                    let _ = write!(words, ", {remark}");
                 }
             }
         }
@@ -323,12 +324,12 @@ fn height(row: &Row) -> usize {
 fn label(arrow: &Arrow) -> String {
     let mut text = arrow.label();
     if let Some(sdp) = &arrow.sdp {
-        text.push_str(&format!(" ({})", sdp.short));
+        let _ = write!(text, " ({})", sdp.short);
     } else if let Some(payload) = &arrow.payload {
-        text.push_str(&format!(" ({payload})"));
+        let _ = write!(text, " ({payload})");
     }
     for remark in arrow.remarks() {
-        text.push_str(&format!(" [{remark}]"));
+        let _ = write!(text, " [{remark}]");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! Lists of flows, and each drawn call with its ladder and its messages.
 
+use std::fmt::Write as _;
+
 use askama::Template;
 
 use super::choice::call_id;
@@ -20,6 +22,8 @@ pub(super) struct List {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) total: usize,
+    /// Whether any of its flows has times of a session.
+    with_times: bool,
     rows: Vec<Row>,
     more: usize,
 }
@@ -55,7 +59,19 @@ pub(super) fn lists(page: &Page<'_>) -> Vec<List> {
         (FlowKind::Subscription, "subscriptions", "Subscriptions"),
         (FlowKind::Other, "others", "Other flows"),
     ]
-    .map(|(kind, id, title)| (kind, List { id, title, total: 0, rows: Vec::new(), more: 0 }));
+    .map(|(kind, id, title)| {
+        (
+            kind,
+            List {
+                id,
+                title,
+                total: 0,
+                with_times: kind == FlowKind::Call,
+                rows: Vec::new(),
+                more: 0,
+            },
+        )
+    });
     for flow in page.subject.flows.iter().map(|id| page.subject.flow(*id)) {
         let summary = flow.summary();
         let Some((_, list)) = lists.iter_mut().find(|(kind, _)| *kind == summary.kind) else {
@@ -98,8 +114,8 @@ fn row(page: &Page<'_>, flow: &CallFlow, summary: &Summary) -> Row {
 }
 
 fn flow_badges(page: &Page<'_>, flows: &[FlowId]) -> Vec<Badge> {
-    let found = flows.iter().flat_map(|flow| page.subject.findings_of(*flow));
-    badges(found.map(|finding| (finding.severity, finding.rule.code, finding.rule.name)))
+    let found = flows.iter().flat_map(|flow| page.subject.breaches_of(*flow));
+    badges(found.map(|(severity, rule)| (severity, rule.code, rule.name)))
 }
 
 #[derive(Template)]
@@ -204,10 +220,10 @@ fn facts(page: &Page<'_>, group: &[FlowId], summary: &Summary) -> Vec<(&'static 
     }
     let mut counts = format!("{} messages", summary.messages);
     if summary.retransmissions != 0 {
-        counts.push_str(&format!(" · {} retransmissions", summary.retransmissions));
+        let _ = write!(counts, " · {} retransmissions", summary.retransmissions);
     }
     if summary.duplicates != 0 {
-        counts.push_str(&format!(" · {} captured twice", summary.duplicates));
+        let _ = write!(counts, " · {} captured twice", summary.duplicates);
     }
     facts.push(("Counted", counts));
     facts

@@ -7,7 +7,7 @@ use crate::model::{FlowId, FlowKind, MessageId};
 use crate::rules::Severity;
 use crate::view::Subject;
 
-/// What is drawn, in order of time.
+/// What is drawn: calls, then the rest, in order of time.
 pub(super) struct Choice {
     /// Groups of flows that are one call, or single flows.
     pub(super) drawn: Vec<Vec<FlowId>>,
@@ -33,7 +33,8 @@ impl Choice {
         let mut ranked: Vec<usize> = (0..groups.len()).collect();
         ranked.sort_by_key(|at| groups.get(*at).map(|group| rank(subject, group)));
         ranked.truncate(options.calls);
-        ranked.sort_unstable();
+        // In order of time, calls before the rest.
+        ranked.sort_by_key(|at| (groups.get(*at).map(|group| is_no_call(subject, group)), *at));
         let drawn: Vec<Vec<FlowId>> =
             ranked.iter().filter_map(|at| groups.get(*at).cloned()).collect();
         let flows: BTreeSet<FlowId> = drawn.iter().flatten().copied().collect();
@@ -68,6 +69,10 @@ fn rank(subject: &Subject<'_>, group: &[FlowId]) -> (u8, u8) {
         Some(Severity::Info) => 2,
         None => 3,
     };
-    let first = group.first().map(|flow| subject.flow(*flow).summary().kind);
-    (severity, u8::from(first != Some(FlowKind::Call)))
+    (severity, is_no_call(subject, group))
+}
+
+fn is_no_call(subject: &Subject<'_>, group: &[FlowId]) -> u8 {
+    let kind = group.first().map(|flow| subject.flow(*flow).summary().kind);
+    u8::from(kind != Some(FlowKind::Call))
 }

@@ -53,7 +53,7 @@ struct Undecided {
     code: &'static str,
     name: &'static str,
     judged: u64,
-    undecided: u64,
+    open: u64,
     why: String,
 }
 
@@ -83,7 +83,7 @@ fn group(page: &Page<'_>, findings: &[Finding]) -> Option<Group> {
     };
     Some(Group {
         severity: first.severity.word(),
-        open: first.severity == Severity::Error,
+        open: first.severity != Severity::Info,
         code: rule.code,
         name: rule.name,
         statement: rule.statement,
@@ -127,7 +127,7 @@ fn undecided(coverage: &Coverage) -> Option<Undecided> {
         code: coverage.rule.code,
         name: coverage.rule.name,
         judged: coverage.judged,
-        undecided,
+        open: undecided,
         why: why.join(", "),
     })
 }

@@ -131,13 +131,17 @@ fn outcomes(page: &Page<'_>) -> Vec<Outcome> {
             word: state.word(),
             count,
             tone: tone(state),
-            percent: format!("{:.2}", count as f64 * 100.0 / all.max(1) as f64),
+            percent: hundredths(count * 10_000 / all.max(1)),
         })
         .collect();
     outcomes.sort_by_key(|outcome| {
         ["good", "plain", "doubt", "bad"].iter().position(|tone| *tone == outcome.tone)
     });
     outcomes
+}
+
+fn hundredths(value: usize) -> String {
+    format!("{}.{:02}", value / 100, value % 100)
 }
 
 /// The class of a state in style sheets.

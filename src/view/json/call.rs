@@ -84,9 +84,8 @@ impl<'a> CallRecord<'a> {
         let first = flow.message(summary.first);
         let envelope = &first.envelope;
         let uri = |address: Option<NameAddr<'a>>| address.map(|address| Octets(address.uri));
-        let mut findings: Vec<_> = subject.findings_of(flow.id).map(|f| f.rule.code).collect();
-        findings.sort_unstable();
-        findings.dedup();
+        let breaches = subject.breaches_of(flow.id);
+        let findings = breaches.iter().map(|(_, rule)| rule.code).collect();
         Self {
             call_id: Octets(flow.call_id()),
             kind: kind_word(summary.kind),
@@ -128,7 +127,8 @@ pub const fn kind_word(kind: FlowKind) -> &'static str {
     }
 }
 
-/// Milliseconds, to the microsecond.
+/// Milliseconds, to the microsecond; exact for 285 years.
+#[allow(clippy::cast_precision_loss)]
 pub(super) fn millis(nanos: Option<i64>) -> Option<f64> {
     nanos.map(|nanos| (nanos / 1000) as f64 / (MILLISECOND / 1000) as f64)
 }

@@ -73,7 +73,7 @@ impl<'a> RegistrationRecord<'a> {
         let figures = Figures::of(registration);
         let attempts = &registration.attempts;
         let last = attempts.last();
-        let requests = attempts.iter().flat_map(|attempt| attempt.transactions.first());
+        let requests = attempts.iter().filter_map(|attempt| attempt.transactions.first());
         let mut call_ids: Vec<String> = Vec::new();
         let mut frames = Vec::new();
         for (flow_id, transaction) in requests {

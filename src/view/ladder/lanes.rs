@@ -14,7 +14,7 @@ use crate::view::visible::visible;
 #[derive(Default)]
 pub(super) struct Lanes {
     places: BTreeMap<String, usize>,
-    lanes: Vec<Lane>,
+    known: Vec<Lane>,
     requests: DiGraphMap<usize, i64>,
 }
 
@@ -22,10 +22,10 @@ impl Lanes {
     /// The lane of `endpoint`, made when it is new.
     pub(super) fn lane(&mut self, endpoint: Endpoint, options: &LadderOptions) -> usize {
         let name = name(endpoint, options);
-        let next = self.lanes.len();
+        let next = self.known.len();
         let place = *self.places.entry(name.clone()).or_insert(next);
         if place == next {
-            self.lanes.push(Lane { name, product: None });
+            self.known.push(Lane { name, product: None });
             self.requests.add_node(place);
         }
         place
@@ -33,7 +33,7 @@ impl Lanes {
 
     /// What `lane` says it is; the first word counts.
     pub(super) fn product(&mut self, lane: usize, product: &[u8]) {
-        if let Some(lane) = self.lanes.get_mut(lane)
+        if let Some(lane) = self.known.get_mut(lane)
             && lane.product.is_none()
         {
             lane.product = Some(visible(product)).filter(|text| !text.is_empty());
@@ -51,14 +51,14 @@ impl Lanes {
 
     /// The lanes from left to right, and for each lane by first word its place in them.
     pub(super) fn arrange(self) -> (Vec<Lane>, Vec<usize>) {
-        let order = order(&self.requests, self.lanes.len());
-        let mut places = vec![0; self.lanes.len()];
+        let order = order(&self.requests, self.known.len());
+        let mut places = vec![0; self.known.len()];
         for (place, lane) in order.iter().enumerate() {
             if let Some(slot) = places.get_mut(*lane) {
                 *slot = place;
             }
         }
-        let lanes = order.iter().filter_map(|lane| self.lanes.get(*lane).cloned()).collect();
+        let lanes = order.iter().filter_map(|lane| self.known.get(*lane).cloned()).collect();
         (lanes, places)
     }
 }

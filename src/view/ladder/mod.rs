@@ -116,7 +116,7 @@ pub struct Arrow {
     pub place: (FlowId, MessageId),
     /// Method, or status and reason phrase.
     pub head: String,
-    /// Method of CSeq on a response to anything but INVITE; Request-URI of a request.
+    /// Method a response answers, on a response to anything but INVITE; Request-URI of a request.
     pub tail: Option<String>,
     /// Class of the message, for color.
     pub class: Class,

@@ -1,5 +1,6 @@
 //! The rows of a ladder: messages, evidence and remarks, in order of time.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::lanes::Lanes;
@@ -231,7 +232,7 @@ fn class(message: &Message) -> Class {
 
 /// What the sender says it is, where it is certain that the sender itself wrote the message:
 /// a request with one Via, a response no proxy passes on, or whose Contact is the sender.
-fn product<'a>(message: &'a Message) -> Option<&'a [u8]> {
+fn product(message: &Message) -> Option<&[u8]> {
     let written_here = match message.status() {
         None => message.vias().count() == 1,
         Some(Status(100 | 407)) => true,
@@ -316,7 +317,7 @@ fn joins(subject: &Subject<'_>, flows: &[FlowId]) -> Vec<Moment<'static>> {
         let mut text = format!("leg {}: {why} {}", later + 1, earlier + 1);
         if let Some((flow, message)) = link.evidence {
             let frame = subject.flow(flow).message(message).envelope.frame;
-            text.push_str(&format!(" (frame {})", subject.files.frame(frame)));
+            let _ = write!(text, " (frame {})", subject.files.frame(frame));
         }
         let envelope = first.message.envelope;
         let what = What::Remark(envelope.time, text);

@@ -1,5 +1,7 @@
 //! A session description in a few words: codecs, where to, which direction.
 
+use std::fmt::Write as _;
+
 use crate::sdp::{Direction, Media, Session};
 use crate::sip::Message;
 use crate::view::visible::visible;
@@ -62,7 +64,7 @@ fn media(media: &Media<'_>, codecs: usize) -> String {
     }
     let address = media.connection.map(visible).unwrap_or_default();
     let address = if address.contains(':') { format!("[{address}]") } else { address };
-    text.push_str(&format!(" {address}:{}", media.port));
+    let _ = write!(text, " {address}:{}", media.port);
     let direction = direction(media.direction);
     if codecs != 1 || media.direction != Direction::SendRecv {
         text.push(' ');

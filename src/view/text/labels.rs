@@ -37,8 +37,8 @@ impl Labels {
 pub(super) fn labels(arrow: &Arrow, charset: Charset) -> Labels {
     let safe = |text: &str| in_charset(text, charset);
     let label = safe(&arrow.label());
-    let remarks: String = arrow.remarks().iter().map(|words| format!(" [{words}]")).collect();
-    let remarks = safe(&remarks);
+    let remarks: Vec<String> = arrow.remarks().iter().map(|w| format!(" [{w}]")).collect();
+    let remarks = safe(&remarks.concat());
     let below_remarks = || -> Vec<String> {
         Some(remarks.trim().to_owned()).filter(|text| !text.is_empty()).into_iter().collect()
     };
