@@ -167,8 +167,19 @@ impl Pair<'_> {
             });
         }
         if !ack.elements(HeaderName::Route).eq(invite.elements(HeaderName::Route)) {
-            self.differs("route-non2xx", HeaderName::Route, found, || {
-                format!("ACK of a {} with another Route", status.0)
+            let is_left_out = ack.value(HeaderName::Route).is_none();
+            found.add_kind("route-non2xx", || {
+                let how = if is_left_out {
+                    "without the Route of the INVITE"
+                } else {
+                    "with another Route"
+                };
+                let place = |message| quote::field(message, HeaderName::Route);
+                let breach = Breach::new(format!("ACK of a {} {how}", status.0))
+                    .at(self.id, place(ack), "the ACK")
+                    .at(self.request, place(invite), "the INVITE it must repeat");
+                // It reaches the next hop all the same, and RFC 3665 itself leaves it out.
+                if is_left_out { breach.at_most(Severity::Warning) } else { breach }
             });
         }
         if 1 < ack.elements(HeaderName::Via).count() {
