@@ -4,7 +4,7 @@
 //! What the stream lost, or a Content-Length that lies, costs the messages it touches and no
 //! more: the next message is looked for by its head.
 
-use memchr::{memmem, memrchr};
+use memchr::memmem;
 
 use crate::net::stream::After;
 use crate::transport::head::{self, Length};
@@ -194,7 +194,7 @@ impl Framer {
         }
         // Content-Length lies. Where the declared body swallowed the next message, its head says
         // where it begins.
-        let end = swallowed(bytes.get(..total).unwrap_or_default()).unwrap_or(total);
+        let end = swallowed(bytes).filter(|&end| end < total).unwrap_or(total);
         self.hand_out(bytes, end, Completeness::Desync, sink)
     }
 
@@ -207,14 +207,15 @@ impl Framer {
         sink: &mut Sink<'_>,
     ) -> Step {
         let bytes = input.bytes;
-        let end = match start::find_line(bytes, scanned) {
-            Some(next) => next,
-            None if context.limits.message < bytes.len() => return self.too_long(bytes, context),
-            None => match input.after {
+        let end = match start::find_next(bytes, scanned) {
+            Search::Found(next) => next,
+            Search::Pending(_) if context.limits.message < bytes.len() => {
+                return self.too_long(bytes, context);
+            }
+            Search::Pending(scanned) => match input.after {
                 After::Gap(_) => return self.cut(usize::MAX, input, context, sink),
                 After::More if !head::looks_finished(bytes, head) => {
-                    let last_line = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-                    self.state = State::Open { head, scanned: last_line.max(scanned) };
+                    self.state = State::Open { head, scanned };
                     return Step::Wait;
                 }
                 After::More | After::End => bytes.len(),

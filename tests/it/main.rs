@@ -13,6 +13,7 @@ mod mutation;
 mod net;
 mod program;
 mod rules;
+mod reader;
 mod support;
 mod tls;
 mod torture;

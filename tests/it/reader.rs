@@ -1,0 +1,473 @@
+//! The reader: whatever carries SIP, each message comes out once and as it was sent.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use siplens::engine::Reader;
+use siplens::frame::Frame;
+use siplens::limits::Limits;
+use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
+
+use crate::support::packet::{ACK, FIN, RST, SYN, Tcp, ethernet, frame, tcp, udp};
+
+const A: &str = "192.0.2.1:40000";
+const B: &str = "192.0.2.2:5070";
+
+/// What came out of a run.
+#[derive(Debug, Default)]
+struct Got {
+    messages: Vec<(u64, Completeness, Vec<u8>)>,
+    transports: Vec<Transport>,
+    pings: usize,
+    changes: Vec<ConnectionChange>,
+    lost: Vec<(&'static str, u64)>,
+}
+
+impl Got {
+    fn whole(&self) -> Vec<&[u8]> {
+        let whole = self.messages.iter().filter(|(_, how, _)| *how == Completeness::Whole);
+        whole.map(|(.., text)| text.as_slice()).collect()
+    }
+
+    /// The texts of [`Self::whole`], to be read when a test fails.
+    fn shown(&self) -> Vec<String> {
+        self.whole().into_iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
+    fn texts(&self) -> Vec<&[u8]> {
+        self.messages.iter().map(|(.., text)| text.as_slice()).collect()
+    }
+
+    fn note(&mut self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Message { envelope, text, .. } => {
+                self.messages.push((envelope.frame.number, envelope.completeness, text.to_vec()));
+                self.transports.push(envelope.transport);
+            }
+            Observation::Ping { .. } => self.pings += 1,
+            Observation::Connection { change, .. } => self.changes.push(*change),
+            Observation::Unreachable { .. } => {}
+        }
+    }
+
+    fn end(mut self, mut reader: Reader) -> Self {
+        reader.finish(&mut |observation| self.note(&observation));
+        let tally = reader.tally();
+        assert_eq!(
+            tally.frames,
+            tally.sip_frames + tally.other_frames + tally.skipped_frames,
+            "every frame ends in one counter"
+        );
+        self.lost = tally.lost.iter().map(|(reason, count)| (*reason, *count)).collect();
+        self
+    }
+}
+
+fn run(frames: &[Vec<u8>]) -> Got {
+    let mut reader = Reader::new(&Limits::default());
+    let mut got = Got::default();
+    for (at, bytes) in frames.iter().enumerate() {
+        let frame: Frame<'_> = frame(at as u64 + 1, at as i64, 1, bytes);
+        reader.read(&frame, &mut |observation| got.note(&observation));
+    }
+    got.end(reader)
+}
+
+fn segment(seq: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    ethernet(&tcp(A, B, Tcp { seq, ack: 0, flags, payload }).whole())
+}
+
+fn answer(ack: u32, flags: u8) -> Vec<u8> {
+    ethernet(&tcp(B, A, Tcp { seq: 1, ack, flags, payload: &[] }).whole())
+}
+
+/// A stream in segments of the sizes that `sizes` gives in turn, after its SYN.
+fn stream(octets: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+    let mut frames = vec![segment(999, SYN, &[])];
+    let (mut at, mut sizes) = (0, sizes.iter().cycle());
+    while at < octets.len() {
+        let end = (at + sizes.next().unwrap()).min(octets.len());
+        frames.push(segment(1000 + at as u32, ACK, &octets[at..end]));
+        at = end;
+    }
+    frames
+}
+
+fn shown(texts: &[Vec<u8>]) -> Vec<String> {
+    texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+}
+
+fn message(number: usize, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "MESSAGE sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}\r\n\
+         From: <sip:a@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: {number}@192.0.2.1\r\n\
+         CSeq: {number} MESSAGE\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Bodies that mislead whoever does not count: a start line, half a head, line ends, anything.
+fn misleading(number: usize) -> Vec<u8> {
+    match number % 5 {
+        0 => Vec::new(),
+        1 => b"\r\n\r\nSIP/2.0 200 OK\r\nTo: x\r\n\r\n".to_vec(),
+        2 => b"INVITE sip:nobody@192.0.2.9 SIP/2.0\r\nX: y\r\n".to_vec(),
+        3 => (0..=255).cycle().take(700).collect(),
+        _ => b"\r\n".repeat(40),
+    }
+}
+
+fn messages(count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|number| message(number, &misleading(number))).collect()
+}
+
+#[test]
+fn every_probe_gives_its_messages() {
+    let run = crate::program::run(&["--version"]);
+    assert_eq!(run.code, 0);
+    let mut checked = 0;
+    for line in include_str!("../data/probes/EXPECT.tsv").lines().skip(1) {
+        let (name, count) = line.split_once('\t').unwrap();
+        let path = format!("tests/data/probes/{name}");
+        let run = crate::program::run(&["messages", "--format", "ndjson", &path]);
+        assert_eq!(run.out.lines().count(), count.parse::<usize>().unwrap(), "{name}");
+        checked += 1;
+    }
+    assert_eq!(checked, 34);
+}
+
+#[test]
+fn segments_of_one_octet_are_no_hardship() {
+    let all = messages(10);
+    let got = run(&stream(&all.concat(), &[1]));
+    assert_eq!(got.whole(), all);
+    assert!(got.lost.is_empty(), "{:?}", got.lost);
+}
+
+#[test]
+fn a_long_message_comes_on_the_frame_that_completes_it() {
+    let all = [message(1, &[b'x'; 8000]), message(2, b"y")];
+    let got = run(&stream(&all.concat(), &[1460]));
+    assert_eq!(got.whole(), all);
+    let last = got.messages.iter().map(|(frame, ..)| *frame).collect::<Vec<_>>();
+    assert_eq!(last, [7, 7]);
+}
+
+#[test]
+fn keep_alives_before_between_and_glued_are_no_part_of_a_message() {
+    let all = messages(3);
+    let octets = [b"\r\n\r\n", &all[0][..], b"\r\n", &all[1], b"\r\n\r\n", &all[2], b"\r\n\r\n"];
+    for sizes in [&[1][..], &[7], &[100, 3], &[10_000]] {
+        let got = run(&stream(&octets.concat(), sizes));
+        assert_eq!(got.whole(), all, "segments of {sizes:?}");
+    }
+    let got = run(&stream(&octets.concat(), &[10_000]));
+    assert_eq!(got.pings, 3);
+}
+
+#[test]
+fn a_capture_that_begins_in_a_message_begins_with_the_next() {
+    let all = messages(6);
+    let octets = all.concat();
+    for cut in [1, 40, all[0].len() - 3, all[0].len() + 200] {
+        let got = run(&stream(&octets[cut..], &[300])[1..]);
+        let whole = got.whole();
+        let first = all.len() - whole.len();
+        assert_eq!(whole, all[first..]);
+        assert!(first <= 2, "cut at {cut}: {first} messages lost");
+    }
+}
+
+#[test]
+fn a_message_without_content_length_ends_where_practice_ends_it() {
+    let head = "REGISTER sip:b SIP/2.0\r\nVia: SIP/2.0/TCP a\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n";
+    let bare = format!("{head}\r\n").into_bytes();
+    let xml = format!(
+        "{head}Content-Type: Application/MANSCDP+xml\r\n\r\n<?xml?><Notify><a/></Notify>\r\n"
+    );
+    let text = format!("{head}Content-Type: text/plain\r\n\r\nhello\r\nworld");
+    let next = message(7, b"");
+    for (first, sizes) in
+        [(bare.as_slice(), &[50][..]), (xml.as_bytes(), &[5000]), (text.as_bytes(), &[9])]
+    {
+        let got = run(&stream(&[first, &next].concat(), sizes));
+        assert_eq!(got.whole(), [first, &next], "{}", String::from_utf8_lossy(first));
+    }
+    let got = run(&stream(xml.as_bytes(), &[200]));
+    assert_eq!(got.messages.len(), 1, "it does not wait for the next message");
+}
+
+#[test]
+fn a_content_length_that_lies_costs_no_other_message() {
+    let next = message(7, b"");
+    let lie = |said: &str, body: &str| {
+        format!(
+            "MESSAGE sip:b SIP/2.0\r\nVia: SIP/2.0/TCP a\r\nCall-ID: 1\r\nl : {said}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    };
+    for (first, how) in [
+        (lie("2", "too short"), Completeness::Desync),
+        (lie("60", "too long"), Completeness::Desync),
+        (lie("-1", "negative"), Completeness::Whole),
+        (lie("99999999999999999999", "absurd"), Completeness::Whole),
+    ] {
+        let got = run(&stream(&[&first[..], &next, &next].concat(), &[10_000]));
+        let hows: Vec<_> = got.messages.iter().map(|(_, how, _)| *how).collect();
+        assert_eq!(
+            hows,
+            [how, Completeness::Whole, Completeness::Whole],
+            "{}",
+            String::from_utf8_lossy(&first)
+        );
+        assert_eq!(got.texts()[1..], [&next, &next]);
+    }
+}
+
+#[test]
+fn a_message_beyond_the_limit_is_counted_and_passed_over() {
+    let all = [message(1, &[b'x'; 300 << 10]), message(2, b"y")];
+    let got = run(&stream(&all.concat(), &[1460]));
+    assert_eq!(got.whole(), [&all[1]]);
+    assert_eq!(got.lost, [("too-long", 1)]);
+}
+
+#[test]
+fn a_message_that_the_end_of_the_capture_cuts_is_shown_as_such() {
+    let one = message(1, b"0123456789");
+    let got = run(&stream(&one[..one.len() - 4], &[1460]));
+    assert_eq!(got.messages.len(), 1);
+    assert_eq!(got.messages[0].1, Completeness::Gap);
+    assert_eq!(got.messages[0].2, one[..one.len() - 4]);
+}
+
+#[test]
+fn the_life_of_a_connection_that_carries_sip_is_told() {
+    let one = message(1, b"");
+    let end = 1000 + one.len() as u32;
+    let mut frames = stream(&one, &[5000]);
+    frames.insert(1, answer(1000, SYN | ACK));
+    frames.push(segment(end, FIN | ACK, &[]));
+    frames.push(answer(end + 1, RST));
+    let got = run(&frames);
+    assert_eq!(
+        got.changes,
+        [ConnectionChange::Opened, ConnectionChange::Closed, ConnectionChange::Reset]
+    );
+
+    let stranger = run(&stream(b"SSH-2.0-OpenSSH_9.2\r\n", &[5000]));
+    assert!(stranger.changes.is_empty() && stranger.messages.is_empty());
+}
+
+#[test]
+fn a_refused_connection_to_a_sip_port_is_told() {
+    let syn = Tcp { seq: 9, ack: 0, flags: SYN, payload: &[] };
+    let reset = Tcp { seq: 0, ack: 10, flags: RST | ACK, payload: &[] };
+    let frames = [
+        ethernet(&tcp(A, "192.0.2.2:5060", syn).whole()),
+        ethernet(&tcp("192.0.2.2:5060", A, reset).whole()),
+    ];
+    assert_eq!(run(&frames).changes, [ConnectionChange::Opened, ConnectionChange::Refused]);
+}
+
+#[test]
+fn keep_alives_over_udp_are_pings_and_other_datagrams_are_nothing() {
+    let sent = |payload: &[u8]| ethernet(&udp("192.0.2.1:5060", "192.0.2.2:5060", payload).whole());
+    let strange =
+        |payload: &[u8]| ethernet(&udp("192.0.2.1:6000", "192.0.2.2:6002", payload).whole());
+    let got = run(&[
+        sent(b"\r\n\r\n"),
+        sent(b"\r\n"),
+        sent(b"\0\0\0\0"),
+        sent(b""),
+        sent(b"\x80\x00rtp"),
+        strange(b"\0\0\0\0"),
+        strange(b""),
+        strange(b"\r\n\r\n"),
+    ]);
+    assert_eq!((got.pings, got.messages.len()), (5, 0));
+}
+
+#[test]
+fn tls_without_keys_is_counted_once_for_a_connection() {
+    let hello = [22, 3, 1, 0, 40, 1, 0, 0, 36, 3, 3];
+    let mut frames = stream(&hello, &[100]);
+    let back =
+        Tcp { seq: 1, ack: 1011, flags: ACK, payload: &[22, 3, 3, 0, 40, 2, 0, 0, 36, 3, 3] };
+    frames.push(ethernet(&tcp(B, A, back).whole()));
+    assert_eq!(run(&frames).lost, [("encrypted", 1)]);
+}
+
+/// One WebSocket frame.
+fn websocket(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match payload.len() {
+        len @ 0..126 => bytes.push(masked | len as u8),
+        len @ 126..65_536 => {
+            bytes.push(masked | 126);
+            bytes.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            bytes.push(masked | 127);
+            bytes.extend((len as u64).to_be_bytes());
+        }
+    }
+    let key = mask.unwrap_or_default();
+    if mask.is_some() {
+        bytes.extend(key);
+    }
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key));
+    bytes
+}
+
+/// Messages in WebSocket frames of every kind: whole, in three parts with a ping between, masked.
+fn socket(all: &[Vec<u8>]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for (number, text) in all.iter().enumerate() {
+        let mask = (number % 2 == 0).then_some([1, 2, number as u8, 4]);
+        if number % 3 == 0 {
+            octets.extend(websocket(0x81, text, mask));
+            continue;
+        }
+        let (first, rest) = text.split_at(text.len() / 3);
+        let (second, third) = rest.split_at(rest.len() / 2);
+        octets.extend(websocket(0x01, first, mask));
+        octets.extend(websocket(0x89, b"are you there?", mask));
+        octets.extend(websocket(0x00, second, mask));
+        octets.extend(websocket(0x80, third, mask));
+    }
+    octets
+}
+
+const UPGRADE: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Protocol: sip\r\n\r\n";
+
+#[test]
+fn a_websocket_is_read_with_and_without_its_upgrade() {
+    let mut all = messages(9);
+    all.push(message(9, &[b'z'; 70_000]));
+    let octets = socket(&all);
+    for sizes in [&[1460][..], &[61], &[60_000]] {
+        let got = run(&stream(&[UPGRADE, &octets].concat(), sizes));
+        assert_eq!(got.shown(), shown(&all), "segments of {sizes:?}");
+        assert!(got.transports.iter().all(|transport| *transport == Transport::Ws));
+        let got = run(&stream(&octets, sizes)[1..]);
+        assert_eq!(got.shown(), shown(&all), "without the upgrade");
+    }
+}
+
+#[test]
+fn a_compressed_websocket_is_read_with_and_without_context_takeover() {
+    use flate2::{Compress, Compression, FlushCompress};
+    let all = messages(6);
+    for takeover in [true, false] {
+        let mut deflate = Compress::new(Compression::default(), false);
+        let mut octets = UPGRADE.to_vec();
+        for text in &all {
+            if !takeover {
+                deflate.reset();
+            }
+            let mut out = Vec::with_capacity(10_000);
+            deflate.compress_vec(text, &mut out, FlushCompress::Sync).unwrap();
+            out.truncate(out.len() - 4);
+            octets.extend(websocket(0xc1, &out, Some([9, 8, 7, 6])));
+        }
+        assert_eq!(run(&stream(&octets, &[300])).whole(), all);
+    }
+}
+
+#[test]
+fn a_decompression_bomb_ends_at_the_limit() {
+    use flate2::{Compress, Compression, FlushCompress};
+    let mut deflate = Compress::new(Compression::best(), false);
+    let mut out = Vec::with_capacity(100_000);
+    deflate.compress_vec(&vec![b' '; 40 << 20], &mut out, FlushCompress::Sync).unwrap();
+    let octets = [UPGRADE, &websocket(0xc1, &out, None)].concat();
+    let got = run(&stream(&octets, &[1460]));
+    assert_eq!(got.lost, [("too-long", 1)]);
+}
+
+#[test]
+fn a_flood_of_streams_that_never_end_a_message_stays_in_bounds() {
+    let limits = Limits { memory: 8 << 20, streams: 2_000, ..Limits::default() };
+    let mut reader = Reader::new(&limits);
+    let mut seen = 0;
+    let head = [b"INVITE sip:b SIP/2.0\r\nVia: x\r\nX: ".as_slice(), &[b'x'; 1300]].concat();
+    for number in 0..20_000_u32 {
+        let from = format!("198.51.100.{}:{}", number % 250 + 1, 1024 + number / 250);
+        let bytes =
+            ethernet(&tcp(&from, B, Tcp { seq: 1, ack: 0, flags: ACK, payload: &head }).whole());
+        reader.read(&frame(number.into(), 0, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                assert_eq!(envelope.completeness, Completeness::Gap);
+                seen += 1;
+            }
+        });
+    }
+    assert!(18_900 <= seen, "what is let go is shown as far as it came: {seen}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_cut_order_overlap_and_duplication_gives_the_same_messages(
+        count in 1_usize..8,
+        carriage in 0..2,
+        cuts in vec((any::<prop::sample::Index>(), 1_usize..200), 0..20),
+        swaps in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..30),
+    ) {
+        let all = messages(count);
+        let octets = if carriage == 0 { all.concat() } else { [UPGRADE, &socket(&all)].concat() };
+        let mut parts: Vec<(usize, usize)> = cuts
+            .iter()
+            .map(|(at, length)| {
+                let at = at.index(octets.len());
+                (at, (at + length).min(octets.len()))
+            })
+            .collect();
+        parts.extend((0..octets.len()).step_by(90).map(|at| (at, (at + 90).min(octets.len()))));
+        for (a, b) in swaps {
+            let (a, b) = (a.index(parts.len()), b.index(parts.len()));
+            parts.swap(a, b);
+        }
+        let mut frames = vec![segment(999, SYN, &[])];
+        frames.extend(parts.iter().map(|&(at, end)| segment(1000 + at as u32, ACK, &octets[at..end])));
+        let got = run(&frames);
+        prop_assert_eq!(got.whole(), all);
+        prop_assert_eq!(got.messages.len(), count);
+    }
+
+    #[test]
+    fn loss_never_yields_a_message_that_was_not_sent(
+        count in 2_usize..9,
+        carriage in 0..2,
+        size in 20_usize..400,
+        lost in vec(any::<prop::sample::Index>(), 1..4),
+        is_heard in any::<bool>(),
+    ) {
+        let all = messages(count);
+        let octets = if carriage == 0 { all.concat() } else { [UPGRADE, &socket(&all)].concat() };
+        let mut frames = stream(&octets, &[size]);
+        for lost in lost {
+            let at = 1 + lost.index(frames.len() - 1);
+            frames.remove(at);
+            if frames.len() < 2 {
+                break;
+            }
+        }
+        if is_heard {
+            frames.push(answer(1000 + octets.len() as u32, ACK));
+        }
+        let got = run(&frames);
+        for text in got.whole() {
+            prop_assert!(all.iter().any(|sent| sent == text), "{}", String::from_utf8_lossy(text));
+        }
+        for (_, how, text) in &got.messages {
+            let is_part = all.iter().any(|sent| sent.starts_with(text));
+            prop_assert!(is_part, "{:?} {}", how, String::from_utf8_lossy(text));
+        }
+    }
+}
