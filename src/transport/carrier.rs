@@ -8,7 +8,7 @@ use crate::transport::layer::{Context, Found, Input, Sink};
 use crate::transport::start::{self, Probe, Search};
 use crate::transport::upgrade::Http;
 use crate::transport::websocket::{self, WebSocket};
-use crate::transport::{Transport, hep, tls};
+use crate::transport::{Transport, head, hep, tls};
 
 /// Octets in which SIP is looked for when the start of a stream was not captured.
 const PATIENCE: u64 = 64 << 10;
@@ -156,14 +156,13 @@ impl Probing {
                     return Settled::Carrier(Carrier::Sip(Framer::new(self.transport)), 0);
                 }
                 Probe::Unsure if input.after == After::More => return Settled::Skip(0),
-                Probe::Unsure => {}
                 Probe::NotForUs if !patient => return Settled::Carrier(Carrier::NotForUs, 0),
-                Probe::NotForUs => {}
+                Probe::Unsure | Probe::NotForUs => {}
             }
             self.origin = Origin::Middle;
         }
         match start::search(bytes, input.after) {
-            Search::Found(_) => Settled::Carrier(Carrier::Sip(Framer::lost(self.transport)), 0),
+            Search::Found(at) => self.found(bytes, at),
             Search::Pending(octets) => {
                 self.searched += octets as u64;
                 if PATIENCE < self.searched && !patient {
@@ -174,20 +173,39 @@ impl Probing {
         }
     }
 
+    /// A message begins at `at`: of a WebSocket when the header of a frame stands before it.
+    fn found(&self, bytes: &[u8], at: usize) -> Settled {
+        for header in [2, 4, 10] {
+            let Some(start) = at.checked_sub(header) else { break };
+            let framed = bytes.get(start..).unwrap_or_default();
+            if websocket::probe(framed) == Probe::Certain {
+                return Settled::Carrier(self.websocket(), start);
+            }
+        }
+        let begins_line = bytes.get(..at).is_some_and(|before| matches!(before, [] | [.., b'\n']));
+        // The header may be lost: those of other frames in the head are no text.
+        let head = bytes.get(at..).map_or(bytes, head::of);
+        if begins_line && std::str::from_utf8(head).is_ok() {
+            return Settled::Carrier(Carrier::Sip(Framer::new(self.transport)), at);
+        }
+        Settled::Skip(at + 1)
+    }
+
+    fn websocket(&self) -> Carrier {
+        let secure = self.transport == Transport::Tls;
+        let transport = if secure { Transport::Wss } else { Transport::Ws };
+        Carrier::WebSocket(Box::new(WebSocket::new(transport)))
+    }
+
     /// Whether the octets are a WebSocket, its opening seen or not.
     fn web(&self, bytes: &[u8]) -> Option<Settled> {
-        let carrier = || {
-            let secure = self.transport == Transport::Tls;
-            let transport = if secure { Transport::Wss } else { Transport::Ws };
-            Carrier::WebSocket(Box::new(WebSocket::new(transport)))
-        };
         match Http::of(bytes) {
-            Http::Upgrade(octets) => return Some(Settled::Carrier(carrier(), octets)),
+            Http::Upgrade(octets) => return Some(Settled::Carrier(self.websocket(), octets)),
             Http::Unsure => return Some(Settled::Skip(0)),
             Http::NotForUs => {}
         }
         match websocket::probe(bytes) {
-            Probe::Certain => Some(Settled::Carrier(carrier(), 0)),
+            Probe::Certain => Some(Settled::Carrier(self.websocket(), 0)),
             Probe::Unsure => Some(Settled::Skip(0)),
             Probe::NotForUs => None,
         }

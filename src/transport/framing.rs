@@ -52,16 +52,6 @@ impl Framer {
         Self { transport, state: State::Border }
     }
 
-    /// A framer somewhere in a stream: the next message is looked for.
-    pub fn lost(transport: Transport) -> Self {
-        Self { transport, state: State::Lost }
-    }
-
-    /// True while no border of a message is known.
-    pub fn is_lost(&self) -> bool {
-        self.state == State::Lost
-    }
-
     /// Hands out what is whole in `input` and returns how many octets are done with.
     pub fn advance(
         &mut self,

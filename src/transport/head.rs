@@ -58,6 +58,11 @@ pub(super) fn end(bytes: &[u8], scanned: usize) -> Option<usize> {
     }
 }
 
+/// The head that `bytes` begin with, as far as it is there.
+pub(super) fn of(bytes: &[u8]) -> &[u8] {
+    end(bytes, 0).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+}
+
 /// True when a body of unknown length, which begins at `head`, looks like all of it: XML whose
 /// root is closed, or session description up to a line end.
 ///

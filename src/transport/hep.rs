@@ -113,9 +113,7 @@ fn chunks<'a>(mut bytes: &'a [u8], limits: &Limits) -> Result<Mirrored<'a>, Flaw
             continue;
         }
         match u16::from_be_bytes([t0, t1]) {
-            2 => {
-                carried = value.first().and_then(|&protocol| transport(protocol)).unwrap_or(carried)
-            }
+            2 => carried = value.first().and_then(|&octet| transport(octet)).unwrap_or(carried),
             3 | 5 => from = address(value),
             4 | 6 => to = address(value),
             7 => from_port = number(value) as u16,

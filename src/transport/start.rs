@@ -200,6 +200,9 @@ fn is_well_known(bytes: &[u8]) -> bool {
 
 /// Whether the head behind a start line is that of a message.
 fn has_head(head: &[u8]) -> bool {
+    if head.iter().any(|&octet| octet < b' ' && !matches!(octet, b'\r' | b'\n' | b'\t')) {
+        return false;
+    }
     let (mut via, mut call_id) = (false, false);
     for line in HeaderLines::after_start_line(head) {
         let Some((name, _)) = split_header(line) else { continue };
@@ -209,22 +212,10 @@ fn has_head(head: &[u8]) -> bool {
     via && call_id
 }
 
-/// True when a header that stands at the top of messages follows the start line.
+/// True when a header that stands at the top of messages, and hardly ever in a body that quotes
+/// one, follows the start line.
 fn begins_like_head(bytes: &[u8]) -> bool {
-    const TOP: [&[u8]; 12] = [
-        b"via",
-        b"v",
-        b"max-forwards",
-        b"route",
-        b"record-route",
-        b"from",
-        b"f",
-        b"to",
-        b"t",
-        b"call-id",
-        b"i",
-        b"cseq",
-    ];
+    const TOP: [&[u8]; 5] = [b"via", b"v", b"record-route", b"route", b"max-forwards"];
     let line = HeaderLines::after_start_line(bytes).next();
     let Some((name, _)) = line.and_then(split_header) else { return false };
     TOP.iter().any(|top| name.eq_ignore_ascii_case(top))

@@ -1,5 +1,7 @@
 //! The reader: whatever carries SIP, each message comes out once and as it was sent.
 
+use std::io::Write;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::engine::Reader;
@@ -7,7 +9,7 @@ use siplens::frame::Frame;
 use siplens::limits::Limits;
 use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
 
-use crate::support::packet::{ACK, FIN, RST, SYN, Tcp, ethernet, frame, tcp, udp};
+use crate::support::packet::{ACK, FIN, RST, SYN, Tcp, ethernet, frame, ip, tcp, udp};
 
 const A: &str = "192.0.2.1:40000";
 const B: &str = "192.0.2.2:5070";
@@ -290,10 +292,14 @@ fn keep_alives_over_udp_are_pings_and_other_datagrams_are_nothing() {
 
 #[test]
 fn tls_without_keys_is_counted_once_for_a_connection() {
-    let hello = [22, 3, 1, 0, 40, 1, 0, 0, 36, 3, 3];
-    let mut frames = stream(&hello, &[100]);
-    let back =
-        Tcp { seq: 1, ack: 1011, flags: ACK, payload: &[22, 3, 3, 0, 40, 2, 0, 0, 36, 3, 3] };
+    let random = [7; 32];
+    let hello = |kind: u8, rest: &[u8]| {
+        let body = [&[3, 3][..], &random, &[0], rest].concat();
+        let len = body.len() as u8;
+        [&[22, 3, 3, 0, len + 4, kind, 0, 0, len][..], &body, &[23, 3, 3, 0, 3, 1, 2, 3]].concat()
+    };
+    let mut frames = stream(&hello(1, &[0, 2, 0xc0, 0x2f, 1, 0]), &[100]);
+    let back = Tcp { seq: 1, ack: 1011, flags: ACK, payload: &hello(2, &[0xc0, 0x2f, 0]) };
     frames.push(ethernet(&tcp(B, A, back).whole()));
     assert_eq!(run(&frames).lost, [("encrypted", 1)]);
 }
@@ -383,10 +389,120 @@ fn a_decompression_bomb_ends_at_the_limit() {
     use flate2::{Compress, Compression, FlushCompress};
     let mut deflate = Compress::new(Compression::best(), false);
     let mut out = Vec::with_capacity(100_000);
-    deflate.compress_vec(&vec![b' '; 40 << 20], &mut out, FlushCompress::Sync).unwrap();
+    deflate.compress_vec(&vec![b' '; 5 << 20], &mut out, FlushCompress::Sync).unwrap();
     let octets = [UPGRADE, &websocket(0xc1, &out, None)].concat();
     let got = run(&stream(&octets, &[1460]));
     assert_eq!(got.lost, [("too-long", 1)]);
+}
+
+/// A chunk of HEP version 3.
+fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = value.len() as u16 + 6;
+    [&[0, 0][..], &kind.to_be_bytes(), &len.to_be_bytes(), value].concat()
+}
+
+/// What an agent that saw `payload` on its way from 198.51.100.1 to 198.51.100.2 reports.
+fn report(payload: &[u8]) -> Vec<u8> {
+    let chunks = [
+        chunk(1, &[2]),
+        chunk(2, &[6]),
+        chunk(3, &[198, 51, 100, 1]),
+        chunk(4, &[198, 51, 100, 2]),
+        chunk(7, &[0x13, 0xc4]),
+        chunk(8, &[0x13, 0xc5]),
+        chunk(9, &1_700_000_000_u32.to_be_bytes()),
+        chunk(10, &250_000_u32.to_be_bytes()),
+        chunk(12, &[0, 0, 0, 7]),
+        payload.to_vec(),
+    ]
+    .concat();
+    let len = chunks.len() as u16 + 6;
+    [b"HEP3", &len.to_be_bytes()[..], &chunks].concat()
+}
+
+/// Time, ends and transport of what came out.
+fn envelopes(frames: &[Vec<u8>]) -> Vec<(i64, String, Transport)> {
+    let mut reader = Reader::new(&Limits::default());
+    let mut envelopes = Vec::new();
+    for (at, bytes) in frames.iter().enumerate() {
+        reader.read(&frame(at as u64 + 1, 1_700_000_001_000, 1, bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                let ends = format!("{} > {}", envelope.from, envelope.to);
+                envelopes.push((envelope.time.0 / 1_000_000, ends, envelope.transport));
+            }
+        });
+    }
+    envelopes
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_report_of_an_agent_is_the_message_it_saw() {
+    let one = message(1, b"hello");
+    let plain = report(&chunk(15, &one));
+    let compressed = report(&chunk(16, &zlib(&one)));
+    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
+    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
+    let expected = (1_700_000_000_250, ends, Transport::Tcp);
+    for frames in [
+        vec![sent(&plain)],
+        vec![sent(&compressed)],
+        stream(&plain, &[33]),
+        stream(&compressed, &[1000]),
+    ] {
+        assert_eq!(run(&frames).whole(), [&one]);
+        assert_eq!(envelopes(&frames), [expected.clone()]);
+    }
+    assert_eq!(run(&[sent(&report(&chunk(15, b"{\"rtcp\":1}")))]).lost, [("hep-not-sip", 1)]);
+    let bomb = report(&chunk(16, &zlib(&vec![b' '; 5 << 20])));
+    assert_eq!(run(&[sent(&bomb)]).lost, [("hep-inflate", 1)]);
+}
+
+#[test]
+fn reports_of_the_old_versions_are_read() {
+    let one = message(1, b"");
+    let head = [17, 0x13, 0xc4, 0x13, 0xc5, 198, 51, 100, 1, 198, 51, 100, 2];
+    let first = [&[1, 16, 2][..], &head, &one].concat();
+    let clock = [&1_700_000_000_u32.to_le_bytes()[..], &250_000_u32.to_le_bytes(), &[7, 0, 0, 0]];
+    let second = [&[2, 28, 2][..], &head, &clock.concat(), &one].concat();
+    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
+    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
+    let expected = [
+        (1_700_000_001_000, ends.clone(), Transport::Udp),
+        (1_700_000_000_250, ends, Transport::Udp),
+    ];
+    assert_eq!(envelopes(&[sent(&first), sent(&second)]), expected);
+}
+
+/// An SCTP packet with one DATA chunk.
+fn sctp(flags: u8, number: u32, data: &[u8]) -> Vec<u8> {
+    let len = data.len() as u16 + 16;
+    let chunk =
+        [&[0, flags][..], &len.to_be_bytes(), &number.to_be_bytes(), &[0; 8], data].concat();
+    let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
+    ethernet(&ip("192.0.2.1", "192.0.2.2", 132, packet).whole())
+}
+
+#[test]
+fn fragments_of_an_sctp_message_come_in_any_order_and_twice() {
+    let one = message(1, &[b'x'; 900]);
+    let two = message(2, b"");
+    let parts: Vec<Vec<u8>> = [(2, 10, 0..300), (0, 11, 300..700), (1, 12, 700..one.len())]
+        .map(|(flags, number, range)| sctp(flags, number, &one[range]))
+        .into();
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+        let mut frames: Vec<Vec<u8>> = order.iter().map(|&at| parts[at].clone()).collect();
+        frames.insert(1, frames[0].clone());
+        frames.push(sctp(3, 13, &two));
+        frames.push(sctp(3, 13, &two));
+        assert_eq!(run(&frames).whole(), [&one, &two], "{order:?}");
+    }
+    assert!(run(&[parts[0].clone(), parts[2].clone()]).messages.is_empty());
 }
 
 #[test]
@@ -410,7 +526,7 @@ fn a_flood_of_streams_that_never_end_a_message_stays_in_bounds() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn any_cut_order_overlap_and_duplication_gives_the_same_messages(
