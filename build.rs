@@ -100,7 +100,7 @@ fn stand_in(out: &Path) {
         "cargo:warning=libpcap was not found: built without packet filters and live capture. \
          Install it (Debian, Ubuntu: apt-get install libpcap-dev; Fedora: dnf install \
          libpcap-devel; Alpine: apk add libpcap-dev) or name its directory in LIBPCAP_LIBDIR, \
-         then build again. Reading files needs none of it."
+         then `cargo clean -p siplens` and build again. Reading files needs none of it."
     );
 }
 

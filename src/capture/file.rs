@@ -203,11 +203,10 @@ impl CaptureFile {
             }
             Kind::Gzip | Kind::Zstd | Kind::Lz4 | Kind::Unknown => {
                 let name = self.name.clone();
-                let empty = octets.peek(1).is_ok_and(|head| head.is_empty());
-                Err(match empty {
-                    true => Error::Empty { name },
-                    false => Error::NotCapture { name, looks: kind.words() },
-                })
+                match octets.peek(1) {
+                    Ok([]) => Err(Error::Empty { name }),
+                    _ => Err(Error::NotCapture { name, looks: kind.words() }),
+                }
             }
         }
     }

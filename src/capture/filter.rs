@@ -76,18 +76,19 @@ fn widen(expression: &str) -> Option<Widened> {
     }
     words().next()?;
     let by_port = words().any(|word| matches!(word, "port" | "portrange"));
-    let plain = match by_port {
-        // The offset of an IPv4 fragment; the fragment header of IPv6.
-        true => format!("({expression}) or (ip[6:2] & 0x1fff != 0) or (ip6 proto 44)"),
-        false => format!("({expression})"),
+    let (plain, besides) = if by_port {
+        (
+            // The offset of an IPv4 fragment; the fragment header of IPv6.
+            format!("({expression}) or (ip[6:2] & 0x1fff != 0) or (ip6 proto 44)"),
+            "IP fragments, and packets with VLAN tags inside which it matches",
+        )
+    } else {
+        (format!("({expression})"), "packets with VLAN tags inside which it matches")
     };
     Some(Widened {
         // `vlan` moves the offsets of all that follows it, so each stands last.
         tagged: format!("{plain} or (vlan and ({plain} or (vlan and ({plain}))))"),
         plain,
-        besides: match by_port {
-            true => "IP fragments, and packets with VLAN tags inside which it matches",
-            false => "packets with VLAN tags inside which it matches",
-        },
+        besides,
     })
 }

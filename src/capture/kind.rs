@@ -26,7 +26,7 @@ impl Kind {
     /// Octets that tell all kinds apart but text.
     pub const MAGIC: usize = 12;
     /// Octets that tell text from other data too.
-    pub const ENOUGH: usize = 512;
+    pub const ENOUGH: usize = 4096;
 
     /// The kind of an input that starts with `head`.
     pub fn of(head: &[u8]) -> Self {
@@ -40,10 +40,9 @@ impl Kind {
             [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, 0x1a, 0x2b, 0x3c, 0x4d, ..]
             | [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, 0x4d, 0x3c, 0x2b, 0x1a, ..] => Self::PcapNg,
             [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             [0x04, 0x22, 0x4d, 0x18, ..] => Self::Lz4,
-            // A skippable frame; zstd (pzstd, seekable) puts one first, lz4 does not.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            // Or a frame to be skipped: some zstd tools put one first, no lz4 tool does.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [] => Self::Unknown,
             _ if looks_like_text(head) => Self::Text,
             _ => Self::Unknown,

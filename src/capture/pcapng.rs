@@ -120,12 +120,11 @@ impl PcapNg {
         let mut scout = Self::open();
         // Whatever stops the scout stops the reader at the same place, which reports it.
         while let Ok(Some(head)) = scout.head(octets) {
-            let wanted = matches!(head.kind, block::SECRETS | block::SECTION);
-            let passed = match wanted {
-                true => scout.block(octets, &head).map(|_| true),
-                false => octets.skip(head.padded as u64).map_err(Fault::Read),
+            let passed = match head.kind {
+                block::SECRETS | block::SECTION => scout.block(octets, &head).is_ok(),
+                _ => octets.skip(head.padded as u64).is_ok_and(|whole| whole),
             };
-            if !matches!(passed, Ok(true)) {
+            if !passed {
                 break;
             }
         }

@@ -426,6 +426,21 @@ fn frames_of_a_plain_file_lie_in_its_mapping() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_truncated_while_it_is_read_ends_where_it_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("shrinking.pcap");
+    let file = (0..200).fold(Pcap::new(), |file, n| file.frame(n, 0, &[n as u8; 60_000]));
+    fs::write(&path, file.bytes).unwrap();
+    let mut capture = open(&[&path]);
+    assert!(capture.next().unwrap().is_some());
+    fs::File::options().write(true).open(&path).unwrap().set_len(100 * 60_016).unwrap();
+    let (seen, errors) = read(capture);
+    assert_eq!(seen.len(), 98);
+    assert_eq!(reasons(&errors), ["file-cut"]);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_named_pipe_is_read_as_it_comes() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("pipe");

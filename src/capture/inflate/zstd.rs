@@ -60,10 +60,10 @@ impl Frames {
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
                 ..
-            })) => match self.packed.skip(8 + u64::from(length))? {
-                true => Ok(()),
-                false => Err(io::ErrorKind::UnexpectedEof.into()),
-            },
+            })) => {
+                let passed = self.packed.skip(8 + u64::from(length))?;
+                passed.then_some(()).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            }
             Err(_) if header.len() < HEADER_MAX => Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
         }
@@ -78,10 +78,8 @@ impl Frames {
         };
         // A checksum may follow; the decoder reads it with the last block.
         let bytes = self.packed.peek(length + CHECKSUM)?;
-        let (mut rest, cut) = match bytes.len() < length {
-            true => (LAST_BLOCK.as_slice(), true),
-            false => (bytes, false),
-        };
+        let cut = bytes.len() < length;
+        let mut rest = if cut { LAST_BLOCK.as_slice() } else { bytes };
         let before = rest.len();
         let result = self.decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1));
         let used = before - rest.len();
