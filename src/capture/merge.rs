@@ -151,7 +151,8 @@ impl Capture {
 
     /// Opens a file and queues its first frame.
     fn first(&mut self, index: usize) -> Result<(), Error> {
-        self.move_on(index)?;
+        let time = self.move_on(index)?;
+        self.queue.extend(time.map(|time| Reverse((time, index))));
         let Some(file) = self.files.get_mut(index) else { return Ok(()) };
         self.secrets.extend(file.read_secrets_ahead());
         if file.is_barren() {
@@ -163,25 +164,20 @@ impl Capture {
         Ok(())
     }
 
-    /// Brings a file to its next frame and queues it.
+    /// Brings a file to its next frame: its time.
     #[inline]
-    fn move_on(&mut self, index: usize) -> Result<(), Error> {
-        let Some(file) = self.files.get_mut(index) else { return Ok(()) };
+    fn move_on(&mut self, index: usize) -> Result<Option<Timestamp>, Error> {
+        let Some(file) = self.files.get_mut(index) else { return Ok(None) };
         let result = file.advance();
         if let Some(news) = file.take_news() {
             self.secrets.extend(news.secrets);
             self.host_names.extend(news.names);
         }
-        match result {
-            Ok(Some(time)) => self.queue.push(Reverse((time, index))),
-            Ok(None) => {}
-            Err(error) => {
-                // A stranger does not end its file: it moves on at the next call.
-                self.waiting.push(index);
-                return Err(error);
-            }
+        if result.is_err() {
+            // A stranger does not end its file: it moves on at the next call.
+            self.waiting.push(index);
         }
-        Ok(())
+        result
     }
 
     /// The file whose frame comes next.
@@ -191,7 +187,17 @@ impl Capture {
             return Err(error);
         }
         while let Some(index) = self.waiting.pop() {
-            self.move_on(index)?;
+            let Some(time) = self.move_on(index)? else { continue };
+            let next = Reverse((time, index));
+            // Mostly a file goes on where it was; then nothing is queued.
+            if self.opened == self.files.len()
+                && self.waiting.is_empty()
+                && self.queue.peek().is_none_or(|first| *first < next)
+            {
+                self.waiting.push(index);
+                return Ok(Some(index));
+            }
+            self.queue.push(next);
         }
         while self.opened < self.files.len() {
             self.opened += 1;
@@ -201,7 +207,8 @@ impl Capture {
             let Some(file) = self.files.get_mut(index) else { continue };
             if file.is_resting() {
                 // It was closed at its first frame and begins again there.
-                self.move_on(index)?;
+                let time = self.move_on(index)?;
+                self.queue.extend(time.map(|time| Reverse((time, index))));
                 continue;
             }
             self.waiting.push(index);
