@@ -145,24 +145,19 @@ impl<'a> Defects<'a> {
         }
     }
 
-    /// Line ends and control octets of the head, which ends at `end`: one pass over all of it,
-    /// and another only when that found something.
+    /// Line ends and control octets of the head, which ends at `end`: two passes without branches
+    /// over all of it, and others only when those found something.
     fn octets(&mut self, end: usize) {
         let head = &self.text[..end];
-        let (mut returns, mut feeds, mut pairs, mut controls) = (0_u32, 0_u32, 0_u32, 0_u32);
-        let before = std::iter::once(&b' ').chain(head);
-        for (&octet, &before) in head.iter().zip(before) {
-            returns += u32::from(octet == b'\r');
-            feeds += u32::from(octet == b'\n');
-            pairs += u32::from(octet == b'\n' && before == b'\r');
-            controls += u32::from(is_control(octet));
-        }
-        let ends = if returns == pairs && feeds == pairs { None } else { bare_end(head) };
-        if let Some(at) = ends {
+        let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
+        let odd_end = pairs.fold(head.first() == Some(&b'\n'), |odd, (&octet, &next)| {
+            odd | ((octet == b'\r') != (next == b'\n'))
+        });
+        let control = head.iter().fold(false, |found, &octet| found | is_control(octet));
+        if let Some(at) = odd_end.then(|| bare_end(head)).flatten() {
             self.add(DefectKind::BareLf, &self.text[at..=at]);
         }
-        let control = if controls == 0 { None } else { first_control(head) };
-        if let Some(at) = control {
+        if let Some(at) = control.then(|| first_control(head)).flatten() {
             self.add(DefectKind::ControlByte, &self.text[at..=at]);
         }
     }
@@ -177,7 +172,7 @@ impl<'a> Defects<'a> {
 
 /// Control octets other than those of white space and line ends.
 const fn is_control(octet: u8) -> bool {
-    (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == 0x7f
+    ((octet < b' ') & (octet != b'\t') & (octet != b'\r') & (octet != b'\n')) | (octet == 0x7f)
 }
 
 /// The first line feed without carriage return, or carriage return without line feed.
