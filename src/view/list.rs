@@ -39,19 +39,19 @@ pub fn write(
 
 const HEAD: [Column; 14] = [
     column("#", 1, 7, 0, Fit::Number),
-    column("Start", 8, 19, 1, Fit::Text),
-    column("From", 6, 40, 0, Fit::Text),
-    column("To", 6, 40, 0, Fit::Text),
-    column("Source", 12, 47, 7, Fit::Address),
-    column("Destination", 12, 47, 7, Fit::Address),
-    column("Method", 6, 10, 2, Fit::Text),
-    column("State", 7, 11, 0, Fit::Text),
-    column("Status", 3, 6, 1, Fit::Number),
-    column("Msgs", 2, 6, 3, Fit::Number),
-    column("Setup", 5, 10, 6, Fit::Number),
-    column("Talk", 5, 10, 4, Fit::Number),
-    column("Findings", 4, 24, 5, Fit::Text),
-    column("Call-ID", 12, 60, 8, Fit::Text),
+    column("Start", 12, 19, 1, Fit::Text),
+    column("From", 10, 40, 0, Fit::Text),
+    column("To", 10, 40, 0, Fit::Text),
+    column("Source", 14, 47, 7, Fit::Address),
+    column("Destination", 14, 47, 8, Fit::Address),
+    column("Method", 8, 10, 2, Fit::Text),
+    column("State", 9, 11, 0, Fit::Text),
+    column("Status", 6, 6, 3, Fit::Number),
+    column("Msgs", 4, 6, 4, Fit::Number),
+    column("Setup", 7, 10, 6, Fit::Number),
+    column("Talk", 7, 10, 5, Fit::Number),
+    column("Findings", 8, 24, 2, Fit::Text),
+    column("Call-ID", 16, 60, 9, Fit::Text),
 ];
 
 const fn column(title: &'static str, least: usize, most: usize, rank: u8, fit: Fit) -> Column {

@@ -39,7 +39,8 @@ pub fn write(
     }
     for line in lines(row.message) {
         let text = in_charset(&line.text, style.charset);
-        writeln!(out, "    {}", style.paint(line.paint(), &text))?;
+        let text = format!("    {}", style.paint(line.paint(), &text));
+        writeln!(out, "{}", text.trim_end())?;
         if detail == Detail::Explained
             && let Some(text) = line.field.and_then(|field| explain(row.message, field))
         {

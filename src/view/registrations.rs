@@ -88,10 +88,10 @@ impl Figures {
 }
 
 const HEAD: [Column; 12] = [
-    column("Address-of-record", 12, 48, 0, Fit::Text),
-    column("Source", 12, 47, 4, Fit::Address),
-    column("Registrar", 9, 47, 5, Fit::Address),
-    column("First", 8, 19, 6, Fit::Text),
+    column("Address-of-record", 20, 48, 0, Fit::Text),
+    column("Source", 14, 47, 4, Fit::Address),
+    column("Registrar", 14, 47, 5, Fit::Address),
+    column("First", 12, 19, 6, Fit::Text),
     column("Tries", 2, 6, 0, Fit::Number),
     column("OK", 2, 6, 0, Fit::Number),
     column("Refused", 2, 7, 1, Fit::Number),

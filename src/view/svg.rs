@@ -53,6 +53,10 @@ pub fn inline(
 
 /// Columns left of the lanes, in pixels: frame and time.
 const GUTTER: usize = 176;
+/// Width of a page.
+const PAGE: usize = 1160;
+/// Least distance of lanes.
+const LEAST: usize = 140;
 /// Height of the boxes with the names of the lanes.
 const HEAD: usize = 44;
 /// Height of an arrow with its label.
@@ -87,7 +91,10 @@ impl<'a> Drawing<'a> {
             Event::Remark(_) => 0,
         });
         let pitch = wanted.max().unwrap_or(0).clamp((2 * margin + 8).min(300), 340);
+        // A page is rarely wider; longer labels are cut and stand whole in the tool tip.
         let gaps = ladder.lanes.len().saturating_sub(1);
+        let most = PAGE.saturating_sub(GUTTER + 2 * margin) / gaps.max(1);
+        let pitch = pitch.min(most.max(LEAST));
         let remarks = ladder.rows.iter().map(|row| match &row.event {
             Event::Message(arrow) => {
                 let widest = arrow.findings().map(|f| columns(&f.title) + 8).max().unwrap_or(0);

@@ -147,7 +147,7 @@ fn widths(head: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<(usize, usize
     // A column without any text says nothing.
     let mut widths: Vec<_> =
         head.iter().enumerate().map(natural).filter(|(_, width)| *width != 0).collect();
-    let least = |at: usize, width: usize| width.min(head[at].least);
+    let least = |at: usize, width: usize| width.min(head[at].least.max(columns(head[at].title)));
     let needed = |widths: &[(usize, usize)]| {
         widths.iter().map(|(at, width)| least(*at, *width) + GAP).sum::<usize>()
     };
