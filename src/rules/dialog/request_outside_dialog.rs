@@ -130,8 +130,8 @@ fn proven<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Dialog> {
 /// The final response to request `id`.
 fn answer(id: MessageId, case: &Case<'_>) -> Option<Status> {
     let transaction = case.transaction(case.flow.entry(id).transaction?);
-    let statuses = transaction.responses.iter().filter_map(|id| case.message(*id).status());
-    statuses.last().filter(|status| status.is_final())
+    let mut statuses = transaction.responses.iter().filter_map(|id| case.message(*id).status());
+    statuses.next_back().filter(|status| status.is_final())
 }
 
 /// A dialog restored after a crash may know more than the capture shows.

@@ -78,7 +78,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 
 /// What the body was counted in, when that explains the number.
 fn remark(message: &Message, declared: u64) -> &'static str {
-    let bare = message.body().iter().filter(|octet| **octet == b'\n').count() as u64;
+    let bare = message.body().split(|octet| *octet == b'\n').skip(1).count() as u64;
     let lines = message.body().len() as u64 + bare;
     if lines == declared {
         "the count fits a body with CRLF line ends"

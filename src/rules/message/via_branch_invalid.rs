@@ -34,9 +34,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let Some(via) = message.top_via() else { return Verdict::Undecided("no readable Via") };
     let (kind, what) = match via.branch() {
         None => ("missing", "with no branch in its Via".to_owned()),
-        Some(branch) if branch.is_empty() => {
-            ("missing", "with an empty branch in its Via".to_owned())
-        }
+        Some([]) => ("missing", "with an empty branch in its Via".to_owned()),
         Some(branch) if branch.eq_ignore_ascii_case(COOKIE) => {
             ("cookie-only", "with nothing after the cookie in the branch".to_owned())
         }

@@ -4,10 +4,6 @@ use super::finals;
 use crate::model::{MessageId, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Method};
-use crate::time::SECOND;
-
-/// How long before a CANCEL its INVITE may have been sent.
-const LONGEST_RINGING: i64 = 180 * SECOND;
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "T006",
@@ -37,17 +33,6 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let Some(cancel) = transaction.request.filter(|_| transaction.method == Method::Cancel) else {
         return Verdict::Moot;
     };
-    let message = case.message(cancel);
-    if 1 < message.elements(HeaderName::Via).count() {
-        found.add_kind("multiple-via", || {
-            let note = "goes from hop to hop: exactly one";
-            Breach::new("CANCEL with more than one Via").at(
-                cancel,
-                quote::field(message, HeaderName::Via),
-                note,
-            )
-        });
-    }
     let target = transaction.target.and_then(|target| case.transaction(target).request);
     match target {
         Some(invite) => {
@@ -69,6 +54,11 @@ fn compare(cancel: MessageId, invite: MessageId, case: &Case<'_>, found: &mut Fo
                 .at(invite, place(other), "the INVITE it must repeat")
         });
     };
+    // Behind a stateless proxy INVITE and CANCEL have more than one alike (section 16.11).
+    let vias = |message: &Message| message.elements(HeaderName::Via).count();
+    if vias(other) < vias(own) {
+        differ("multiple-via", Some(HeaderName::Via), "the number of Vias");
+    }
     if own.request_uri() != other.request_uri() {
         differ("request-uri", None, "Request-URI");
     }
@@ -125,9 +115,7 @@ fn without_target(
     });
     let alike = alike.max_by_key(|(other, invite)| (other.cseq == number, *invite));
     let refused = finals(transaction, case).find(|(_, status)| status.0 == 481);
-    let watched =
-        case.time(cancel).since(case.vantage.first) >= LONGEST_RINGING && case.vantage.dropped == 0;
-    if alike.is_none() && refused.is_none() && !watched {
+    if alike.is_none() && refused.is_none() {
         return Verdict::Undecided("the INVITE may have been sent before the capture");
     }
     found.add_kind("no-matching-request", || {

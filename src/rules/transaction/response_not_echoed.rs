@@ -97,7 +97,8 @@ fn same_uri(one: &NameAddr<'_>, other: &NameAddr<'_>) -> bool {
     let user = |uri: &Uri<'_>| uri.user.map(unescape).unwrap_or_default();
     a.scheme.eq_ignore_ascii_case(b.scheme)
         && a.host.eq_ignore_ascii_case(b.host)
-        && a.port == b.port
+        // Many servers write addresses anew and drop the port, which From and To need not have.
+        && a.port.unwrap_or(5060) == b.port.unwrap_or(5060)
         && user(&a) == user(&b)
 }
 
