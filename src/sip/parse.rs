@@ -147,6 +147,7 @@ impl<'a> Defects<'a> {
 
     /// Line ends and control octets of the head, which ends at `end`: two passes without branches
     /// over all of it, and others only when those found something.
+    #[allow(clippy::needless_bitwise_bool, reason = "without branches it is vectorized")]
     fn octets(&mut self, end: usize) {
         let head = &self.text[..end];
         let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
@@ -172,7 +173,7 @@ impl<'a> Defects<'a> {
 
 /// Control octets other than those of white space and line ends.
 const fn is_control(octet: u8) -> bool {
-    ((octet < b' ') & (octet != b'\t') & (octet != b'\r') & (octet != b'\n')) | (octet == 0x7f)
+    (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == 0x7f
 }
 
 /// The first line feed without carriage return, or carriage return without line feed.
