@@ -49,7 +49,7 @@ fn captures_made_from_flows_are_what_the_scripts_say() {
         if script.extension().is_none_or(|ext| ext != "flow") {
             continue;
         }
-        let octets = Flow::play(&std::fs::read_to_string(&script).unwrap()).capture().bytes;
+        let octets = Flow::play(&std::fs::read_to_string(&script).unwrap()).capture().pcap();
         let capture = script.with_extension("pcap");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&capture, &octets).unwrap();
