@@ -52,6 +52,8 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     let rules = Selection::default();
     let mut view = Messages::new(format(args.format), detail, run.style(&sink), &files);
     view.begin(&mut sink)?;
+    // As tcpdump has it: what the filter leaves out is not counted.
+    let wanted = run.take_count();
     let (mut shown, mut result) = (0, Ok(()));
     let tally = run.stream(&mut |message, sighted| {
         if filter.as_ref().is_some_and(|filter| !filter.holds(message)) {
@@ -61,7 +63,8 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
         let findings = rules::codes(message, &rules);
         let row = MessageRow { message, relation: relation(sighted), findings };
         result = view.row(&row, &mut sink);
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let more = result.is_ok() && (shown as u64) < wanted;
+        if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     result?;
     view.end(&tally, &mut sink)?;

@@ -72,6 +72,11 @@ impl<S: Source> Frames<S> {
         }
     }
 
+    /// Reads all messages, however many were wanted; returns how many that were.
+    pub(crate) fn take_count(&mut self) -> u64 {
+        std::mem::replace(&mut self.wanted, u64::MAX)
+    }
+
     /// True when an input could not be read, or not to its end.
     pub(crate) fn is_troubled(&self) -> bool {
         !self.troubles.lost.is_empty()

@@ -74,6 +74,11 @@ impl<'a> Run<'a> {
         Ok(Self { common, filter, limits, feed, files })
     }
 
+    /// Leaves it to the caller to count what `--count` asks for; returns the number.
+    pub(super) fn take_count(&mut self) -> u64 {
+        self.feed.take_count()
+    }
+
     /// Hands each message to `each`, in the order of the capture; holds none.
     pub(super) fn stream(
         &mut self,

@@ -153,6 +153,8 @@ fn c_stops_after_so_many_messages() {
     let run = run(&["messages", "--format", "ndjson", "-c", "3", CALL]);
     assert_eq!(run.code, 0);
     assert_eq!(run.out.lines().count(), 3);
+    let chosen = self::run(&["messages", "--format", "ndjson", "--method", "BYE", "-c", "3", CALL]);
+    assert_eq!(chosen.out.lines().filter(|line| line.contains("BYE")).count(), 3, "{}", chosen.out);
 }
 
 #[test]
