@@ -1,5 +1,6 @@
 //! The rows of a ladder: messages, evidence and remarks, in order of time.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -38,7 +39,8 @@ pub(super) fn build(subject: &Subject<'_>, flows: &[FlowId], options: &LadderOpt
     // The sort is stable: a remark comes after the message it is about.
     moments.sort_by_key(|moment| (moment.seq, matches!(moment.what, What::Remark(..))));
 
-    let mut builder = Builder { subject, options, lanes: Lanes::default(), hidden: 0 };
+    let mut builder =
+        Builder { subject, options, lanes: Lanes::default(), hidden: 0, told: BTreeSet::new() };
     let mut rows: Vec<Row> = moments.iter().filter_map(|moment| builder.row(moment)).collect();
     let (lanes, places) = builder.lanes.arrange();
     finish(&mut rows, &places);
@@ -69,6 +71,8 @@ struct Builder<'a> {
     options: &'a LadderOptions,
     lanes: Lanes,
     hidden: u32,
+    /// Findings told at a message above.
+    told: BTreeSet<(FlowId, &'static str, String)>,
 }
 
 impl Builder<'_> {
@@ -123,7 +127,7 @@ impl Builder<'_> {
         })
     }
 
-    fn marks(&self, flow_id: FlowId, id: MessageId) -> Vec<Mark> {
+    fn marks(&mut self, flow_id: FlowId, id: MessageId) -> Vec<Mark> {
         let flow = self.subject.flow(flow_id);
         let entry = flow.entry(id);
         let mut marks = Vec::new();
@@ -136,7 +140,14 @@ impl Builder<'_> {
             Completeness::Gap => marks.push(Mark::Incomplete("gap")),
             Completeness::Desync => marks.push(Mark::Incomplete("desync")),
         }
-        marks.extend(self.findings(flow_id, id).into_iter().map(Mark::Finding));
+        // A message that is sent again does not tell again what its first sending told.
+        let again = matches!(entry.note, Note::Retransmission(_));
+        for finding in self.findings(flow_id, id) {
+            let fresh = self.told.insert((flow_id, finding.code, finding.title.clone()));
+            if fresh || !again {
+                marks.push(Mark::Finding(finding));
+            }
+        }
         marks
     }
 
