@@ -25,6 +25,7 @@ impl Timestamp {
     }
 
     /// The moment `nanos` nanoseconds later.
+    #[must_use]
     pub const fn plus(self, nanos: i64) -> Self {
         Self(self.0.saturating_add(nanos))
     }

@@ -1,4 +1,4 @@
-//! Exported PDUs (LINKTYPE_WIRESHARK_UPPER_PDU): a message without its packets, with tags that
+//! Exported PDUs (`LINKTYPE_WIRESHARK_UPPER_PDU`): a message without its packets, with tags that
 //! name the protocol and the endpoints. Wireshark writes them, and so does the reader of text logs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -9,7 +9,9 @@ use siplens::engine::{Feed, Plan, analyze};
 use siplens::limits::{Limits, Tally};
 use siplens::model::Vantage;
 use siplens::model::audit::series::Stats;
-use siplens::model::audit::{Audit, ConnectionEnd, Device, Keepalives, Policy};
+use siplens::model::audit::{
+    Audit, ConnectionEnd, Device, GrantSource, Keepalives, Outcome, Policy,
+};
 use siplens::time::{MILLISECOND, SECOND, Timestamp};
 use siplens::transport::{ConnectionChange, Observation};
 
@@ -31,10 +33,10 @@ impl Feed for Frames {
     fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool {
         let ends = &mut self.ends;
         let mut seen = |observation: Observation<'_>| {
-            if let Observation::Connection { signal, change } = &observation {
-                if matches!(change, ConnectionChange::Closed | ConnectionChange::Reset) {
-                    ends.push((signal.time.0, signal.connection));
-                }
+            if let Observation::Connection { signal, change } = &observation
+                && matches!(change, ConnectionChange::Closed | ConnectionChange::Reset)
+            {
+                ends.push((signal.time.0, signal.connection));
             }
             each(observation);
         };
@@ -117,13 +119,13 @@ fn flat(device: &Device, from: Timestamp, until: Timestamp) -> Value {
         "kinds": column(&|r| r.kind.word().into()),
         "outcomes": column(&|r| r.outcome.word().into()),
         "ok": word("ok"),
-        "failed": device.count(|o| o.is_failure()),
+        "failed": device.count(Outcome::is_failure),
         "pending": word("pending"),
         "unseen": word("unseen"),
         "ira_percent": device.ineffective_percent(),
         "requested": column(&|r| r.requested.into()),
         "granted": column(&|r| r.granted.into()),
-        "granted_source": column(&|r| r.granted_source.map(|s| s.word()).into()),
+        "granted_source": column(&|r| r.granted_source.map(GrantSource::word).into()),
         "attempt_interval": stats(device.attempt_interval),
         "attempt_interval_by_source": if device.attempt_interval_by_source.is_empty() {
             Value::Null
@@ -225,7 +227,7 @@ fn check(name: &str, lead: i64) {
         .map(|e| e.unwrap().path())
         .filter(|p| {
             let file = p.file_name().unwrap().to_str().unwrap();
-            file.starts_with(name) && !file.ends_with(".json")
+            file.starts_with(name) && p.extension().is_none_or(|extension| extension != "json")
         })
         .collect();
     files.sort();

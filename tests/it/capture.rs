@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Cursor, Read, Write};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use siplens::capture::{self, Capture, Error, Filter, Input, Kind, Options, Source};
@@ -130,7 +130,7 @@ fn pcapng_sections_may_differ_in_byte_order_and_interfaces_in_link_and_clock() {
         .packet(0, 1_500_000, b"micro")
         .packet(1, 1_500_000_000, b"nano")
         .section(Order::Big)
-        .clocked(101, 0x80 | 10, 100)
+        .clocked(101, 0x80 | 0x0a, 100)
         .clocked(276, 12, 0)
         .packet(0, 1024 + 512, b"binary")
         .packet(1, 1_500_000_000_000, b"pico");
@@ -391,7 +391,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_read() {
     fs::write(path("binary"), [0_u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
     fs::create_dir(path("bare")).unwrap();
     let inputs = ["missing", "zero", "binary", "bare", "good"].map(path);
-    let (seen, errors) = read(open(&inputs.each_ref().map(|path| path.as_path())));
+    let (seen, errors) = read(open(&inputs.each_ref().map(PathBuf::as_path)));
     assert_eq!(seen.len(), 1);
     let found = |test: fn(&Error) -> bool| errors.iter().filter(|error| test(error)).count();
     assert_eq!(found(|error| matches!(error, Error::Missing { .. })), 1);
@@ -429,7 +429,7 @@ fn frames_of_a_plain_file_lie_in_its_mapping() {
 fn a_file_truncated_while_it_is_read_ends_where_it_ends() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("shrinking.pcap");
-    let file = (0..200).fold(Pcap::new(), |file, n| file.frame(n, 0, &[n as u8; 60_000]));
+    let file = (0..200).fold(Pcap::new(), |file, n| file.frame(n, 0, &vec![n as u8; 60_000]));
     fs::write(&path, file.bytes).unwrap();
     let mut capture = open(&[&path]);
     assert!(capture.next().unwrap().is_some());
@@ -565,7 +565,7 @@ proptest! {
             paths.push(path);
         }
         expected.sort_unstable();
-        let (seen, _) = read(open(&paths.iter().map(|path| path.as_path()).collect::<Vec<_>>()));
+        let (seen, _) = read(open(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>()));
         let seen: Vec<_> = seen.iter().map(|s| (s.time, s.file, s.number)).collect();
         prop_assert_eq!(seen, expected);
     }

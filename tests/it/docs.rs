@@ -164,7 +164,9 @@ fn cli_page() -> String {
             continue;
         }
         let _ = write!(page, "\n## {}\n\n| option | meaning |\n|---|---|\n", sub.get_name());
-        own.into_iter().for_each(|arg| row(&mut page, arg));
+        for arg in own {
+            row(&mut page, arg);
+        }
     }
     page.push_str("\n## Options of all commands that read captures\n");
     let Some(list) = command.get_subcommands().find(|sub| sub.get_name() == "list") else {
@@ -248,7 +250,7 @@ fn samples_are_all_described_and_small() {
     for entry in fs::read_dir(root().join("samples")).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if !Path::new(&name).extension().is_some_and(|ext| ext == "md") {
+        if Path::new(&name).extension().is_none_or(|ext| ext != "md") {
             assert!(described.contains(&format!("`{name}`")), "samples/README.md: {name}");
         }
         total += entry.metadata().unwrap().len();

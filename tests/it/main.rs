@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+// Numbers and texts of tests are small and known.
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+#![allow(clippy::format_collect, clippy::format_push_string)]
 #![recursion_limit = "256"]
 
 mod capture;

@@ -91,7 +91,7 @@ fn damage(originals: &[Vec<u8>], seed: u64, mut body: impl FnMut(&[u8])) {
     }
 }
 
-/// Numbers that are the same in every run (SplitMix64).
+/// Numbers that are the same in every run (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {

@@ -478,7 +478,9 @@ fn run(steps: &[Step<'_>]) -> Got {
         let Payload::Segment(segment) = packet.payload else { panic!("{packet:?}") };
         let seen = connections.observe(&packet, &segment, arrival);
         for mut ended in seen.ended.drain(..) {
-            Side::BOTH.into_iter().for_each(|side| take(&mut got, ended.finish(side).0));
+            for side in Side::BOTH {
+                take(&mut got, ended.finish(side).0);
+            }
         }
         got.changes.extend(seen.change.map(|change| (seen.connection.number, change)));
         take(&mut got, seen.connection.parts(seen.side).0.insert(&segment, 0, arrival));

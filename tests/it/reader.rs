@@ -228,7 +228,7 @@ fn a_content_length_that_lies_costs_no_other_message() {
 
 #[test]
 fn a_message_beyond_the_limit_is_counted_and_passed_over() {
-    let all = [message(1, &[b'x'; 300 << 10]), message(2, b"y")];
+    let all = [message(1, &vec![b'x'; 300 << 10]), message(2, b"y")];
     let got = run(&stream(&all.concat(), &[1460]));
     assert_eq!(got.whole(), [&all[1]]);
     assert_eq!(got.lost, [("too-long", 1)]);
@@ -311,11 +311,11 @@ fn websocket(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     match payload.len() {
         len @ 0..126 => bytes.push(masked | len as u8),
         len @ 126..65_536 => {
-            bytes.push(masked | 126);
+            bytes.push(masked | 0x7e);
             bytes.extend((len as u16).to_be_bytes());
         }
         len => {
-            bytes.push(masked | 127);
+            bytes.push(masked | 0x7f);
             bytes.extend((len as u64).to_be_bytes());
         }
     }
@@ -353,7 +353,7 @@ const UPGRADE: &[u8] =
 #[test]
 fn a_websocket_is_read_with_and_without_its_upgrade() {
     let mut all = messages(9);
-    all.push(message(9, &[b'z'; 70_000]));
+    all.push(message(9, &vec![b'z'; 70_000]));
     let octets = socket(&all);
     for sizes in [&[1460][..], &[61], &[60_000]] {
         let got = run(&stream(&[UPGRADE, &octets].concat(), sizes));
@@ -456,7 +456,7 @@ fn a_report_of_an_agent_is_the_message_it_saw() {
         stream(&compressed, &[1000]),
     ] {
         assert_eq!(run(&frames).whole(), [&one]);
-        assert_eq!(envelopes(&frames), [expected.clone()]);
+        assert_eq!(envelopes(&frames), std::slice::from_ref(&expected));
     }
     assert_eq!(run(&[sent(&report(&chunk(15, b"{\"rtcp\":1}")))]).lost, [("hep-not-sip", 1)]);
     let bomb = report(&chunk(16, &zlib(&vec![b' '; 5 << 20])));

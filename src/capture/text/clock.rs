@@ -43,7 +43,7 @@ pub(super) struct Stamp {
 
 /// The time that belongs to a message: `lines` are those before it, the nearest last.
 pub(super) fn stamp<'a>(
-    lines: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
+    lines: &(impl DoubleEndedIterator<Item = &'a [u8]> + Clone),
     calendar: &Calendar,
 ) -> Option<Stamp> {
     let nearest = |read: &dyn Fn(&[u8]) -> Option<Timestamp>| lines.clone().rev().find_map(read);
@@ -91,7 +91,7 @@ fn full(text: &[u8], calendar: &Calendar) -> Option<Timestamp> {
 fn month_day(text: &[u8], calendar: &Calendar) -> Option<Timestamp> {
     const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let name = text.get(..3)?;
-    let month = MONTHS.chunks(3).position(|month| month == name)? as i64 + 1;
+    let (month, _) = (1..).zip(MONTHS.chunks(3)).find(|(_, month)| *month == name)?;
     let rest = text.get(3..)?;
     let mut read = Digits(rest.trim_ascii_start());
     let day = read.number(1, 2)?;
@@ -188,7 +188,7 @@ mod tests {
     #[track_caller]
     fn check(line: &str, seconds: Option<f64>) {
         let calendar = Calendar { offset: 8 * 3600, year: 2025, day: 20_148 };
-        let found = stamp([line.as_bytes()].into_iter(), &calendar);
+        let found = stamp(&[line.as_bytes()].into_iter(), &calendar);
         assert_eq!(found.map(|s| s.time.0), seconds.map(|s| (s * 1e6) as i64 * 1000), "{line}");
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::peers::Peers;
 
-/// LINKTYPE_WIRESHARK_UPPER_PDU.
+/// `LINKTYPE_WIRESHARK_UPPER_PDU`.
 pub const LINK_TYPE: u16 = 252;
 
 /// Tags of the format.

@@ -43,7 +43,7 @@ pub(super) fn clean(line: &[u8]) -> Cow<'_, [u8]> {
         match octet {
             0 => {}
             0x1b if tail.first() == Some(&b'[') => {
-                let end = tail.iter().skip(1).position(|b| b.is_ascii_alphabetic());
+                let end = tail.iter().skip(1).position(u8::is_ascii_alphabetic);
                 rest = end.and_then(|end| tail.get(end + 2..)).unwrap_or_default();
             }
             _ => out.push(octet),
@@ -82,7 +82,7 @@ fn request(line: &[u8]) -> Option<Start> {
     let len = match known {
         // `REINVITE` would be a token of its own, `.INVITE` is one behind something else.
         Some(len) if word.len() == len || !word.iter().all(u8::is_ascii_uppercase) => len,
-        _ if !word.is_empty() && word.iter().all(|b| b.is_ascii_uppercase()) => word.len(),
+        _ if !word.is_empty() && word.iter().all(u8::is_ascii_uppercase) => word.len(),
         _ => return None,
     };
     let at = space - len;

@@ -248,9 +248,10 @@ impl<R: BufRead> TextLog<R> {
     }
 
     fn emit(&mut self, before: &[u8], text: &[u8], number: u64, cut: bool) {
-        let lines = self.context.iter().map(Vec::as_slice).chain([before]);
-        let stamp = clock::stamp(lines.clone(), &self.calendar);
-        let found = peers::peers(lines, text);
+        let (stamp, found) = {
+            let lines = self.context.iter().map(Vec::as_slice).chain([before]);
+            (clock::stamp(&lines, &self.calendar), peers::peers(&lines, text))
+        };
         let time = match stamp {
             Some(stamp) if stamp.time_of_day => self.on_this_day(stamp.time),
             Some(stamp) => stamp.time,
@@ -330,7 +331,7 @@ fn is_record(line: &[u8], calendar: &Calendar) -> bool {
     let dated = |at: usize| {
         head.get(at..).is_some_and(|rest| {
             rest.first().is_some_and(u8::is_ascii_digit)
-                && clock::stamp([rest].into_iter(), calendar).is_some_and(|s| !s.time_of_day)
+                && clock::stamp(&[rest].into_iter(), calendar).is_some_and(|s| !s.time_of_day)
         })
     };
     dated(0) || (head.first() == Some(&b'[') && dated(1))

@@ -22,10 +22,10 @@ enum Way {
 /// Reads the peers from `lines` (those before the message, the nearest last) and `text` (the
 /// message itself).
 pub(super) fn peers<'a>(
-    lines: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
+    lines: &(impl DoubleEndedIterator<Item = &'a [u8]> + Clone),
     text: &[u8],
 ) -> Peers {
-    let known = lines.clone().rev().find_map(arrow).or_else(|| fields(lines.clone()));
+    let known = lines.clone().rev().find_map(arrow).or_else(|| fields(lines));
     if let Some((from, to)) = known {
         return Peers { from: known_or(from), to: known_or(to) };
     }
@@ -70,7 +70,9 @@ fn arrow(line: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
 }
 
 /// `srcip: …`, `srcport: …`, `dstip: …`, `dstport: …` on lines of their own.
-fn fields<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Option<(SocketAddr, SocketAddr)> {
+fn fields<'a>(
+    lines: &(impl Iterator<Item = &'a [u8]> + Clone),
+) -> Option<(SocketAddr, SocketAddr)> {
     let field = |name: &[u8]| {
         lines
             .clone()
@@ -191,7 +193,7 @@ mod tests {
     #[track_caller]
     fn check(line: &str, from: &str, to: &str) {
         let text = b"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.9.9:5070;rport\r\n\r\n";
-        let found = peers(line.lines().map(str::as_bytes), text);
+        let found = peers(&line.lines().map(str::as_bytes), text);
         assert_eq!(
             (found.from.to_string(), found.to.to_string()),
             (from.into(), to.into()),

@@ -149,7 +149,7 @@ impl<'a> Attempt<'a> {
                 && next;
         };
         let gap = step.first().since(response.envelope.time);
-        if gap < -SECOND / 1000 || CHAIN < gap {
+        if !(-SECOND / 1000..=CHAIN).contains(&gap) {
             return false;
         }
         match response.status().map(|status| status.0) {

@@ -97,10 +97,10 @@ impl Bindings {
     pub(super) fn plan(&mut self, deregistered: bool, at: i64) {
         if deregistered && self.current.is_empty() {
             self.planned.push((at, None));
-        } else if !self.current.is_empty() {
-            if let Some((_, end @ None)) = self.planned.last_mut() {
-                *end = Some(at);
-            }
+        } else if !self.current.is_empty()
+            && let Some((_, end @ None)) = self.planned.last_mut()
+        {
+            *end = Some(at);
         }
     }
 }

@@ -75,7 +75,7 @@ fn rfc3261(value: &[u8]) -> Option<Timestamp> {
     words.next().filter(|w| w.len() == 4 && w.ends_with(b","))?;
     let day = number(words.next()?)?;
     let name = words.next()?;
-    let month = MONTHS.iter().position(|m| *m == name)? as i64 + 1;
+    let (month, _) = (1..).zip(MONTHS).find(|(_, month)| *month == name)?;
     let year = number(words.next()?)?;
     let clock = clock(words.next()?)?;
     words.next().filter(|w| *w == b"GMT")?;
@@ -110,11 +110,12 @@ fn number(digits: &[u8]) -> Option<i64> {
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let length = lengths.get(usize::try_from(month - 1).ok()?)?;
+    let past = usize::try_from(month - 1).ok()?;
+    let length = lengths.get(past)?;
     if !(1..=*length).contains(&day) {
         return None;
     }
-    let before: i64 = lengths[..(month - 1) as usize].iter().sum();
+    let before: i64 = lengths[..past].iter().sum();
     let y = year - 1;
     let whole = y * 365 + y / 4 - y / 100 + y / 400 - 719_162;
     Some(whole + before + day - 1)

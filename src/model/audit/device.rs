@@ -351,10 +351,10 @@ impl<'a> Builder<'a> {
         for (key, seconds) in &listed {
             let ours = asked.bindings.iter().any(|(asked, _)| asked == key);
             let rewritten = granted.1 == Some(GrantSource::ContactRewritten);
-            if let Some(seconds) = seconds.filter(|s| *s > 0 && !ours && !rewritten) {
-                if !self.bindings.holds(key) {
-                    self.bindings.grant(key.clone(), time.0, seconds, 0);
-                }
+            if let Some(seconds) = seconds.filter(|s| *s > 0 && !ours && !rewritten)
+                && !self.bindings.holds(key)
+            {
+                self.bindings.grant(key.clone(), time.0, seconds, 0);
             }
         }
         self.bindings.plan(matches!(kind, Kind::Deregister | Kind::DeregisterAll), time.0);

@@ -68,12 +68,12 @@ impl Keepalives {
         // Half a slot is rounded to even, as Python and IEEE 754 do.
         let missed = |gap: &i64| {
             let slots = (*gap as f64 / interval as f64).round_ties_even() as i64;
-            (slots - 1).max(0) as u32
+            u32::try_from(slots - 1).unwrap_or(0)
         };
         all.missed_slots = gaps.iter().map(missed).sum();
         all.max_consecutive_missed = gaps.iter().map(missed).max().unwrap_or(0);
         let allowed = interval as f64 * (1.0 + policy.tolerance.over);
-        all.missed_tail = (end.since(last) as f64 / allowed).floor().max(0.0) as u32;
+        all.missed_tail = u32::try_from((end.since(last) as f64 / allowed) as i64).unwrap_or(0);
         let patience = interval * i64::from(policy.keepalive_count);
         for (place, from) in all.times.iter().enumerate() {
             let next = all.times.get(place + 1).copied();

@@ -111,7 +111,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// True for a MANSCDP body whose CmdType is Keepalive; found by octets, since the charset of
+/// True for a MANSCDP body whose `CmdType` is Keepalive; found by octets, since the charset of
 /// such bodies is often mislabeled.
 fn is_keepalive(body: &[u8]) -> bool {
     let Some(at) = memchr::memmem::find(body, b"<CmdType>") else { return false };

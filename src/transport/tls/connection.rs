@@ -40,9 +40,9 @@ pub enum Event<'a> {
     Alert {
         /// Who sent it.
         side: Side,
-        /// Ends the connection; a close_notify is no failure.
+        /// Ends the connection; a `close_notify` is no failure.
         fatal: bool,
-        /// AlertDescription (RFC 8446 section 6).
+        /// `AlertDescription` (RFC 8446 section 6).
         description: u8,
     },
 }
@@ -128,7 +128,7 @@ struct Half {
     /// Keys to try, the current ones first. TLS 1.3 lists early, handshake and application keys;
     /// a record that opens with later ones retires the earlier.
     openers: Vec<Opener>,
-    /// Keys that ChangeCipherSpec puts in force (TLS 1.2).
+    /// Keys that `ChangeCipherSpec` puts in force (TLS 1.2).
     pending: Option<Opener>,
     /// Protected records follow.
     protected: bool,
@@ -269,7 +269,7 @@ impl Connection {
         Step::Done
     }
 
-    /// True when `payload` is a ServerHello whose ClientHello has not come yet.
+    /// True when `payload` is a `ServerHello` whose `ClientHello` has not come yet.
     fn awaits_client(&self, side: Side, kind: u8, payload: &[u8]) -> bool {
         self.client_hello.is_none()
             && kind == 22

@@ -2,7 +2,7 @@
 
 use super::keylog::ClientRandom;
 
-/// ServerHello with this random asks the client to try again (RFC 8446 section 4.1.3).
+/// `ServerHello` with this random asks the client to try again (RFC 8446 section 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
@@ -11,25 +11,25 @@ const RETRY_RANDOM: [u8; 32] = [
 /// What a handshake message says to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Handshake {
-    /// ClientHello.
+    /// `ClientHello`.
     ClientHello(ClientHello),
-    /// ServerHello.
+    /// `ServerHello`.
     ServerHello(ServerHello),
-    /// HelloRetryRequest.
+    /// `HelloRetryRequest`.
     Retry,
-    /// NewSessionTicket of TLS 1.2 (RFC 5077).
+    /// `NewSessionTicket` of TLS 1.2 (RFC 5077).
     Ticket(Box<[u8]>),
-    /// EndOfEarlyData.
+    /// `EndOfEarlyData`.
     EndOfEarlyData,
     /// Finished.
     Finished,
-    /// KeyUpdate (RFC 8446 section 4.6.3).
+    /// `KeyUpdate` (RFC 8446 section 4.6.3).
     KeyUpdate,
     /// Anything else.
     Other,
 }
 
-/// The parts of a ClientHello that matter here.
+/// The parts of a `ClientHello` that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ClientHello {
     /// Names the connection in the key log.
@@ -42,7 +42,7 @@ pub(super) struct ClientHello {
     pub(super) server_name: Option<String>,
 }
 
-/// The parts of a ServerHello that matter here.
+/// The parts of a `ServerHello` that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerHello {
     /// Server random.
@@ -53,7 +53,7 @@ pub(super) struct ServerHello {
     pub(super) suite: u16,
     /// 0x0303 for TLS 1.2, 0x0304 for TLS 1.3.
     pub(super) version: u16,
-    /// encrypt_then_mac was agreed (RFC 7366).
+    /// `encrypt_then_mac` was agreed (RFC 7366).
     pub(super) encrypt_then_mac: bool,
 }
 

@@ -97,7 +97,7 @@ impl KeyLog {
 }
 
 fn unhex(text: &[u8]) -> Option<Box<[u8]>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let digit = |b: u8| (b as char).to_digit(16);

@@ -25,7 +25,7 @@ where
     mac.finalize().into_bytes().to_vec()
 }
 
-/// P_hash of TLS 1.2, `len` octets.
+/// `P_hash` of TLS 1.2, `len` octets.
 pub(super) fn prf(hash: Hash, secret: &[u8], label: &[u8], seed: &[&[u8]], len: usize) -> Vec<u8> {
     let mut labelled = vec![label];
     labelled.extend_from_slice(seed);

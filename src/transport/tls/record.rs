@@ -98,7 +98,7 @@ impl Opener {
         Some((side(client_mac, client_key, client_iv)?, side(server_mac, server_key, server_iv)?))
     }
 
-    /// The keys after a KeyUpdate (RFC 8446 section 7.2); `None` before TLS 1.3.
+    /// The keys after a `KeyUpdate` (RFC 8446 section 7.2); `None` before TLS 1.3.
     pub(super) fn updated(&self) -> Option<Self> {
         let (suite, secret) = self.lineage.as_ref()?;
         let next = keys::expand_label(suite.hash, secret, "traffic upd", secret.len());

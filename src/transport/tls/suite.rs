@@ -57,13 +57,15 @@ impl Suite {
         use Hash::{Sha256, Sha384};
         use Protection::{Cbc, ChaCha, Gcm};
         let (protection, hash) = match number {
-            0x1301 => (Gcm(16), Sha256),
-            0x1302 => (Gcm(32), Sha384),
-            0x1303 => (ChaCha, Sha256),
-            // RSA, DHE-RSA, DHE-DSS, ECDH, ECDHE: the key exchange does not matter to us.
-            0x009c | 0x009e | 0x00a2 | 0xc02b | 0xc02d | 0xc02f | 0xc031 => (Gcm(16), Sha256),
-            0x009d | 0x009f | 0x00a3 | 0xc02c | 0xc02e | 0xc030 | 0xc032 => (Gcm(32), Sha384),
-            0xcca8..=0xccaa => (ChaCha, Sha256),
+            // 0x13xx is TLS 1.3. RSA, DHE-RSA, DHE-DSS, ECDH, ECDHE of TLS 1.2: the key exchange
+            // does not matter to us.
+            0x1301 | 0x009c | 0x009e | 0x00a2 | 0xc02b | 0xc02d | 0xc02f | 0xc031 => {
+                (Gcm(16), Sha256)
+            }
+            0x1302 | 0x009d | 0x009f | 0x00a3 | 0xc02c | 0xc02e | 0xc030 | 0xc032 => {
+                (Gcm(32), Sha384)
+            }
+            0x1303 | 0xcca8..=0xccaa => (ChaCha, Sha256),
             0x002f | 0x0032 | 0x0033 | 0xc004 | 0xc009 | 0xc00e | 0xc013 => {
                 (Cbc(16, Mac::Sha1), Sha256)
             }

@@ -108,7 +108,7 @@ impl Ip {
         let mut bytes = vec![0x45, 0];
         bytes.extend((part.len() as u16 + 20).to_be_bytes());
         bytes.extend((self.id as u16).to_be_bytes());
-        bytes.extend((offset as u16 / 8 | u16::from(more) << 13).to_be_bytes());
+        bytes.extend(((offset as u16 / 8) | (u16::from(more) << 13)).to_be_bytes());
         bytes.extend([64, self.protocol, 0, 0]);
         bytes.extend(octets(self.from));
         bytes.extend(octets(self.to));

@@ -124,7 +124,7 @@ impl<'a> World<'a> {
     }
 
     fn enter(&mut self, call: &str) {
-        self.call = call.to_owned();
+        call.clone_into(&mut self.call);
         self.calls.entry(call.to_owned()).or_default();
     }
 

@@ -75,7 +75,7 @@ fn step(text: &str) -> Step<'_> {
         (left, Some(arrow @ (">" | "<"))) => {
             let right = words.next().unwrap_or_else(|| panic!("arrow to nobody: {text}"));
             let (from, to) = if arrow == ">" { (left, right) } else { (right, left) };
-            let rest = text.splitn(2, arrow).nth(1).unwrap().trim_start();
+            let rest = text.split_once(arrow).unwrap().1.trim_start();
             let rest = rest.strip_prefix(right).unwrap().trim_start();
             message(from, to, rest)
         }

@@ -153,17 +153,17 @@ impl World<'_> {
             .unwrap_or_else(|| panic!("{} has no INVITE to cancel", line.from))
             .draft
             .clone();
-        self.of_hop(&invite, "CANCEL", invite.value("To").unwrap_or_default())
+        Self::of_hop(&invite, "CANCEL", invite.value("To").unwrap_or_default())
     }
 
     /// The ACK of a refusal: again of this hop (section 17.1.1.3).
     fn ack_of_refusal(&mut self, line: &Line<'_>) -> Draft {
         let invite = self.last_request(line, "INVITE").unwrap().draft.clone();
         let to = self.refused(line).unwrap().draft.value("To").unwrap_or_default().to_owned();
-        self.of_hop(&invite, "ACK", &to)
+        Self::of_hop(&invite, "ACK", &to)
     }
 
-    fn of_hop(&self, invite: &Draft, method: &str, to: &str) -> Draft {
+    fn of_hop(invite: &Draft, method: &str, to: &str) -> Draft {
         let mut draft = Draft::new(format!("{method} {} SIP/2.0", invite.uri()));
         draft.push("Via", invite.value("Via").unwrap_or_default());
         draft.copy(invite, "Route");

@@ -22,8 +22,8 @@ impl World<'_> {
             .unwrap_or_else(|| panic!("{server} has nothing of {client} to answer {status}"))
             .draft
             .clone();
-        let from_behind = self.from_behind(server, status, request.method());
-        let mut draft = match from_behind {
+        let copy = self.copy_from_behind(server, status, request.method());
+        let mut draft = match copy {
             Some(behind) => behind,
             None => self.answer(line, &request, status),
         };
@@ -42,7 +42,7 @@ impl World<'_> {
     }
 
     /// The copy of a response that `server`, a proxy, received for `method` and has not sent back.
-    fn from_behind(&mut self, server: &str, status: u16, method: &str) -> Option<Draft> {
+    fn copy_from_behind(&mut self, server: &str, status: u16, method: &str) -> Option<Draft> {
         if status == 100 || method == "CANCEL" || !is_proxy(server) {
             return None;
         }
@@ -113,7 +113,7 @@ impl World<'_> {
             _ => {}
         }
         match (status, method) {
-            (200..=299, "INVITE") => draft.push("Allow", ALLOW),
+            (200..=299, "INVITE") | (405, _) => draft.push("Allow", ALLOW),
             (200..=299, "SUBSCRIBE" | "PUBLISH") => {
                 draft.push("Expires", request.value("Expires").unwrap_or("3600"));
                 if method == "PUBLISH" {
@@ -123,7 +123,6 @@ impl World<'_> {
             (300..=302, _) => draft.push("Contact", "<sip:elsewhere@example.com>"),
             (401, _) => draft.push("WWW-Authenticate", challenge(&nonce)),
             (407, _) => draft.push("Proxy-Authenticate", challenge(&nonce)),
-            (405, _) => draft.push("Allow", ALLOW),
             (415, _) => draft.push("Accept", "application/sdp"),
             (420, _) => draft.push("Unsupported", "nothing"),
             (421, _) => draft.push("Require", "timer"),
