@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use crate::program::{finished, program, run, run_on, sample};
+use crate::program::{finished, program, run, run_on, sample, skip};
 
 const CALL: &str = "samples/call.pcap";
 
@@ -191,7 +191,7 @@ fn packets_are_filtered_as_tcpdump_does() {
         run.out.lines().count()
     };
     if run(&["list", CALL, "--bpf", "udp"]).err.contains("libpcap") {
-        println!("skipped: built without libpcap");
+        skip("built without libpcap, no packet filters");
         return;
     }
     assert_eq!(rows(&["--", "udp", "port", "5060"]), 29);

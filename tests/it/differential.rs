@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::{root, run, samples};
+use crate::program::{root, run, samples, skip};
 
 /// Samples that tshark reads otherwise, and why.
 const DIFFERENT: &[(&str, &str)] = &[
@@ -19,7 +19,7 @@ type Seen = (u64, String, String, String);
 #[test]
 fn the_messages_of_every_sample_are_those_of_tshark() {
     if Command::new("tshark").arg("--version").output().is_err() {
-        println!("skipped: no tshark");
+        skip("no tshark to compare the messages of the samples with");
         return;
     }
     for sample in samples() {

@@ -365,7 +365,9 @@ fn tshark_reads_what_scripts_write() {
         .args(["-r", file.to_str().unwrap(), "-Y", "sip"])
         .args(fields)
         .output();
-    let Ok(run) = run else { return println!("skipped: no tshark") };
+    let Ok(run) = run else {
+        return crate::program::skip("no tshark to read what flow scripts write");
+    };
     let text = String::from_utf8_lossy(&run.stdout);
     assert_eq!(text.lines().count(), flow.sent.len(), "{text}");
     for (line, sent) in text.lines().zip(&flow.sent) {

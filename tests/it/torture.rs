@@ -171,7 +171,7 @@ const WRONG: &[(&str, &[DefectKind], &[FaultKind])] = &[
 #[test]
 fn the_messages_of_the_rfcs_are_read_and_judged() {
     let Ok(directory) = std::env::var("SIPLENS_TORTURE") else {
-        println!("skipped: SIPLENS_TORTURE does not name the RFCs' torture messages");
+        crate::program::skip("SIPLENS_TORTURE does not name the torture messages of the RFCs");
         return;
     };
     let directory = Path::new(&directory);
