@@ -27,8 +27,8 @@ lint:           ## no warning, of the compiler or of clippy
 	@sh scripts/with clippy $(CARGO) clippy --locked --all-targets -- -D warnings
 
 pure:           ## the core compiles without I/O, the command line without libpcap
-	$(CARGO) check --locked --lib --no-default-features
-	$(CARGO) check --locked --no-default-features --features cli
+	@sh scripts/with clippy $(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	@sh scripts/with clippy $(CARGO) clippy --locked --no-default-features --features cli -- -D warnings
 
 docs:           ## the documentation of the code has no broken link
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet

@@ -184,7 +184,7 @@ impl<T> Passages<T> {
         }
     }
 
-    /// Forgets everything; right after [`WINDOW`] without a message.
+    /// Forgets everything; right after `WINDOW` without a message.
     pub fn clear(&mut self) {
         *self = Self::new(self.limit);
     }

@@ -31,6 +31,7 @@ pub(super) enum Mac {
     Sha384,
 }
 
+#[cfg(feature = "tls")]
 impl Mac {
     /// Octets of the tag, and of the key.
     pub(super) const fn len(self) -> usize {
