@@ -12,15 +12,17 @@ use crate::engine::reader::Reader;
 use crate::engine::{self, Plan};
 use crate::frame::FrameId;
 use crate::limits::Limits;
+use crate::model::audit::{Audit, Policy};
 use crate::model::{CallFlow, FlowId, Model, Seed, Vantage};
 use crate::net::{Endpoint, PathId};
-use crate::rules::{Context, Report, Selection, Settings, check_flow, merge};
+use crate::rules::{Context, Report, Selection, Settings, check_flow, check_registrations, merge};
 use crate::sip::Message;
 use crate::time::{SECOND, Timestamp};
 use crate::transport::{Completeness, Envelope, Text, Transport};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
 use crate::view::ladder::LadderOptions;
+use crate::view::registrations::{Options, Registrations};
 use crate::view::{Format, Ladder, Style, Subject, TimeStyle};
 use crate::view::{check, html, list, mermaid, registrations, svg, text};
 
@@ -84,10 +86,14 @@ fn show(model: &Model) {
     let subject = Subject::new(model, &report, &files);
     let style = Style::default();
     let out = &mut io::sink();
+    let audit = Audit::by(model, Policy::default());
+    let findings = check_registrations(&audit, model, &Selection::all());
+    let options = Options { device: Some("*".to_owned()), ..Options::default() };
+    let view = Registrations { audit: &audit, findings: &findings, model, files: &files, options };
     // A sink takes everything.
     for format in [Format::Text, Format::Ndjson, Format::Csv] {
         let _ = list::write(&subject, format, &style, out);
-        let _ = registrations::write(&subject, format, &style, out);
+        let _ = registrations::write(&view, format, &style, out);
     }
     for format in [CheckFormat::Text, CheckFormat::Ndjson, CheckFormat::Sarif, CheckFormat::Github]
     {

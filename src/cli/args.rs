@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::audit::args::RegistrationsArgs;
 use crate::rules::Severity;
 
 const EXIT_STATUS: &str = "\
@@ -39,7 +40,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Write one self-contained HTML file: findings, calls, ladders, messages
     Report(ReportArgs),
-    /// List who registered where, how often, with what result
+    /// Audit registrations: how often devices really register, and what it means
     #[command(visible_alias = "reg")]
     Registrations(RegistrationsArgs),
     /// List the rules that check applies
@@ -111,17 +112,6 @@ pub struct ReportArgs {
     /// The rules to apply.
     #[command(flatten)]
     pub rules: RuleArgs,
-    /// What all commands that read captures take.
-    #[command(flatten)]
-    pub common: Common,
-}
-
-/// Options of `registrations`.
-#[derive(Debug, Args)]
-pub struct RegistrationsArgs {
-    /// How to print the rows
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: RowFormat,
     /// What all commands that read captures take.
     #[command(flatten)]
     pub common: Common,
@@ -409,7 +399,7 @@ fn size_of(text: &str) -> Result<usize, String> {
 }
 
 /// A rule and a severity from `M014=info`.
-fn level_of(text: &str) -> Result<(String, Severity), String> {
+pub(super) fn level_of(text: &str) -> Result<(String, Severity), String> {
     let (rule, level) = text.split_once('=').ok_or("expected RULE=LEVEL: M014=info")?;
     let severity = match level {
         "error" => Severity::Error,

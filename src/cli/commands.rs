@@ -8,12 +8,12 @@ use anyhow::bail;
 use super::Outcome;
 use super::args::{
     CheckArgs, FindingFormat, LadderArgs, LadderFormat, LaneKind, ListArgs, MessagesArgs,
-    RegistrationsArgs, ReportArgs, RowFormat,
+    ReportArgs, RowFormat,
 };
 use super::output::Paging;
 use super::run::{Run, selection};
 use crate::frame::FrameId;
-use crate::model::{FlowId, Model, Sighted};
+use crate::model::{FlowId, Sighted};
 use crate::rules::{self, Selection};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
@@ -22,7 +22,7 @@ use crate::view::message::Detail;
 use crate::view::messages::Messages;
 use crate::view::{
     Format, Ladder, MessageRow, Relation, Subject, check as check_view, html, list as list_view,
-    mermaid, registrations as registrations_view, svg, text,
+    mermaid, svg, text,
 };
 
 /// `siplens list`.
@@ -151,19 +151,6 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     run.close(sink, found.tally(), shown)
 }
 
-/// `siplens registrations`.
-pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome> {
-    let mut run = Run::open(&args.common)?;
-    let found = run.analyze(&Selection::default());
-    let mut sink = run.sink(paging(args.format))?;
-    let style = run.style(&sink);
-    let subject = found.subject(&run.files);
-    registrations_view::write(&subject, format(args.format), &style, &mut sink)?;
-    let shown = registered(subject.model, &subject.flows);
-    drop(subject);
-    run.close(sink, found.tally(), shown)
-}
-
 /// The chosen flows by call: flows that belong together are drawn together.
 fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
     let chosen: std::collections::BTreeSet<FlowId> = subject.flows.iter().copied().collect();
@@ -178,16 +165,6 @@ fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
     calls.extend(chosen.difference(&joined).map(|flow| vec![*flow]));
     calls.sort();
     calls
-}
-
-/// Registrations of the chosen flows.
-fn registered(model: &Model, chosen: &[FlowId]) -> usize {
-    let is_chosen = |flow: &FlowId| chosen.binary_search(flow).is_ok();
-    let of_chosen = |registration: &&crate::model::Registration| {
-        let mut attempts = registration.attempts.iter();
-        attempts.any(|attempt| attempt.transactions.iter().any(|(flow, _)| is_chosen(flow)))
-    };
-    model.registrations.iter().filter(of_chosen).count()
 }
 
 fn relation(sighted: Sighted<FrameId>) -> Option<Relation> {
@@ -206,7 +183,7 @@ fn title(files: &[String]) -> String {
     }
 }
 
-const fn format(format: RowFormat) -> Format {
+pub(super) const fn format(format: RowFormat) -> Format {
     match format {
         RowFormat::Text => Format::Text,
         RowFormat::Json => Format::Json,
@@ -215,7 +192,7 @@ const fn format(format: RowFormat) -> Format {
     }
 }
 
-const fn paging(format: RowFormat) -> Paging {
+pub(super) const fn paging(format: RowFormat) -> Paging {
     match format {
         RowFormat::Text => Paging::Allowed,
         _ => Paging::Never,

@@ -1,6 +1,7 @@
 //! EDGE: the words of the user become settings, and outcomes become exit codes.
 
 pub mod args;
+pub mod audit;
 pub mod choice;
 pub mod closing;
 mod commands;
@@ -77,7 +78,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Ladder(args) => commands::ladder(args),
         Command::Check(args) => commands::check(args),
         Command::Report(args) => commands::report(args),
-        Command::Registrations(args) => commands::registrations(args),
+        Command::Registrations(args) => audit::registrations(args),
         Command::Rules(args) => pages::rules(args),
         Command::Explain(args) => pages::explain(args),
         Command::Completions(args) => pages::completions(args),

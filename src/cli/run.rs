@@ -114,6 +114,11 @@ impl<'a> Run<'a> {
         Found { report: merge(reports), model, chosen }
     }
 
+    /// The zone in which the user writes times.
+    pub(super) fn zone(&self) -> TimeZone {
+        zone(self.common)
+    }
+
     /// How output to `sink` is drawn.
     pub(super) fn style(&self, sink: &Sink) -> Style {
         let output = &self.common.output;
@@ -185,6 +190,16 @@ impl Found {
     /// What the rules say.
     pub(super) fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// What was understood.
+    pub(super) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The flows the filter lets through, in order.
+    pub(super) fn chosen(&self) -> &[FlowId] {
+        &self.chosen
     }
 
     /// What was read and lost.

@@ -16,8 +16,6 @@ mod outcome;
 pub mod audit;
 pub mod call;
 mod joining;
-pub mod registration;
-mod roster;
 pub mod vantage;
 
 pub use call::{Call, Link, LinkKind};
@@ -26,7 +24,6 @@ pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
 pub use passage::{Passages, Print, Sighted};
 pub use reading::Seed;
-pub use registration::Registration;
 pub use summary::{FlowKind, FlowState, Summary};
 pub use transaction::{Hop, Transaction};
 pub use vantage::Vantage;
@@ -60,8 +57,6 @@ pub struct Model {
     /// What people made: flows joined by REFER, Replaces, B2BUA evidence; in the order of their
     /// first flow. Every INVITE flow is in exactly one call.
     pub calls: Vec<Call>,
-    /// Registrations by address-of-record, in order of first appearance.
-    pub registrations: Vec<Registration>,
     /// What the capture point could see.
     pub vantage: Vantage,
     /// Counters of the whole run.
@@ -70,7 +65,7 @@ pub struct Model {
 
 impl Model {
     /// The model of complete `flows`, in the order of their first messages: numbers them, joins
-    /// them into calls, lists registrations.
+    /// them into calls.
     ///
     /// The capture goes on until `last`; `deaf` says of a sender and a receiver that nothing from
     /// the receiver could be seen.
@@ -89,8 +84,7 @@ impl Model {
             });
         }
         let calls = joining::join(&flows, seed);
-        let registrations = roster::list(&flows);
-        Self { flows, calls, registrations, ..Self::default() }
+        Self { flows, calls, ..Self::default() }
     }
 
     /// The flow `id`.

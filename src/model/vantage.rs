@@ -1,7 +1,9 @@
 //! What the capture point could see: the ground on which silence may be judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use crate::net::Endpoint;
 
 use crate::time::Timestamp;
 
@@ -19,7 +21,53 @@ pub struct Vantage {
     /// Packets the capture itself says it lost (pcapng drop counters, TCP octets acknowledged but
     /// never seen).
     pub dropped: u64,
+    /// Ends of TCP connections that carried SIP, in the order of the capture, bounded.
+    pub ends: Vec<ConnectionEnd>,
+    /// Keep-alives without content, by who sent them, bounded.
+    pub pings: BTreeMap<Endpoint, Pings>,
+    /// First and last frame of each input file, and what lies between.
+    pub spans: Vec<Span>,
 }
+
+/// The end of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionEnd {
+    /// When.
+    pub time: Timestamp,
+    /// Which connection of the run, from 1.
+    pub connection: u32,
+    /// Who ended it.
+    pub by: Endpoint,
+    /// By RST, not FIN.
+    pub reset: bool,
+}
+
+/// Keep-alives of one sender (RFC 5626 section 3.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pings {
+    /// How many.
+    pub count: u64,
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+}
+
+/// The time one input file covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First frame.
+    pub first: Timestamp,
+    /// Last frame.
+    pub last: Timestamp,
+    /// The longest time between two of its frames, nanoseconds.
+    pub silence: i64,
+}
+
+/// Files that follow one another this closely (nanoseconds) are one capture, cut in pieces.
+const SEAM: i64 = 10 * crate::time::SECOND;
+/// Ends of connections, and senders of keep-alives, that are remembered.
+const BOUND: usize = 1 << 20;
 
 /// Directions remembered; a scan of an address range makes one a packet.
 const DIRECTIONS: usize = 1 << 16;
@@ -41,6 +89,58 @@ impl Vantage {
             self.first = time;
         }
         self.last = self.last.max(time);
+    }
+
+    /// Takes in that a connection ended; `false` when it cannot be remembered.
+    pub fn end(&mut self, end: ConnectionEnd) -> bool {
+        let room = self.ends.len() < BOUND;
+        if room {
+            self.ends.push(end);
+        }
+        room
+    }
+
+    /// Takes in a keep-alive of `from`; `false` when it cannot be remembered.
+    pub fn ping(&mut self, time: Timestamp, from: Endpoint) -> bool {
+        if BOUND <= self.pings.len() && !self.pings.contains_key(&from) {
+            return false;
+        }
+        let pings = self.pings.entry(from).or_insert(Pings { count: 0, first: time, last: time });
+        pings.count += 1;
+        pings.last = pings.last.max(time);
+        true
+    }
+
+    /// Takes in a frame of the input file number `file`.
+    pub fn span(&mut self, file: usize, time: Timestamp) {
+        let none = Span { first: Timestamp(i64::MAX), last: Timestamp(i64::MIN), silence: 0 };
+        if self.spans.len() <= file {
+            self.spans.resize(file + 1, none);
+        }
+        let Some(span) = self.spans.get_mut(file) else { return };
+        if *span != none {
+            span.silence = span.silence.max(time.since(span.last));
+        }
+        span.first = span.first.min(time);
+        span.last = span.last.max(time);
+    }
+
+    /// Stretches between files in which nothing was captured, in nanoseconds since the epoch. Files
+    /// that follow one another about as closely as their packets do leave no gap.
+    pub fn gaps(&self) -> Vec<(i64, i64)> {
+        let mut spans: Vec<Span> =
+            self.spans.iter().filter(|span| span.first <= span.last).copied().collect();
+        spans.sort_by_key(|span| span.first);
+        let usual = spans.iter().map(|span| span.silence).max().unwrap_or(0).max(SEAM);
+        let mut gaps = Vec::new();
+        let mut last = i64::MAX;
+        for span in spans {
+            if usual < span.first.0.saturating_sub(last) {
+                gaps.push((last, span.first.0));
+            }
+            last = if last == i64::MAX { span.last.0 } else { last.max(span.last.0) };
+        }
+        gaps
     }
 
     /// True when at least one packet from `from` to `to` was captured (guard BOTH).

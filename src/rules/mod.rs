@@ -14,12 +14,17 @@ mod message;
 mod transaction;
 mod dialog;
 mod sdp;
+pub mod registration;
 mod security;
+mod gb28181;
+pub mod registrant;
 
 pub use case::{Breach, Case, Context, Found, Settings, Verdict};
 pub use finding::{Finding, Place, Severity};
 pub use merge::{Coverage, Mark, Report, merge};
+pub use registrant::{DeviceFinding, check_registrations};
 pub use run::{FlowReport, check_flow, check_message};
+pub use security::is_scanner;
 pub use selection::{Selection, UnknownSelector};
 
 use crate::model::{DialogId, Exchange, MessageId, TransactionId};
@@ -52,6 +57,25 @@ pub static RULES: &[&Rule] = &[
     &transaction::auth_rejected_repeatedly::RULE,
     &dialog::request_outside_dialog::RULE,
     &dialog::cseq_not_increasing::RULE,
+    &registration::register_call_id_changed::RULE,
+    &registration::register_cseq_not_increasing::RULE,
+    &registration::register_interval_unexpected::RULE,
+    &registration::register_too_frequent::RULE,
+    &registration::registration_lapsed::RULE,
+    &registration::registration_rejected::RULE,
+    &registration::register_response_contact::RULE,
+    &registration::register_expires_invalid::RULE,
+    &registration::register_retry_too_fast::RULE,
+    &registration::registration_unstable::RULE,
+    &registration::registration_overdue::RULE,
+    &registration::register_retry_cadence::RULE,
+    &registration::registration_shared_id::RULE,
+    &registration::register_contact_unreachable::RULE,
+    &registration::register_via_wrong::RULE,
+    &registration::registration_storm::RULE,
+    &registration::registration_absent::RULE,
+    &registration::registration_noted::RULE,
+    &registration::registration_probed::RULE,
     &sdp::sdp_mandatory_lines::RULE,
     &sdp::sdp_connection_missing::RULE,
     &sdp::mline_count_mismatch::RULE,
@@ -59,6 +83,15 @@ pub static RULES: &[&Rule] = &[
     &sdp::offer_unanswered::RULE,
     &security::scanner_user_agent::RULE,
     &security::cleartext_credentials::RULE,
+    &gb28181::gb_device_id_invalid::RULE,
+    &gb28181::gb_register_identity::RULE,
+    &gb28181::gb_register_expires_short::RULE,
+    &gb28181::gb_keepalive_lost::RULE,
+    &gb28181::gb_keepalive_unregistered::RULE,
+    &gb28181::gb_date_header::RULE,
+    &gb28181::gb_keepalive_absent::RULE,
+    &gb28181::gb_keepalive_moved::RULE,
+    &gb28181::gb_register_redirected::RULE,
 ];
 
 /// A rule: metadata and pure functions over the model.
@@ -163,6 +196,10 @@ pub enum Check {
     Exchange(fn(&Exchange, &Case<'_>, &mut Found<'_>) -> Verdict),
     /// The flow as a whole.
     Flow(fn(&Case<'_>, &mut Found<'_>) -> Verdict),
+    /// Every device at every registrar, by the registration audit.
+    Registration(fn(&registrant::Registrant<'_>, &mut registrant::Noted<'_>)),
+    /// All devices together.
+    Fleet(fn(&crate::model::audit::Audit, &mut registrant::Noted<'_>)),
 }
 
 /// The rule with this code, name or alias, in any case.
@@ -197,6 +234,6 @@ impl RuleIndex {
 }
 
 /// All rules with their places.
-fn numbered() -> impl Iterator<Item = (RuleIndex, &'static Rule)> {
+pub fn numbered() -> impl Iterator<Item = (RuleIndex, &'static Rule)> {
     RULES.iter().enumerate().map(|(i, rule)| (RuleIndex(i as u16), *rule))
 }

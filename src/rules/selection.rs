@@ -98,7 +98,8 @@ impl Selection {
         self.levels.get(usize::from(index.0)).is_some_and(|kinds| kinds.iter().any(Option::is_some))
     }
 
-    fn none() -> Self {
+    /// No rule at all.
+    pub fn none() -> Self {
         let levels = RULES.iter().map(|rule| vec![None; rule.kinds.len().max(1)].into()).collect();
         Self { levels }
     }

@@ -7,54 +7,32 @@ use siplens::capture::{Capture, Input, Options, Source};
 use siplens::engine::reader::Reader;
 use siplens::engine::{Feed, Plan, analyze};
 use siplens::limits::{Limits, Tally};
-use siplens::model::Vantage;
 use siplens::model::audit::series::Stats;
-use siplens::model::audit::{
-    Audit, ConnectionEnd, Device, GrantSource, Keepalives, Outcome, Policy,
-};
-use siplens::time::{MILLISECOND, SECOND, Timestamp};
-use siplens::transport::{ConnectionChange, Observation};
+use siplens::model::audit::{Audit, Device, GrantSource, Keepalives, Outcome, Policy};
+use siplens::model::{Model, Vantage};
+use siplens::time::{MILLISECOND, Timestamp};
+use siplens::transport::Observation;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/registrations")
 }
 
-/// Captures as the engine takes them, with what the audit needs beside the model.
+/// Captures as the engine takes them.
 struct Frames {
     capture: Capture,
     reader: Reader,
-    ends: Vec<ConnectionEnd>,
-    /// First and last frame of each file.
-    files: Vec<(i64, i64)>,
     ended: bool,
 }
 
 impl Feed for Frames {
     fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool {
-        let ends = &mut self.ends;
-        let mut seen = |observation: Observation<'_>| {
-            if let Observation::Connection { signal, change } = &observation
-                && matches!(change, ConnectionChange::Closed | ConnectionChange::Reset)
-            {
-                ends.push((signal.time.0, signal.connection));
-            }
-            each(observation);
-        };
         if self.ended {
             return false;
         }
         match self.capture.next().unwrap() {
-            Some(frame) => {
-                let file = frame.id.file.0 as usize;
-                if self.files.len() <= file {
-                    self.files.resize(file + 1, (i64::MAX, i64::MIN));
-                }
-                let span = &mut self.files[file];
-                *span = (span.0.min(frame.time.0), span.1.max(frame.time.0));
-                self.reader.read(&frame, &mut seen);
-            }
+            Some(frame) => self.reader.read(&frame, each),
             None => {
-                self.reader.finish(&mut seen);
+                self.reader.finish(each);
                 self.ended = true;
             }
         }
@@ -70,17 +48,17 @@ impl Feed for Frames {
     }
 }
 
-fn audit(files: &[PathBuf], policy: &Policy) -> Audit {
+pub(crate) fn analyzed(files: &[PathBuf]) -> Model {
     let inputs: Vec<Input> = files.iter().map(|f| Input::Path(f.clone())).collect();
     let capture = Capture::open(&inputs, Options::default());
     let reader = Reader::new(&Limits::default());
-    let mut frames = Frames { capture, reader, ends: Vec::new(), files: Vec::new(), ended: false };
+    let mut frames = Frames { capture, reader, ended: false };
     let plan = Plan::new(Limits::default(), 1);
-    let analysis = analyze(&mut frames, &plan, &|_| ());
-    let mut spans = frames.files;
-    spans.sort_unstable();
-    let gaps = spans.windows(2).filter(|w| w[0].1 < w[1].0).map(|w| (w[0].1, w[1].0)).collect();
-    Audit::of(&analysis.model, &|_| policy.clone(), gaps, &frames.ends)
+    analyze(&mut frames, &plan, &|_| ()).model
+}
+
+fn audit(files: &[PathBuf], policy: &Policy) -> Audit {
+    Audit::by(&analyzed(files), policy.clone())
 }
 
 fn policy(expected: &Value) -> Policy {
@@ -273,9 +251,4 @@ scenarios! {
     fleet_storm_tcp: "12-fleet-storm-tcp", 3 * MILLISECOND;
     registration_redirect: "13-registration-redirect", 0;
     silence: "14-silence", 0;
-}
-
-#[test]
-fn keepalive_gaps_are_judged_in_nanoseconds() {
-    assert_eq!(Policy::default().keepalive, 60 * SECOND);
 }

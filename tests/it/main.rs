@@ -16,6 +16,7 @@ mod logs;
 mod mutation;
 mod net;
 mod program;
+mod registrations;
 mod rules;
 mod samples;
 mod reader;

@@ -523,22 +523,3 @@ fn two_legs_of_a_b2bua_are_joined_only_when_no_other_fits() {
                 9 s>b INVITE id=two via=s1 from=g cseq=1 sdp";
     assert_eq!(model(both).calls.len(), 3);
 }
-
-#[test]
-fn a_registration_counts_a_challenge_and_its_answer_as_one_attempt() {
-    let model = model(
-        "0    a>p REGISTER id=r via=a1 from=f cseq=1 Expires:60
-         1    p>a 401 REGISTER id=r via=a1 from=f to=x cseq=1
-         2    a>p REGISTER id=r via=a2 from=f cseq=2 Expires:60
-         3    p>a 200 REGISTER id=r via=a2 from=f to=y cseq=2 Expires:55
-         50000 a>p REGISTER id=r via=a3 from=f cseq=3 Expires:0
-         50003 p>a 200 REGISTER id=r via=a3 from=f to=z cseq=3",
-    );
-    assert_eq!(model.registrations.len(), 1);
-    let attempts = &model.registrations[0].attempts;
-    assert_eq!(attempts.len(), 2);
-    assert_eq!(attempts[0].transactions.len(), 2);
-    assert_eq!((attempts[0].status, attempts[0].requested), (Some(Status(200)), Some(60)));
-    assert_eq!(attempts[0].granted, Some(55));
-    assert!(!attempts[0].removes && attempts[1].removes);
-}

@@ -20,7 +20,7 @@ use siplens::view::message::Detail;
 use siplens::view::messages::Messages;
 use siplens::view::visible::columns;
 use siplens::view::{
-    Charset, Format, Ladder, Style, Subject, list, mermaid, registrations, svg, text,
+    Charset, Format, Ladder, Style, Subject, list, mermaid, svg, text,
 };
 
 /// A capture written down as messages.
@@ -347,8 +347,6 @@ fn the_keys_of_json_are_those_of_the_documentation() {
     let evidence: Vec<Value> =
         findings.iter().flat_map(|f| f["evidence"].as_array().unwrap().clone()).collect();
     assert_eq!(keys(&evidence), set(documented("evidence")));
-
-    assert_eq!(documented("registrations"), json::registration::RegistrationRecord::KEYS);
 }
 
 #[test]
@@ -361,8 +359,6 @@ fn csv_has_the_same_columns_and_as_many_cells_in_every_row() {
     assert_eq!(csv.matches("\r\n").count(), subject.flow(FlowId(0)).messages.len() + 1);
     let listed = drawn(|out| list::write(&subject, Format::Csv, &Style::default(), out));
     assert!(listed.starts_with(&json::call::CallRecord::KEYS.join(",")));
-    let none = drawn(|out| registrations::write(&subject, Format::Csv, &Style::default(), out));
-    assert!(none.starts_with("aor,registrar"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::seen::Seen;
 use crate::frame::{Frame, Mapping};
 use crate::limits::Tally;
 use crate::model::Vantage;
+use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
 use crate::net::{Endpoint, IcmpError, Packet, PathId};
 use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
@@ -26,6 +27,8 @@ pub(super) struct Desk {
     endpoints: Seen<Endpoint>,
     /// Gaps in TCP streams: packets the capture lost.
     gaps: u64,
+    /// Ends of connections, keep-alives, time covered by each file.
+    seen: Vantage,
 }
 
 /// Whose message it is and how it came.
@@ -64,12 +67,14 @@ impl Desk {
             directions: Seen::new(),
             endpoints: Seen::new(),
             gaps: 0,
+            seen: Vantage::default(),
         }
     }
 
     /// Notes a frame, of whatever content.
     pub(super) fn note_frame(&mut self, frame: &Frame<'_>) {
         self.tally.frames += 1;
+        self.seen.span(usize::from(frame.id.file.0), frame.time);
         let arrival = Arrival { frame: frame.id, time: frame.time };
         let (first, last) = self.window.get_or_insert((arrival, arrival));
         if frame.time < first.time {
@@ -99,6 +104,7 @@ impl Desk {
             directions: self.directions.iter().copied().collect(),
             full: self.directions.is_full(),
             dropped: self.gaps,
+            ..self.seen.clone()
         }
     }
 
@@ -138,7 +144,11 @@ impl Desk {
 
     /// Sends a keep-alive out.
     pub(super) fn ping(&mut self, origin: Origin, transport: Transport, each: &mut Each<'_>) {
-        each(Observation::Ping { signal: self.signal(origin, transport) });
+        let signal = self.signal(origin, transport);
+        if !self.seen.ping(signal.time, signal.from) {
+            self.tally.lose("let-go-evidence");
+        }
+        each(Observation::Ping { signal });
     }
 
     /// Sends a change of a connection out.
@@ -148,7 +158,15 @@ impl Desk {
         change: ConnectionChange,
         each: &mut Each<'_>,
     ) {
-        each(Observation::Connection { signal: self.signal(origin, Transport::Tcp), change });
+        let signal = self.signal(origin, Transport::Tcp);
+        if matches!(change, ConnectionChange::Closed | ConnectionChange::Reset) {
+            let Signal { time, connection, from: by, .. } = signal;
+            let reset = change == ConnectionChange::Reset;
+            if !self.seen.end(ConnectionEnd { time, connection, by, reset }) {
+                self.tally.lose("let-go-evidence");
+            }
+        }
+        each(Observation::Connection { signal, change });
     }
 
     /// Sends an ICMP error out.

@@ -1,7 +1,10 @@
 //! One try of a device to change its bindings: a REGISTER, its challenge and what followed.
 
+use smallvec::SmallVec;
+
 use super::identity;
 use super::step::Step;
+use crate::model::{FlowId, TransactionId};
 use crate::net::Endpoint;
 use crate::sip::{Auth, Contact, HeaderName, Message};
 use crate::time::{SECOND, TIMEOUT, Timestamp};
@@ -342,6 +345,54 @@ pub struct Record {
     pub credentials: bool,
     /// Retry-After of the response, in seconds.
     pub retry_after: Option<u64>,
-    /// Frame of the first request, and of the last response.
-    pub frames: (crate::frame::FrameId, Option<crate::frame::FrameId>),
+    /// Why now, as far as one can tell.
+    pub trigger: Trigger,
+    /// Its transactions on the hop nearest the device, in order.
+    pub transactions: SmallVec<[(FlowId, TransactionId); 2]>,
+}
+
+impl Record {
+    /// From the first transmission to the response of a success, milliseconds (RFC 6076
+    /// section 4.1).
+    pub fn delay_ms(&self) -> Option<f64> {
+        let end = self.end.filter(|_| self.outcome == Outcome::Ok)?;
+        Some(end.since(self.start) as f64 / 1e6)
+    }
+}
+
+/// Why an attempt was made when it was: a conclusion, not an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trigger {
+    /// Nothing came before it.
+    First,
+    /// The attempt before failed.
+    Retry,
+    /// The answer to the attempt before was not captured.
+    RetryPerhaps,
+    /// The connection of the binding ended.
+    ConnectionLost,
+    /// A keepalive just before was not answered.
+    KeepaliveFailed,
+    /// 40 % of the granted life or more had passed.
+    Expiry,
+    /// Another Contact.
+    ContactChange,
+    /// None of these: a reboot, or a timer shorter than the expiry.
+    Early,
+}
+
+impl Trigger {
+    /// The stable word; a question mark where it is not certain.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::First => "-",
+            Self::Retry => "retry",
+            Self::RetryPerhaps => "retry?",
+            Self::ConnectionLost => "connection-lost",
+            Self::KeepaliveFailed => "keepalive-failed",
+            Self::Expiry => "expiry",
+            Self::ContactChange => "contact-change",
+            Self::Early => "early",
+        }
+    }
 }

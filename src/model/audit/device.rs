@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::attempt::{Asked, Attempt, GrantSource, Kind, Outcome, Record, credentials, expiry};
+use super::attempt::{
+    Asked, Attempt, GrantSource, Kind, Outcome, Record, Trigger, credentials, expiry,
+};
 use super::bindings::Bindings;
 use super::date::{self, DateForm};
 use super::identity;
-use super::keepalive::Keepalives;
-use super::policy::Policy;
+use super::keepalive::{self, Keepalives};
+use super::policy::{Expect, Policy};
 use super::series::{Stats, Stretch, joined, length, without};
 use super::step::Step;
+use crate::model::vantage::{ConnectionEnd, Pings};
 use crate::net::Endpoint;
 use crate::sip::{Contact, HeaderName, Message};
 use crate::time::{SECOND, Timestamp};
@@ -30,9 +34,16 @@ pub struct Window {
     pub gaps: Vec<Stretch>,
     /// The input holds no responses at all.
     pub one_sided: bool,
+    /// The unit of its times, nanoseconds.
+    pub resolution: i64,
 }
 
 impl Window {
+    /// Its length, nanoseconds.
+    pub const fn length(&self) -> i64 {
+        self.until.since(self.from)
+    }
+
     fn crosses_gap(&self, a: Timestamp, b: Timestamp) -> bool {
         self.gaps.iter().any(|(from, until)| a.0 < *until && b.0 > *from)
     }
@@ -80,6 +91,12 @@ impl Cause {
 /// floats, in nanoseconds where they are integers.
 #[derive(Clone, Debug)]
 pub struct Device {
+    /// What it is judged by.
+    pub policy: Arc<Policy>,
+    /// What the operator calls it.
+    pub name: Option<String>,
+    /// It is no device but someone who tries addresses: how many of them.
+    pub probed: Option<usize>,
     /// GB identifier, or user@host.
     pub device: String,
     /// GB identifier, or host.
@@ -138,11 +155,21 @@ pub struct Device {
     pub date_skew: Option<Stats>,
     /// Since the last attempt that registers, to the end of the window.
     pub last_attempt_age: Option<i64>,
+    /// When its TCP connections ended, in order.
+    pub connection_ends: Vec<ConnectionEnd>,
+    /// 2xx whose REGISTER was not captured, which proved bindings.
+    pub orphans: u32,
+    /// CRLFs and other keep-alives without content from the addresses it registered from.
+    pub pings: u64,
+    /// Deliberate absences; no end while they last.
+    pub planned: Vec<(i64, Option<i64>)>,
+    /// What the numbers of intervals are made of.
+    pub series: Series,
 }
 
 impl Device {
     /// Attempts that register, contact updates left out: those that form intervals.
-    pub fn attempts(&self) -> impl Iterator<Item = &Record> {
+    pub fn attempts(&self) -> impl Iterator<Item = &Record> + Clone {
         self.records.iter().filter(|r| r.kind.registers() && !r.follow_up)
     }
 
@@ -157,6 +184,49 @@ impl Device {
         (finished > 0).then(|| 100.0 * self.count(Outcome::is_failure) as f64 / finished as f64)
     }
 
+    /// True when the customs of GB/T 28181 apply to it.
+    pub fn is_gb(&self) -> bool {
+        self.policy.profile.is_gb().unwrap_or(identity::is_gb_id(&self.device))
+    }
+
+    /// Which intervals it is judged by; `None` when there are none.
+    pub fn judged(&self) -> Option<(Judged, Stats)> {
+        if let Some(stats) = self.refresh_interval {
+            return Some((Judged::Refresh, stats));
+        }
+        let stats = self.attempt_interval?;
+        let retries = self.series.retry.len() == self.series.attempt.len();
+        Some((if retries { Judged::Retry } else { Judged::Attempt }, stats))
+    }
+
+    /// The median expiry granted, in seconds.
+    pub fn granted(&self) -> Option<u32> {
+        median(self.attempts().filter_map(|r| r.granted).collect())
+    }
+
+    /// The median expiry asked for, in seconds.
+    pub fn requested(&self) -> Option<u32> {
+        median(self.attempts().filter_map(|r| r.requested).collect())
+    }
+
+    /// The expected interval, nanoseconds; `None` without an expectation.
+    pub fn expected(&self) -> Option<i64> {
+        match self.policy.expect? {
+            Expect::Interval(nanos) => Some(nanos),
+            Expect::Share(share) => {
+                let life = self.granted().or(self.requested())?;
+                Some((f64::from(life) * share * SECOND as f64) as i64)
+            }
+        }
+    }
+
+    /// The expected interval between keepalives, nanoseconds: the policy's, else the usual one of
+    /// the device, else 60 s.
+    pub fn expected_keepalive(&self) -> i64 {
+        let own = self.keepalives.as_ref().map(|k| k.expected);
+        own.or(self.policy.keepalive).unwrap_or(keepalive::USUAL)
+    }
+
     /// Share of the known, unplanned time with a live binding.
     pub fn coverage(&self) -> Option<f64> {
         let known = self.live + self.lapsed;
@@ -166,9 +236,11 @@ impl Device {
 
 /// Builds a [`Device`] from its transactions, fed in time order.
 pub(super) struct Builder<'a> {
-    policy: &'a Policy,
+    policy: Arc<Policy>,
     window: &'a Window,
     bindings: Bindings,
+    ends: Vec<ConnectionEnd>,
+    orphans: u32,
     open: Option<Attempt<'a>>,
     records: Vec<Record>,
     /// Times at which a 2xx proved the state.
@@ -183,11 +255,20 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// `ends` are the ends of TCP connections that end bindings, in time order.
-    pub(super) fn new(policy: &'a Policy, window: &'a Window, ends: VecDeque<(i64, u32)>) -> Self {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        window: &'a Window,
+        ends: Vec<ConnectionEnd>,
+        is_gb: bool,
+    ) -> Self {
+        let counts = policy.close_ends_binding.unwrap_or(is_gb);
+        let ending = ends.iter().filter(|_| counts).map(|end| (end.time.0, end.connection));
         Self {
+            bindings: Bindings::new(ending.collect::<VecDeque<_>>()),
             policy,
             window,
-            bindings: Bindings::new(ends),
+            ends,
+            orphans: 0,
             open: None,
             records: Vec::new(),
             evidence: Vec::new(),
@@ -203,6 +284,7 @@ impl<'a> Builder<'a> {
     /// A 2xx whose request was not captured: proves bindings all the same.
     pub(super) fn orphan(&mut self, response: &Message) {
         let time = response.envelope.time;
+        self.orphans += 1;
         for (key, seconds) in listed(response) {
             if let Some(seconds) = seconds.filter(|s| *s > 0) {
                 self.bindings.grant(key, time.0, seconds, 0);
@@ -288,7 +370,8 @@ impl<'a> Builder<'a> {
             user_agent: first.value(HeaderName::UserAgent).map(lossy),
             credentials: attempt.steps.iter().any(|s| credentials(s.request).is_some()),
             retry_after: response.and_then(|r| r.number(HeaderName::RetryAfter)),
-            frames: (first.envelope.frame, response.map(|r| r.envelope.frame)),
+            trigger: Trigger::First,
+            transactions: attempt.steps.iter().map(|s| s.id).collect(),
         });
     }
 
@@ -394,6 +477,7 @@ impl<'a> Builder<'a> {
         device: String,
         registrar: String,
         keepalives: &[Step<'_>],
+        pings: &BTreeMap<Endpoint, Pings>,
     ) -> Device {
         if let Some(attempt) = self.open.take() {
             self.close(&attempt);
@@ -401,7 +485,8 @@ impl<'a> Builder<'a> {
         let end = self.window.until;
         self.bindings.advance(end.0);
         self.bindings.close_all(end.0);
-        let records = std::mem::take(&mut self.records);
+        let mut records = std::mem::take(&mut self.records);
+        self.explain(&mut records, keepalives);
         let all: Vec<&Record> =
             records.iter().filter(|r| r.kind.registers() && !r.follow_up).collect();
         let seen = Seen::of(&all, &records);
@@ -410,9 +495,14 @@ impl<'a> Builder<'a> {
         let series = self.series(&all);
         let homes: Vec<_> = records.iter().map(|r| (r.start, r.source)).collect();
         let (gaps, one_sided) = (&self.window.gaps, self.window.one_sided);
-        let keepalives = Keepalives::of(keepalives, &homes, self.policy, gaps, end, one_sided);
+        let keepalives = Keepalives::of(keepalives, &homes, &self.policy, gaps, end, one_sided);
         let user_agents = records.iter().filter_map(|r| r.user_agent.clone()).collect();
+        let homes: BTreeSet<Endpoint> = records.iter().map(|r| r.source).collect();
+        let pings = homes.iter().filter_map(|home| pings.get(home)).map(|p| p.count).sum();
         Device {
+            policy: self.policy,
+            name: None,
+            probed: None,
             device,
             registrar,
             attempt_interval: Stats::of_nanos(&series.attempt),
@@ -441,8 +531,49 @@ impl<'a> Builder<'a> {
             date_forms: self.date_forms,
             date_skew: Stats::of(&self.skews),
             last_attempt_age: all.last().map(|r| end.since(r.start)),
+            connection_ends: self.ends,
+            orphans: self.orphans,
+            pings,
+            planned: self.bindings.planned,
+            series,
             records,
         }
+    }
+
+    /// Concludes why each attempt was made.
+    fn explain(&self, records: &mut [Record], keepalives: &[Step<'_>]) {
+        let mut before: Option<Record> = None;
+        for record in records.iter_mut().filter(|r| r.kind.registers() && !r.follow_up) {
+            if let Some(last) = before.replace(record.clone()) {
+                record.trigger = self.trigger(&last, record, keepalives);
+            }
+        }
+    }
+
+    fn trigger(&self, last: &Record, record: &Record, keepalives: &[Step<'_>]) -> Trigger {
+        let (Outcome::Ok, Some(end)) = (last.outcome, last.end) else {
+            return match last.outcome {
+                Outcome::Unseen | Outcome::Pending => Trigger::RetryPerhaps,
+                Outcome::Redirected => Trigger::First,
+                _ => Trigger::Retry,
+            };
+        };
+        let between = |time: Timestamp| (end..=record.start).contains(&time);
+        if self.ends.iter().any(|e| e.connection == last.connection && between(e.time)) {
+            return Trigger::ConnectionLost;
+        }
+        let place = keepalives.partition_point(|step| step.first() < record.start);
+        let beat = place.checked_sub(1).and_then(|at| keepalives.get(at));
+        if beat.is_some_and(|s| between(s.first()) && s.last_response().is_none())
+            && !self.window.one_sided
+        {
+            return Trigger::KeepaliveFailed;
+        }
+        let life = i64::from(last.granted.unwrap_or(0)) * SECOND;
+        if 0 < life && 2 * life <= 5 * record.start.since(end) {
+            return Trigger::Expiry;
+        }
+        if record.kind == Kind::Rebind { Trigger::ContactChange } else { Trigger::Early }
     }
 
     /// Which time is known, live, planned.
@@ -555,8 +686,7 @@ impl<'a> Builder<'a> {
                 series.margin.push(end.plus(life).since(b.start));
             }
         }
-        let delay = |r: &&&Record| r.end.map(|end| end.since(r.start) as f64 / 1e6);
-        series.delay = ok.iter().filter_map(delay).collect();
+        series.delay = ok.iter().filter_map(|record| record.delay_ms()).collect();
         series
     }
 }
@@ -573,14 +703,42 @@ struct Known {
 }
 
 /// Series of intervals, nanoseconds; ratios as shares, delays in milliseconds.
-#[derive(Default)]
-struct Series {
-    attempt: Vec<i64>,
-    refresh: Vec<i64>,
-    retry: Vec<i64>,
-    ratio: Vec<f64>,
-    margin: Vec<i64>,
-    delay: Vec<f64>,
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// Start to start of attempts.
+    pub attempt: Vec<i64>,
+    /// Start to start of successes, where the second found a live binding.
+    pub refresh: Vec<i64>,
+    /// Start to start where the first did not succeed.
+    pub retry: Vec<i64>,
+    /// Share of the granted life that had passed.
+    pub ratio: Vec<f64>,
+    /// Life left.
+    pub margin: Vec<i64>,
+    /// First transmission to response of successes.
+    pub delay: Vec<f64>,
+}
+
+/// The intervals a device is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Those between refreshes.
+    Refresh,
+    /// There is no refresh: those between attempts.
+    Attempt,
+    /// There is no refresh, and no attempt succeeded as far as one can tell.
+    Retry,
+}
+
+impl Judged {
+    /// The stable word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refresh => "refresh",
+            Self::Attempt => "attempt",
+            Self::Retry => "retry",
+        }
+    }
 }
 
 /// How many different addresses, connections and Call-IDs were used.
@@ -630,6 +788,11 @@ fn listed(response: &Message) -> Vec<(String, Option<u32>)> {
             }
         })
         .collect()
+}
+
+fn median(mut values: Vec<u32>) -> Option<u32> {
+    values.sort_unstable();
+    values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -109,6 +109,29 @@ impl<'a> GbId<'a> {
         }
     }
 
+    /// What the industry code stands for (GB/T 28181 annex E).
+    pub fn industry_name(&self) -> &'static str {
+        match self.industry {
+            "00" => "public order, roads",
+            "01" => "public order, communities",
+            "02" => "public order, own sites",
+            "03" => "public order, other",
+            "04" => "traffic, roads",
+            "05" => "traffic, checkpoints",
+            "06" => "traffic, own sites",
+            "07" => "traffic, other",
+            "08" => "city management",
+            "09" => "health and environment",
+            "10" => "inspection and customs",
+            "11" => "education",
+            "12" => "civil aviation",
+            "13" => "railways",
+            "14" => "shipping",
+            "40" => "agriculture, forestry, fishing",
+            _ => "other industry",
+        }
+    }
+
     /// What the network digit stands for.
     pub fn network_name(&self) -> &'static str {
         match self.network {

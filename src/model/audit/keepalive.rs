@@ -3,8 +3,12 @@
 use super::policy::Policy;
 use super::series::{Stats, Stretch};
 use super::step::Step;
+use crate::model::{FlowId, TransactionId};
 use crate::net::Endpoint;
 use crate::time::{TIMEOUT, Timestamp};
+
+/// The interval the standard proposes, nanoseconds (GB/T 28181 section 9.6.1).
+pub(super) const USUAL: i64 = 60 * crate::time::SECOND;
 
 /// The keepalives of a device.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +25,8 @@ pub struct Keepalives {
     pub pending: u32,
     /// Start to start, in seconds.
     pub interval: Option<Stats>,
+    /// The interval they are judged by, nanoseconds.
+    pub expected: i64,
     /// Retransmissions.
     pub retransmissions: u32,
     /// Slots in which none came, between the first and the last.
@@ -37,8 +43,32 @@ pub struct Keepalives {
     pub address_drift: u32,
     /// The first that came from elsewhere, and its source.
     pub drifted: Option<(Timestamp, Endpoint)>,
-    /// First transmissions.
-    pub times: Vec<Timestamp>,
+    /// Each of them, in order.
+    pub beats: Vec<Beat>,
+}
+
+/// One keepalive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// First transmission.
+    pub time: Timestamp,
+    /// The transaction.
+    pub id: (FlowId, TransactionId),
+    /// What came of it.
+    pub answer: Answer,
+}
+
+/// What came of a keepalive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 2xx.
+    Accepted,
+    /// Refused with this status.
+    Rejected(u16),
+    /// No final response within 32 s.
+    None,
+    /// The capture cannot tell.
+    Unknown,
 }
 
 impl Keepalives {
@@ -54,17 +84,18 @@ impl Keepalives {
     ) -> Option<Self> {
         let last = steps.last()?.first();
         let crosses = |a: i64, b: i64| gaps.iter().any(|(from, until)| a < *until && b > *from);
-        let times: Vec<Timestamp> = steps.iter().map(Step::first).collect();
-        let mut all = Self { n: steps.len(), times, ..Self::default() };
+        let mut all = Self { n: steps.len(), ..Self::default() };
         all.count(steps, end, one_sided);
         let gaps: Vec<i64> = all
-            .times
+            .beats
             .windows(2)
-            .filter(|two| !crosses(two[0].0, two[1].0))
-            .map(|two| two[1].since(two[0]))
+            .filter(|two| !crosses(two[0].time.0, two[1].time.0))
+            .map(|two| two[1].time.since(two[0].time))
             .collect();
         all.interval = Stats::of_nanos(&gaps);
-        let interval = policy.keepalive.max(1);
+        let own = all.interval.filter(|stats| 3 <= stats.n).map(|s| (s.p50 * 1e9) as i64);
+        let interval = policy.keepalive.or(own).unwrap_or(USUAL).max(1);
+        all.expected = interval;
         // Half a slot is rounded to even, as Python and IEEE 754 do.
         let missed = |gap: &i64| {
             let slots = (*gap as f64 / interval as f64).round_ties_even() as i64;
@@ -75,10 +106,10 @@ impl Keepalives {
         let allowed = interval as f64 * (1.0 + policy.tolerance.over);
         all.missed_tail = u32::try_from((end.since(last) as f64 / allowed) as i64).unwrap_or(0);
         let patience = interval * i64::from(policy.keepalive_count);
-        for (place, from) in all.times.iter().enumerate() {
-            let next = all.times.get(place + 1).copied();
-            let until = next.unwrap_or(end);
-            if !crosses(from.0, until.0) && until.since(*from) > patience {
+        for (place, beat) in all.beats.iter().enumerate() {
+            let next = all.beats.get(place + 1).map(|beat| beat.time);
+            let (from, until) = (beat.time, next.unwrap_or(end));
+            if !crosses(from.0, until.0) && until.since(from) > patience {
                 all.platform_offline.push((from.plus(patience), next));
             }
         }
@@ -90,25 +121,30 @@ impl Keepalives {
         let mut run = 0;
         for step in steps {
             self.retransmissions += step.copies;
-            match step.last_response().and_then(crate::sip::Message::status) {
-                Some(status) => {
-                    run = 0;
-                    if status.is_success() {
-                        self.answered += 1;
-                    } else {
-                        match self.rejected.iter_mut().find(|(code, _)| *code == status.0) {
-                            Some((_, n)) => *n += 1,
-                            None => self.rejected.push((status.0, 1)),
-                        }
+            let answer = match step.last_response().and_then(crate::sip::Message::status) {
+                Some(status) if status.is_success() => Answer::Accepted,
+                Some(status) => Answer::Rejected(status.0),
+                None if !one_sided && end.since(step.first()) >= TIMEOUT => Answer::None,
+                None => Answer::Unknown,
+            };
+            self.beats.push(Beat { time: step.first(), id: step.id, answer });
+            match answer {
+                Answer::Accepted => self.answered += 1,
+                Answer::Rejected(status) => {
+                    match self.rejected.iter_mut().find(|(code, _)| *code == status) {
+                        Some((_, n)) => *n += 1,
+                        None => self.rejected.push((status, 1)),
                     }
                 }
-                None if !one_sided && end.since(step.first()) >= TIMEOUT => {
-                    self.unanswered += 1;
-                    run += 1;
-                    self.max_consecutive_unanswered = self.max_consecutive_unanswered.max(run);
-                }
-                None => self.pending += 1,
+                Answer::None => self.unanswered += 1,
+                Answer::Unknown => self.pending += 1,
             }
+            run = match answer {
+                Answer::None => run + 1,
+                Answer::Unknown => run,
+                Answer::Accepted | Answer::Rejected(_) => 0,
+            };
+            self.max_consecutive_unanswered = self.max_consecutive_unanswered.max(run);
         }
     }
 

@@ -9,8 +9,10 @@ pub struct Policy {
     pub expect: Option<Expect>,
     /// By how much an interval may differ.
     pub tolerance: Tolerance,
-    /// Expected interval between keepalives.
-    pub keepalive: i64,
+    /// The customs it follows.
+    pub profile: Profile,
+    /// Expected interval between keepalives; `None`: the usual one of the device.
+    pub keepalive: Option<i64>,
     /// Keepalives that may be missing before a platform gives the device up.
     pub keepalive_count: u32,
     /// Shortest expiry that is right, in seconds; `None` for the profile's: 3600 or 60.
@@ -23,8 +25,48 @@ pub struct Policy {
     pub default_expiry: u32,
     /// Whether the end of a TCP connection ends its bindings; `None`: in GB/T 28181 only.
     pub close_ends_binding: Option<bool>,
+    /// Longest time a registration may take; `None`: any.
+    pub max_rrd: Option<i64>,
     /// Zone of GB dates that name none, nanoseconds east of UTC.
     pub gb_zone: i64,
+}
+
+/// Customs of registration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// GB/T 28181 for devices with 18 or 20 digits, RFC 3261 for the others.
+    #[default]
+    Auto,
+    /// RFC 3261.
+    Sip,
+    /// 3GPP IMS.
+    Ims,
+    /// GB/T 28181-2016.
+    Gb2016,
+    /// GB/T 28181-2022.
+    Gb2022,
+}
+
+impl Profile {
+    /// Whether it is GB/T 28181; `None` when the device decides.
+    pub const fn is_gb(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Sip | Self::Ims => Some(false),
+            Self::Gb2016 | Self::Gb2022 => Some(true),
+        }
+    }
+
+    /// The word of options and policy files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Sip => "sip",
+            Self::Ims => "ims",
+            Self::Gb2016 => "gb28181-2016",
+            Self::Gb2022 => "gb28181-2022",
+        }
+    }
 }
 
 /// The expected refresh interval.
@@ -50,13 +92,15 @@ impl Default for Policy {
         Self {
             expect: None,
             tolerance: Tolerance { over: 0.1, under: 0.1 },
-            keepalive: 60 * SECOND,
+            profile: Profile::Auto,
+            keepalive: None,
             keepalive_count: 3,
             min_expiry: None,
             min_retry: 60 * SECOND,
             lapse_grace: SECOND,
             default_expiry: 3600,
             close_ends_binding: None,
+            max_rrd: None,
             gb_zone: 8 * 3600 * SECOND,
         }
     }

@@ -1,13 +1,15 @@
 //! What the audit reads of the model: REGISTER and Keepalive transactions on the hop nearest the
 //! device, in time order.
 
-use crate::model::{CallFlow, Model, Transaction};
+use crate::model::{CallFlow, FlowId, Model, Transaction, TransactionId};
 use crate::sip::{Message, Method};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// One transaction as the audit sees it.
 #[derive(Clone)]
 pub(super) struct Step<'a> {
+    /// The transaction.
+    pub(super) id: (FlowId, TransactionId),
     /// First transmission.
     pub(super) request: &'a Message,
     /// Time of the last transmission.
@@ -35,12 +37,13 @@ impl<'a> Step<'a> {
             .find(|m| m.status().is_some_and(crate::sip::Status::is_final))
     }
 
-    fn of(flow: &'a CallFlow, transaction: &Transaction) -> Option<Self> {
+    fn of(flow: &'a CallFlow, at: usize, transaction: &Transaction) -> Option<Self> {
         let request = flow.message(transaction.request?);
         let copies = &transaction.request_copies;
         let last_sent =
             copies.last().map_or(request.envelope.time, |id| flow.message(*id).envelope.time);
         Some(Self {
+            id: (flow.id, TransactionId(at as u32)),
             request,
             last_sent,
             copies: copies.len() as u32,
@@ -75,15 +78,26 @@ pub(super) struct Steps<'a> {
     pub(super) orphans: Vec<&'a Message>,
     /// Any response at all was captured.
     pub(super) responses_seen: bool,
+    /// The coarsest unit in which all times of messages can be told, nanoseconds.
+    pub(super) resolution: i64,
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn of(model: &'a Model) -> Self {
-        let mut steps = Self::default();
+    pub(super) fn of(model: &'a Model, wanted: &dyn Fn(&CallFlow) -> bool) -> Self {
+        let mut steps = Self { resolution: SECOND, ..Self::default() };
         for flow in &model.flows {
+            for entry in &flow.messages {
+                while 1 < steps.resolution && entry.message.envelope.time.0 % steps.resolution != 0
+                {
+                    steps.resolution /= 1000;
+                }
+            }
             steps.responses_seen |= flow.messages.iter().any(|e| !e.message.is_request());
-            for transaction in &flow.transactions {
-                steps.take(flow, transaction);
+            if !wanted(flow) {
+                continue;
+            }
+            for (at, transaction) in flow.transactions.iter().enumerate() {
+                steps.take(flow, at, transaction);
             }
         }
         steps.registers.sort_by_key(|s| (s.first(), s.request.envelope.seq));
@@ -92,11 +106,11 @@ impl<'a> Steps<'a> {
         steps
     }
 
-    fn take(&mut self, flow: &'a CallFlow, transaction: &Transaction) {
+    fn take(&mut self, flow: &'a CallFlow, at: usize, transaction: &Transaction) {
         if transaction.previous_hop.is_some() {
             return;
         }
-        match (&transaction.method, Step::of(flow, transaction)) {
+        match (&transaction.method, Step::of(flow, at, transaction)) {
             (Method::Register, Some(step)) => self.registers.push(step),
             (Method::Register, None) => {
                 let responses = transaction.responses.iter().map(|id| flow.message(*id));

@@ -1,10 +1,10 @@
 //! JSON: frozen types of its own, by version; every key is in docs/json.md.
 
+pub mod audit;
 pub mod call;
 pub mod finding;
 pub mod message;
 pub mod octets;
-pub mod registration;
 
 use std::io::{self, Write};
 

@@ -1,0 +1,67 @@
+//! A policy file from what a healthy input shows.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::model::audit::identity::GbId;
+use crate::model::audit::series::Stats;
+use crate::model::audit::{Audit, Device, Judged};
+
+/// Writes `[[match]]` blocks with the usual intervals of each kind of device.
+pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let mut groups: BTreeMap<String, Vec<&Device>> = BTreeMap::new();
+    for device in &audit.devices {
+        groups.entry(group(&device.device)).or_default().push(device);
+    }
+    writeln!(
+        out,
+        "# Learned from {} devices; check it before you rely on it.",
+        audit.devices.len()
+    )?;
+    for (glob, devices) in &groups {
+        let medians = |f: &dyn Fn(&Device) -> Option<Stats>| -> Vec<f64> {
+            devices.iter().filter_map(|device| f(device)).map(|stats| stats.p50).collect()
+        };
+        let refresh = |device: &Device| {
+            device.judged().filter(|(judged, _)| *judged == Judged::Refresh).map(|(_, s)| s)
+        };
+        let beats = |device: &Device| device.keepalives.as_ref().and_then(|k| k.interval);
+        writeln!(out, "\n[[match]]\nname = {}", text(&format!("{} devices", devices.len())))?;
+        writeln!(out, "device = {}", text(glob))?;
+        match Stats::of(&medians(&refresh)) {
+            Some(stats) => {
+                writeln!(out, "expect = \"{}s\"", stats.p50.round().max(1.0))?;
+                writeln!(out, "tolerance = \"{}%\"", spread(devices, &refresh, stats.p50))?;
+            }
+            None => writeln!(out, "# no refresh was seen")?,
+        }
+        if let Some(stats) = Stats::of(&medians(&beats)) {
+            writeln!(out, "keepalive = \"{}s\"", stats.p50.round().max(1.0))?;
+        }
+    }
+    Ok(())
+}
+
+/// Center, industry and type of an identifier; the domain of an address.
+fn group(device: &str) -> String {
+    if GbId::of(device).is_some() {
+        return format!("{}*", device.get(..13).unwrap_or(device));
+    }
+    match device.split_once('@') {
+        Some((_, domain)) => format!("*@{domain}"),
+        None => device.to_owned(),
+    }
+}
+
+/// What holds every interval seen, in whole percent, at least 5.
+fn spread(devices: &[&Device], of: &dyn Fn(&Device) -> Option<Stats>, usual: f64) -> u32 {
+    let stats = devices.iter().filter_map(|device| of(device));
+    let most = stats.flat_map(|s| [s.max - usual, usual - s.min]).fold(0.0, f64::max);
+    let percent = (100.0 * most / usual.max(1.0)).ceil();
+    (percent as u32 + 1).max(5)
+}
+
+/// A TOML string; its escapes are those of JSON.
+fn text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,269 @@
+//! `siplens registrations`: expectations become policies, the audit becomes a report.
+
+pub mod args;
+mod file;
+mod inventory;
+mod learn;
+mod values;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use super::Outcome;
+use super::args::RowFormat;
+use super::commands::{format, paging};
+use super::output::Paging;
+use super::run::Run;
+use super::window::Window;
+use crate::model::audit::identity::GbId;
+use crate::model::audit::{Applicant, Audit, Policy, Terms};
+use crate::rules::registration::translate;
+use crate::rules::{RULES, Selection, check_registrations};
+use crate::time::Timestamp;
+use crate::view::registrations::{self as view, Options, Registrations, detail};
+use args::{PolicyArgs, RegistrationsArgs};
+use file::PolicyFile;
+use inventory::Known;
+
+/// `siplens registrations`.
+pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome> {
+    if let Some(id) = &args.explain_id {
+        return explain(id);
+    }
+    let judge = Judge::of(&args.policy)?;
+    let selection = selection(args, &judge)?;
+    let only = only(&args.only)?;
+    let mut run = Run::open(&args.common)?;
+    let found = run.analyze(&Selection::none());
+    let model = found.model();
+    let chosen: BTreeSet<_> = found.chosen().iter().copied().collect();
+    let gaps = gaps(&args.gap, &run, model.vantage.first)?;
+    let mut audit = Audit::of(
+        model,
+        &Terms {
+            policy: &|applicant| judge.policy(applicant),
+            gaps: &gaps,
+            flows: &|flow| chosen.contains(&flow.id),
+            hostile: &crate::rules::is_scanner,
+        },
+    );
+    judge.name(&mut audit);
+    let (format, paging) = match args.policy.learn {
+        true => (None, Paging::Never),
+        false => (Some(format(args.format)), paging(args.format)),
+    };
+    let mut sink = run.sink(paging)?;
+    if args.csv_bom && args.format == RowFormat::Csv {
+        sink.write_all("\u{feff}".as_bytes())?;
+    }
+    let findings = check_registrations(&audit, model, &selection);
+    let shown = audit.devices.len();
+    match format {
+        None => learn::write(&audit, &mut sink)?,
+        Some(format)
+            if shown != 0 || !audit.absent.is_empty() || format != crate::view::Format::Text =>
+        {
+            let style = run.style(&sink);
+            let options = options(args, only);
+            let view = Registrations {
+                audit: &audit,
+                findings: &findings,
+                model,
+                files: &run.files,
+                options,
+            };
+            view::write(&view, format, &style, &mut sink)?;
+        }
+        Some(_) => {}
+    }
+    for sentence in judge.unused() {
+        let _ = writeln!(io::stderr(), "siplens: {sentence}");
+    }
+    let outcome = run.close(sink, found.tally(), shown)?;
+    let worst = findings.iter().map(|one| one.finding.severity).max();
+    let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
+    let counts = outcome == Outcome::Fine && fails && !args.policy.learn;
+    Ok(if counts { Outcome::Findings } else { outcome })
+}
+
+fn options(args: &RegistrationsArgs, only: Vec<(&'static str, Option<&'static str>)>) -> Options {
+    Options {
+        all: args.all,
+        wide: args.wide,
+        sort: args.sort.sort(),
+        group: args.group,
+        device: args.device.clone(),
+        only,
+        platform: args.policy.platform.map(|key| key.0),
+    }
+}
+
+/// `--explain-id`.
+fn explain(id: &str) -> anyhow::Result<Outcome> {
+    let Some(parts) = GbId::of(id.trim()) else {
+        bail!("{id:?} is no identifier of GB/T 28181: those have 20 digits");
+    };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", detail::explain_id(&parts))?;
+    stdout.flush()?;
+    Ok(Outcome::Fine)
+}
+
+/// The rules that options and policy file choose.
+fn selection(args: &RegistrationsArgs, judge: &Judge) -> anyhow::Result<Selection> {
+    let words = |list: &[String]| list.iter().map(|word| translate(word)).collect::<Vec<_>>();
+    let (select, mut ignore) = (words(&args.rules.select), words(&args.rules.ignore));
+    Selection::parse(&select, &[]).context("--select")?;
+    Selection::parse(&ignore, &[]).context("--ignore")?;
+    let mut severities = Vec::new();
+    for (rule, severity) in judge.file.iter().flat_map(|file| &file.rules) {
+        match severity {
+            Some(severity) => severities.push((rule.clone(), *severity)),
+            None => ignore.push(rule.clone()),
+        }
+    }
+    severities.extend(args.rules.severity.iter().map(|(rule, level)| (translate(rule), *level)));
+    let selection = Selection::parse(&select, &ignore)?;
+    Ok(selection.with_severities(&severities).context("--severity")?)
+}
+
+/// Rules, and kinds of rules, that `--only` names.
+fn only(words: &[String]) -> anyhow::Result<Vec<(&'static str, Option<&'static str>)>> {
+    let mut all = Vec::new();
+    for word in words {
+        let word = translate(word);
+        let chosen = Selection::parse(std::slice::from_ref(&word), &[]).context("--only")?;
+        for (index, rule) in crate::rules::numbered().filter(|(index, _)| chosen.is_on(*index)) {
+            if rule.kinds.is_empty() {
+                all.push((rule.name, None));
+            }
+            let kinds = rule.kinds.iter().map(|(kind, _)| *kind);
+            let on = kinds.filter(|kind| chosen.level(index, Some(kind)).is_some());
+            all.extend(on.map(|kind| (rule.name, Some(kind))));
+        }
+    }
+    debug_assert!(RULES.len() < usize::from(u16::MAX));
+    Ok(all)
+}
+
+/// Stretches of `--gap`.
+fn gaps(words: &[String], run: &Run<'_>, first: Timestamp) -> anyhow::Result<Vec<(i64, i64)>> {
+    let mut all = Vec::new();
+    for word in words {
+        let (from, until) =
+            word.split_once("..").with_context(|| format!("--gap {word}: expected FROM..TO"))?;
+        let window = Window::parse(Some(from), Some(until), &run.zone()).context("--gap")?;
+        let (from, until) = window.from(first);
+        if until <= from {
+            bail!("--gap {word}: its end is not after its beginning");
+        }
+        all.push((from.0, until.0));
+    }
+    Ok(all)
+}
+
+/// What devices are judged by: defaults, the policy file, the inventory, the command line.
+struct Judge {
+    file: Option<PolicyFile>,
+    inventory: BTreeMap<String, Known>,
+    own: Own,
+    /// Policies by the blocks they are made of.
+    made: RefCell<HashMap<Vec<usize>, Arc<Policy>>>,
+}
+
+/// What the command line says.
+struct Own {
+    expect: Option<crate::model::audit::Expect>,
+    tolerance: Option<String>,
+    keepalive: Option<(i64, Option<u32>)>,
+    min_expiry: Option<u32>,
+    profile: crate::model::audit::Profile,
+}
+
+impl Judge {
+    fn of(args: &PolicyArgs) -> anyhow::Result<Self> {
+        fn value<T>(
+            text: Option<&String>,
+            option: &'static str,
+            parse: impl Fn(&str) -> Result<T, String>,
+        ) -> anyhow::Result<Option<T>> {
+            let parse =
+                |text: &String| parse(text).map_err(|what| anyhow::anyhow!("{option}: {what}"));
+            text.map(parse).transpose()
+        }
+        let own = Own {
+            expect: value(args.expect.as_ref(), "--expect", values::expect)?,
+            tolerance: args.tolerance.clone(),
+            keepalive: value(args.keepalive.as_ref(), "--keepalive", values::keepalive)?,
+            min_expiry: value(args.min_expiry.as_ref(), "--min-expiry", values::whole_seconds)?,
+            profile: args.profile.profile(),
+        };
+        let file = args.policy.as_deref().map(PolicyFile::read).transpose()?;
+        let list = file.as_ref().and_then(|file| file.inventory.as_deref());
+        let inventory = list.map(inventory::read).transpose()?.unwrap_or_default();
+        let judge = Self { file, inventory, own, made: RefCell::default() };
+        let usual = judge.own.expect.or(Some(crate::model::audit::Expect::Interval(1)));
+        value(judge.own.tolerance.as_ref(), "--tolerance", |text| values::tolerance(text, usual))?;
+        Ok(judge)
+    }
+
+    fn policy(&self, applicant: &Applicant<'_>) -> Arc<Policy> {
+        let blocks = self.file.as_ref().map(|file| file.fitting(applicant)).unwrap_or_default();
+        let expect = self.inventory.get(applicant.device).and_then(|known| known.expect);
+        if expect.is_some() {
+            return Arc::new(self.make(&blocks, expect));
+        }
+        let mut made = self.made.borrow_mut();
+        if let Some(policy) = made.get(&blocks) {
+            return Arc::clone(policy);
+        }
+        let policy = Arc::new(self.make(&blocks, None));
+        made.insert(blocks, Arc::clone(&policy));
+        policy
+    }
+
+    fn make(&self, blocks: &[usize], expect: Option<crate::model::audit::Expect>) -> Policy {
+        let mut policy = Policy::default();
+        if let Some(file) = &self.file {
+            file.apply(blocks, &mut policy);
+        }
+        let own = &self.own;
+        policy.expect = own.expect.or(expect).or(policy.expect);
+        if let Some((time, count)) = own.keepalive {
+            policy.keepalive = Some(time);
+            policy.keepalive_count = count.unwrap_or(policy.keepalive_count);
+        }
+        policy.min_expiry = own.min_expiry.or(policy.min_expiry);
+        if own.profile != crate::model::audit::Profile::Auto {
+            policy.profile = own.profile;
+        }
+        if let Some(text) = &own.tolerance {
+            // A span needs an interval; where none is expected, nothing is judged by it.
+            policy.tolerance = values::tolerance(text, policy.expect).unwrap_or(policy.tolerance);
+        }
+        policy
+    }
+
+    /// Gives devices their names, and notes those of the inventory that were not seen.
+    fn name(&self, audit: &mut Audit) {
+        for device in &mut audit.devices {
+            device.name = self.inventory.get(&device.device).and_then(|known| known.name.clone());
+        }
+        let seen: BTreeSet<&String> = audit.devices.iter().map(|device| &device.device).collect();
+        let absent = self.inventory.iter().filter(|(device, _)| !seen.contains(device));
+        audit.absent = absent
+            .map(|(device, known)| match &known.name {
+                Some(name) => format!("{device} {name}"),
+                None => device.clone(),
+            })
+            .collect();
+    }
+
+    fn unused(&self) -> Vec<String> {
+        self.file.as_ref().map(PolicyFile::unused).unwrap_or_default()
+    }
+}

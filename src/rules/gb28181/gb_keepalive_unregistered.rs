@@ -1,0 +1,55 @@
+//! G006: keepalives without a registration.
+
+use crate::model::audit::{Answer, Beat};
+use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::rules::{Check, Group, Rule, Severity, Tier};
+use crate::time::SECOND;
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "G006",
+    name: "gb-keepalive-unregistered",
+    aliases: &[],
+    statement: "A device sends Keepalives although it is not registered, or the platform rejects them.",
+    tier: Tier::Next,
+    severity: Severity::Error,
+    refs: &["GB/T 28181-2022 section 9.1.1", "GB/T 28181-2022 section 9.6.1"],
+    kinds: &[("after-expiry", Severity::Error), ("rejected", Severity::Error)],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("gb_keepalive_unregistered.md"),
+    checks: &[Check::Registration(check)],
+};
+
+/// How long after an expiry a keepalive may still be under way.
+const GRACE: i64 = 5 * SECOND;
+
+fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
+    let Some(beats) = &case.device.keepalives else { return };
+    let places = |remark: Remark, beats: &[&Beat]| {
+        beats.iter().fold(remark.times(beats.len()), |remark, beat| {
+            remark.at(case.request_of(beat.id).map(|(spot, _)| spot), "keepalive")
+        })
+    };
+    let lapsed = |beat: &&Beat| {
+        case.device.lapses.iter().any(|lapse| {
+            lapse.from.plus(GRACE) < beat.time && lapse.until.is_none_or(|until| beat.time < until)
+        })
+    };
+    let late: Vec<&Beat> = beats.beats.iter().filter(lapsed).collect();
+    if !late.is_empty() {
+        noted.add_kind("after-expiry", || {
+            let title = format!("{} keepalives although no binding was live", late.len());
+            places(Remark::new(title, "keepalives, not registered"), &late)
+        });
+    }
+    let refused = |beat: &&Beat| matches!(beat.answer, Answer::Rejected(_));
+    let refused: Vec<&Beat> = beats.beats.iter().filter(refused).collect();
+    if !refused.is_empty() {
+        noted.add_kind("rejected", || {
+            let codes: Vec<String> =
+                beats.rejected.iter().map(|(status, n)| format!("{status} x {n}")).collect();
+            let title = format!("keepalives refused: {}", codes.join(", "));
+            places(Remark::new(title, "keepalives refused"), &refused)
+        });
+    }
+}

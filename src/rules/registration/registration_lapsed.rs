@@ -1,0 +1,58 @@
+//! R006: a binding expired before it was refreshed.
+
+use super::duration;
+use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::rules::{Check, Group, Rule, Severity, Tier};
+
+pub(in crate::rules) const RULE: Rule = Rule {
+    code: "R006",
+    name: "registration-lapsed",
+    aliases: &["reg/lapse"],
+    statement: "A registration expired before it was refreshed.",
+    tier: Tier::Core,
+    severity: Severity::Error,
+    refs: &["RFC 3261 section 10.2.4", "RFC 3261 section 10.3", "GB/T 28181-2022 section 9.1.1"],
+    kinds: &[],
+    pedantic: &[],
+    group: Group::Flow,
+    page: include_str!("registration_lapsed.md"),
+    checks: &[Check::Registration(check)],
+};
+
+fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
+    let lapses = &case.device.lapses;
+    let (Some(first), Some(last)) = (lapses.first(), lapses.last()) else { return };
+    let worst = lapses.iter().map(|lapse| lapse.length).max().unwrap_or(0);
+    let open = if last.until.is_none() { "at least " } else { "" };
+    noted.add(|| {
+        let mut causes: Vec<String> = lapses.iter().map(|lapse| lapse.cause.word()).collect();
+        causes.sort_unstable();
+        causes.dedup();
+        let causes = causes.join(", ");
+        let (title, brief) = if lapses.len() == 1 {
+            let length = duration(first.length);
+            let title = format!("no live binding for {open}{length}: {causes}");
+            (title, format!("lapse of {open}{length}"))
+        } else {
+            let all: i64 = lapses.iter().map(|lapse| lapse.length).sum();
+            let title = format!(
+                "{} lapses, {} in all, the longest {open}{}: {causes}",
+                lapses.len(),
+                duration(all),
+                duration(worst)
+            );
+            (title, format!("lapses {} x {}", lapses.len(), duration(worst)))
+        };
+        let before = |from| {
+            let ok = case.successes().filter(move |r| r.end.is_some_and(|end| end <= from));
+            ok.last()
+        };
+        let grants = lapses.iter().filter_map(|lapse| before(lapse.from));
+        let mut remark = Remark::new(title, brief).times(lapses.len());
+        for grant in grants {
+            let spot = case.response(grant).map(|(spot, _)| spot);
+            remark = remark.at(spot, format!("granted {} s", grant.granted.unwrap_or(0)));
+        }
+        remark.span(first.from, last.until.unwrap_or(case.audit.window.until))
+    });
+}
