@@ -239,6 +239,7 @@ macro_rules! scenarios {
 
 scenarios! {
     healthy_udp: "01-healthy-udp", 0;
+    seed_log: "02-seed-log", 0;
     shortened_by_contact_param: "03-shortened-by-contact-param", 0;
     loss_and_retransmission: "04-loss-and-retransmission", 0;
     wrong_password_hammering: "05-wrong-password-hammering", 0;

@@ -211,3 +211,146 @@ const ELSEWHERE: [&str; 7] = [
     "G014:missing",
     "R011:source-changed",
 ];
+
+fn siplens(args: &[&str]) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_siplens"))
+        .arg("registrations")
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("TZ", "UTC")
+        .output()
+        .unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const CAMERA: [&str; 3] = ["samples/camera-95s.pcap", "--expect", "60s"];
+
+#[test]
+fn an_unanswered_camera_is_explained_from_its_log_and_from_its_packets() {
+    for input in ["samples/camera-95s.pcap", "tests/data/logs/02-seed-log.txt"] {
+        let (code, out, _) =
+            siplens(&[input, "--expect", "60s", "--keepalive", "60s", "--width", "140"]);
+        assert_eq!(code, 1, "{input}");
+        for fact in [
+            "! one-sided input: 3 requests, no responses.",
+            "95 s retry?",
+            "+58%",
+            "(3600)",
+            "I R K C",
+            "no credentials, CSeq 1 and a new Call-ID each time, at 2.6 % of Expires 3600",
+            "95 s = 32 s unanswered (timer F) + 60 s retry wait + 3 s",
+            "95 s between REGISTERs (2 of 2), expected 60 s +/- 10 %: +58.3 %",
+            "no response to 3 REGISTERs in this input",
+            "(3 due at 60 s)",
+            "3 attempts on 3 TCP connections (ports 50287, 38531, 51103)",
+            "retries exactly 95 s apart",
+            "3 Call-IDs in 3 attempts",
+            "1 device, 2 errors, 3 warnings, 2 notes",
+        ] {
+            assert!(out.contains(fact), "{input}: {fact}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn a_page_lists_every_attempt_with_its_trigger() {
+    let (_, out, _) = siplens(&[CAMERA[0], "--device", "1101*", "--width", "140"]);
+    assert!(out.contains("civil aviation, camera, surveillance network, no. 34"), "{out}");
+    assert_eq!(out.matches("none seen  retry?").count(), 2, "{out}");
+    let (code, out, _) = siplens(&["--explain-id", "11010000121310000034"]);
+    assert!(code == 0 && out.contains("civil aviation"), "{out}");
+    assert_eq!(siplens(&["--explain-id", "12345"]).0, 2);
+}
+
+#[test]
+fn machine_output_tells_the_unknown_by_null() {
+    let (_, out, _) = siplens(&[CAMERA[0], "--format", "json"]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["schema"], "siplens/registrations/1");
+    let device = &document["devices"][0];
+    assert_eq!(device["coverage"], Value::Null);
+    assert_eq!(device["keepalives"], Value::Null);
+    assert_eq!(device["interval"]["retry"]["p50"].as_f64(), Some(95.0));
+    assert_eq!(device["interval"]["judged"], "retry");
+    let packets: Vec<_> = device["findings"][0]["evidence"].as_array().unwrap().clone();
+    assert!(packets.iter().all(|place| place["packet"].is_u64()), "{packets:?}");
+    let (_, csv, _) = siplens(&[CAMERA[0], "--format", "csv", "--csv-bom"]);
+    assert!(csv.starts_with("\u{feff}device,registrar,attempts,ok,failed,judged,"));
+    let cells: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(cells, [21, 21]);
+    let (_, lines, _) = siplens(&[CAMERA[0], "--format", "ndjson"]);
+    assert_eq!(lines.lines().count(), 1);
+}
+
+#[test]
+fn policies_are_read_applied_and_complained_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let wrong = write("wrong.toml", "[defaults]\nexpekt = \"60s\"\n");
+    let (code, _, err) = siplens(&[CAMERA[0], "--policy", &wrong]);
+    assert_eq!(code, 2);
+    assert!(err.contains("wrong.toml line 2: unknown field `expekt`"), "{err}");
+    write("list.csv", "device,name\n11010000121310000034,Gate 4\n11010000121310000035,Gate 5\n");
+    let fleet = write(
+        "fleet.toml",
+        "[[match]]\ntype = \"131\"\nexpect = \"95s\"\n[[match]]\nname = \"phones\"\ndevice = \"1*@*\"\n\
+         [rules]\n\"R014\" = \"off\"\n\"reg/absent\" = \"warning\"\n[expected]\nfile = \"list.csv\"\n",
+    );
+    let (code, out, err) = siplens(&[CAMERA[0], "--policy", &fleet, "--width", "120"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("11010000121310000035 Gate 5 is expected, but was not seen"), "{out}");
+    assert!(out.contains("Gate 4"), "{out}");
+    assert!(err.contains("fleet.toml line 4: [[match]] \"phones\" fits no device"), "{err}");
+    assert_eq!(siplens(&[CAMERA[0], "--policy", &fleet, "--fail-on", "warning"]).0, 1);
+}
+
+#[test]
+fn what_was_learned_is_a_policy_that_its_input_keeps() {
+    let input = "tests/data/registrations/01-healthy-udp.pcap";
+    let (code, out, _) = siplens(&[input, "--learn"]);
+    assert!(code == 0 && out.contains("expect = \"1800s\""), "{out}");
+    assert!(out.contains("device = \"3402000000132*\"") && out.contains("keepalive = \"60s\""));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("learned.toml");
+    std::fs::write(&path, out).unwrap();
+    assert_eq!(siplens(&[input, "--policy", path.to_str().unwrap(), "--fail-on", "warning"]).0, 0);
+}
+
+#[test]
+fn an_interval_below_the_expected_one_is_too_short() {
+    let model = analyzed(&files("01-healthy-udp"));
+    let policy = Policy { expect: Some(Expect::Interval(3_600_000_000_000)), ..Policy::default() };
+    assert!(labels(&judge(&model, policy)).contains_key("R004:short"));
+}
+
+#[test]
+fn a_fleet_has_a_line_for_its_storm_and_rows_by_group() {
+    let input = "tests/data/registrations/12-fleet-storm-tcp.pcap";
+    let (_, out, _) = siplens(&[input, "--width", "200"]);
+    assert!(out.contains("200 devices, 280 attempts, peak 25/s, 80 x 503"), "{out}");
+    assert!(out.contains("(after 200 connections ended at 00:10:00)"), "{out}");
+    let (_, out, _) = siplens(&[input, "--group", "prefix:10", "--width", "100"]);
+    assert_eq!(out.matches("3402000000*").count(), 1, "{out}");
+    let (_, out, _) = siplens(&[input, "--only", "reg/rejected", "--format", "csv"]);
+    assert_eq!(out.lines().count(), 81, "{out}");
+}
+
+#[test]
+fn someone_who_tries_addresses_has_one_row_and_fails_no_phone() {
+    let mut script = "host eve 192.0.2.66:5060\nhost bob 192.0.2.2:5060\n".to_owned();
+    for user in 100..125 {
+        script += &format!(
+            "call try{user}\neve > bob  REGISTER\n    From: <sip:{user}@example.com>;tag=a\n    \
+             To: <sip:{user}@example.com>\neve < bob  404\n"
+        );
+    }
+    script += "END +40s\n";
+    let model = analyze(&Flow::play(&script).capture());
+    let found = labels(&judge(&model, Policy::default()));
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["R021:probed"]);
+}

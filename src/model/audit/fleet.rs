@@ -1,8 +1,9 @@
 //! All devices together: storms, herds, losses of many at once (RFC 6076 section 4).
 
 use super::attempt::{Kind, Outcome, Record};
-use super::device::{Device, Window};
+use super::device::Device;
 use super::series::{Stats, seconds};
+use super::window::Window;
 use crate::time::{SECOND, Timestamp};
 
 /// Devices that must begin together, at least, to be a storm.

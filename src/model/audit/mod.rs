@@ -7,16 +7,19 @@
 
 mod attempt;
 mod bindings;
+mod builder;
 pub mod date;
 mod device;
 mod fleet;
 pub mod identity;
 mod keepalive;
+mod numbers;
 pub mod platform;
 mod policy;
 mod probers;
 pub mod series;
 mod step;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,13 +31,14 @@ use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Model};
 use crate::sip::{HeaderName, Message};
 pub use attempt::{GrantSource, Kind, Outcome, Record, Trigger};
-pub use device::{Cause, Device, Judged, Lapse, Series, Window};
+pub use device::{Device, Judged, Series};
 pub use fleet::{Fleet, MassLoss, Storm};
 pub use keepalive::{Answer, Beat, Keepalives};
 pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 use probers::Probers;
 use step::{Step, Steps};
+pub use window::{Cause, Lapse, Window};
 
 /// The audit of one input.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +140,7 @@ impl Audit {
                 used.iter().filter_map(|c| ends.get(c)).flatten().copied().collect();
             ends.sort_by_key(|end| end.time);
             let is_gb = policy.profile.is_gb().unwrap_or(identity::is_gb_id(&device));
-            let mut builder = device::Builder::new(policy, &window, ends, is_gb);
+            let mut builder = builder::Builder::new(policy, &window, ends, is_gb);
             let first = registers.first().map(Step::first);
             for orphan in orphans.get(&device).into_iter().flatten() {
                 if first.is_none_or(|first| orphan.envelope.time <= first) {

@@ -1,6 +1,7 @@
 //! When a platform would take a device as offline: "online" differs from product to product.
 
-use super::device::{Device, Window};
+use super::device::Device;
+use super::window::Window;
 use crate::time::{SECOND, Timestamp};
 
 /// A platform whose rule of being online is known from its source code.

@@ -27,6 +27,10 @@ pub(in crate::rules) const RULE: Rule = Rule {
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let (Some(expected), Some((judged, _))) = (device.expected(), device.judged()) else { return };
+    // Devices that share an identifier have intervals of their own.
+    if super::is_shared(device) {
+        return;
+    }
     let (series, all): (Vec<(i64, Option<&Record>)>, usize) = match judged {
         Judged::Refresh => {
             let series = &device.series.refresh;

@@ -1,0 +1,69 @@
+//! The time an audit looks at, and stretches of it without a binding.
+
+use super::attempt::Outcome;
+use super::series::Stretch;
+use crate::time::Timestamp;
+
+/// The window an audit looks at.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    /// First packet of the input, any traffic.
+    pub from: Timestamp,
+    /// Last packet.
+    pub until: Timestamp,
+    /// Stretches in which nothing was captured, sorted.
+    pub gaps: Vec<Stretch>,
+    /// The input holds no responses at all.
+    pub one_sided: bool,
+    /// The unit of its times, nanoseconds.
+    pub resolution: i64,
+}
+
+impl Window {
+    /// Its length, nanoseconds.
+    pub const fn length(&self) -> i64 {
+        self.until.since(self.from)
+    }
+
+    pub(super) fn crosses_gap(&self, a: Timestamp, b: Timestamp) -> bool {
+        self.gaps.iter().any(|(from, until)| a.0 < *until && b.0 > *from)
+    }
+}
+
+/// A stretch in which a device should have had a binding and had none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lapse {
+    /// Begin.
+    pub from: Timestamp,
+    /// End; `None` while it lasts.
+    pub until: Option<Timestamp>,
+    /// How long, to the end of the window while it lasts, nanoseconds.
+    pub length: i64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a binding lapsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The connection that carried it ended.
+    ConnectionLost,
+    /// Nobody tried to refresh it.
+    NoRefresh,
+    /// A try before its end failed.
+    RefreshFailed(Outcome),
+    /// Nobody tried before its end; a later try failed.
+    NoRefreshThen(Outcome),
+}
+
+impl Cause {
+    /// The stable words: `no-refresh`, `refresh-failed:timeout`, …
+    pub fn word(self) -> String {
+        match self {
+            Self::ConnectionLost => "connection-lost".into(),
+            Self::NoRefresh => "no-refresh".into(),
+            Self::RefreshFailed(outcome) => format!("refresh-failed:{}", outcome.word()),
+            Self::NoRefreshThen(outcome) => format!("no-refresh,then:{}", outcome.word()),
+        }
+    }
+}
