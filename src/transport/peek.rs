@@ -166,7 +166,8 @@ pub fn peek_content_length(head: &[u8]) -> Option<u64> {
 /// The value of the first header field named `long` (lower case) or `compact`.
 fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
     HeaderLines::after_start_line(text).find_map(|line| {
-        let first = line.first()?.to_ascii_lowercase();
+        // Behind the start line a line may begin with white space and is no fold.
+        let first = line.trim_ascii_start().first()?.to_ascii_lowercase();
         if first != long[0] && first != compact {
             return None;
         }
@@ -447,6 +448,7 @@ mod tests {
         assert_eq!(peek_call_id(text), Some(&b"x@y"[..]));
         assert_eq!(peek_content_length(text), Some(12));
         assert_eq!(peek_call_id(b"A sip:b SIP/2.0\ni: z\n\n"), Some(&b"z"[..]));
+        assert_eq!(peek_call_id(b"A sip:b SIP/2.0\n i: z\n\n"), Some(&b"z"[..]));
         assert_eq!(peek_call_id(b"A sip:b SIP/2.0\n\ni: z\n\n"), None);
         for bad in ["-999", "+5", "x", ""] {
             let head = format!("A sip:b SIP/2.0\r\nContent-Length: {bad}\r\n\r\n");

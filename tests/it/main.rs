@@ -15,6 +15,7 @@ mod docs;
 mod logs;
 mod mutation;
 mod net;
+mod oracle;
 mod program;
 mod registrations;
 mod rules;

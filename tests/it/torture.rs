@@ -1,9 +1,10 @@
 //! Messages meant to break parsers: of our own, at random, and those of RFC 4475 and RFC 5118.
 //!
-//! The RFCs' messages are read from the directory that `SIPLENS_TORTURE` names: `EXPECT.tsv` there
-//! says what each file holds. Without it that one test says so and passes.
+//! The RFCs' messages are read from the directory that `SIPLENS_TORTURE` names, else from the
+//! collections beside the repository: `EXPECT.tsv` there says what each file holds. Without them
+//! that one test says so and passes.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 use siplens::frame::FrameId;
@@ -13,6 +14,8 @@ use siplens::sip::field::strict::{self, FaultKind};
 use siplens::sip::{DefectKind, HeaderName, Message};
 use siplens::time::Timestamp;
 use siplens::transport::{Completeness, Envelope, Text, Transport, peek};
+
+use crate::oracle::collection;
 
 fn parse(text: &[u8]) -> Option<Message> {
     let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
@@ -168,13 +171,15 @@ const WRONG: &[(&str, &[DefectKind], &[FaultKind])] = &[
     ("ipv6-bad", &[], &[FaultKind::Uri]),
 ];
 
+/// Where the RFCs' torture messages are.
+pub(crate) fn torture() -> Option<PathBuf> {
+    let named = std::env::var_os("SIPLENS_TORTURE").map(PathBuf::from);
+    named.or_else(|| collection("public").map(|public| public.join("torture")))
+}
+
 #[test]
 fn the_messages_of_the_rfcs_are_read_and_judged() {
-    let Ok(directory) = std::env::var("SIPLENS_TORTURE") else {
-        crate::program::skip("SIPLENS_TORTURE does not name the torture messages of the RFCs");
-        return;
-    };
-    let directory = Path::new(&directory);
+    let Some(directory) = torture() else { return };
     let table = std::fs::read_to_string(directory.join("EXPECT.tsv")).unwrap();
     let mut seen = 0;
     for row in table.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>()) {

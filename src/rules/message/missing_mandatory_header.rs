@@ -1,6 +1,6 @@
 //! M004: a header that every message must carry is absent.
 
-use super::{is_open_ended, speaks_rfc2543};
+use super::is_open_ended;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
@@ -18,7 +18,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
         ("to", Severity::Error),
         ("call-id", Severity::Error),
         ("cseq", Severity::Error),
-        ("max-forwards", Severity::Error),
+        ("max-forwards", Severity::Warning),
     ],
     pedantic: &[],
     group: Group::Flow,
@@ -46,12 +46,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         }
         found.add_kind(kind, || {
             let title = format!("{} without {}", quote::what_to(message), name.as_str());
-            let breach = Breach::new(title).at(me, None, format!("no {} in it", name.as_str()));
-            if name == HeaderName::MaxForwards && speaks_rfc2543(message) {
-                // RFC 2543 did not ask for it.
-                return breach.at_most(Severity::Warning);
-            }
-            breach
+            Breach::new(title).at(me, None, format!("no {} in it", name.as_str()))
         });
     }
     Verdict::Judged
