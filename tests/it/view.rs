@@ -19,9 +19,7 @@ use siplens::view::ladder::{Event, LadderOptions};
 use siplens::view::message::Detail;
 use siplens::view::messages::Messages;
 use siplens::view::visible::columns;
-use siplens::view::{
-    Charset, Format, Ladder, Style, Subject, list, mermaid, svg, text,
-};
+use siplens::view::{Charset, Format, Ladder, Style, Subject, list, mermaid, svg, text};
 
 /// A capture written down as messages.
 struct Scene {
