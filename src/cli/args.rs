@@ -42,7 +42,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Audit registrations: how often devices really register, and what it means
     #[command(visible_alias = "reg")]
-    Registrations(RegistrationsArgs),
+    Registrations(Box<RegistrationsArgs>),
     /// List the rules that check applies
     Rules(RulesArgs),
     /// Explain a rule: why it matters, an example, where it is written

@@ -54,11 +54,12 @@ fn group(device: &str) -> String {
 }
 
 /// What holds every interval seen, in whole percent, at least 5.
-fn spread(devices: &[&Device], of: &dyn Fn(&Device) -> Option<Stats>, usual: f64) -> u32 {
+fn spread(devices: &[&Device], of: &dyn Fn(&Device) -> Option<Stats>, usual: f64) -> i64 {
     let stats = devices.iter().filter_map(|device| of(device));
     let most = stats.flat_map(|s| [s.max - usual, usual - s.min]).fold(0.0, f64::max);
     let percent = (100.0 * most / usual.max(1.0)).ceil();
-    (percent as u32 + 1).max(5)
+    // Within the range of a percentage nothing is lost.
+    percent.clamp(4.0, 10_000.0) as i64 + 1
 }
 
 /// A TOML string; its escapes are those of JSON.

@@ -52,9 +52,10 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
         },
     );
     judge.name(&mut audit);
-    let (format, paging) = match args.policy.learn {
-        true => (None, Paging::Never),
-        false => (Some(format(args.format)), paging(args.format)),
+    let (format, paging) = if args.policy.learn {
+        (None, Paging::Never)
+    } else {
+        (Some(format(args.format)), paging(args.format))
     };
     let mut sink = run.sink(paging)?;
     if args.csv_bom && args.format == RowFormat::Csv {
@@ -128,7 +129,7 @@ fn selection(args: &RegistrationsArgs, judge: &Judge) -> anyhow::Result<Selectio
     }
     severities.extend(args.rules.severity.iter().map(|(rule, level)| (translate(rule), *level)));
     let selection = Selection::parse(&select, &ignore)?;
-    Ok(selection.with_severities(&severities).context("--severity")?)
+    selection.with_severities(&severities).context("--severity")
 }
 
 /// Rules, and kinds of rules, that `--only` names.

@@ -69,10 +69,10 @@ pub fn duration(nanos: i64) -> String {
 /// A number with at most `decimals` decimals, without zeros at its end.
 pub fn trimmed(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if !text.contains('.') {
+        return text;
     }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Nanoseconds of float seconds.

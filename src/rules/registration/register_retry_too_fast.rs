@@ -54,20 +54,28 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let resolution = case.audit.window.resolution;
     let soon =
         |pair: &&(&Record, &Record)| pair.0.outcome.is_failure() && wait(pair) + resolution < least;
-    tell(case, noted, "too-soon", retries.iter().filter(soon).collect(), |first| {
+    tell(case, noted, "too-soon", &retries.iter().filter(soon).collect::<Vec<_>>(), |first| {
         format!("the next attempt {} after a failed one, not {}", first, duration(least))
     });
-    tell(case, noted, "retry-after-ignored", retries.iter().filter(ignored).collect(), |first| {
-        format!("the next attempt after {first}, in spite of Retry-After")
-    });
+    tell(
+        case,
+        noted,
+        "retry-after-ignored",
+        &retries.iter().filter(ignored).collect::<Vec<_>>(),
+        |first| format!("the next attempt after {first}, in spite of Retry-After"),
+    );
     let overlapping = |(a, b): &&(&Record, &Record)| {
         a.end.is_none_or(|end| b.start < end) && b.start.since(a.start) < TIMEOUT
     };
     if !case.audit.window.one_sided {
         let all: Vec<_> = pairs(device).into_iter().filter(|(a, b)| a.source == b.source).collect();
-        tell(case, noted, "overlap", all.iter().filter(overlapping).collect(), |first| {
-            format!("a new attempt {first} after one that still waits for its answer")
-        });
+        tell(
+            case,
+            noted,
+            "overlap",
+            &all.iter().filter(overlapping).collect::<Vec<_>>(),
+            |first| format!("a new attempt {first} after one that still waits for its answer"),
+        );
     }
     let waits: Vec<i64> = retries.iter().map(wait).collect();
     let (min, max) = (waits.iter().min(), waits.iter().max());
@@ -90,7 +98,7 @@ fn tell(
     case: &Registrant<'_>,
     noted: &mut Noted<'_>,
     kind: &'static str,
-    pairs: Vec<&(&Record, &Record)>,
+    pairs: &[&(&Record, &Record)],
     title: impl Fn(String) -> String,
 ) {
     let Some(first) = pairs.iter().map(|(a, b)| b.start.since(a.start)).min() else { return };

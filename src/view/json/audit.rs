@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::{octets, value};
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
-use crate::model::audit::{Device, Expect, Judged, Keepalives, Policy, Storm};
+use crate::model::audit::{Device, Expect, GrantSource, Judged, Keepalives, Policy, Storm};
 use crate::rules::{DeviceFinding, Place};
 use crate::time::Timestamp;
+use crate::transport::Transport;
 use crate::view::clock::Rfc3339;
 use crate::view::csv;
 use crate::view::frames::Files;
@@ -133,7 +134,7 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
             "serial": id.serial,
         })),
         "profile": if device.is_gb() { "gb28181" } else { "sip" },
-        "transport": device.transports.iter().map(|t| t.word()).collect::<Vec<_>>(),
+        "transport": device.transports.iter().copied().map(Transport::word).collect::<Vec<_>>(),
         "attempts": device.attempts().count(),
         "ok": word("ok"),
         "failed": device.count(crate::model::audit::Outcome::is_failure),
@@ -148,7 +149,7 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "expiry": {
             "requested": distinct(all.iter().filter_map(|r| r.requested)),
             "granted": distinct(all.iter().filter_map(|r| r.granted)),
-            "source": distinct(all.iter().filter_map(|r| r.granted_source.map(|s| s.word()))),
+            "source": distinct(all.iter().filter_map(|r| r.granted_source.map(GrantSource::word))),
         },
         "interval": interval(device),
         "coverage": device.coverage(),

@@ -88,8 +88,10 @@ fn fleet(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Re
     writeln!(out, "{}", cut(&line, style))?;
     for storm in &fleet.storms {
         let clock = |time| style.time.time_of_day(time, 0);
-        let refused: String =
-            storm.refused.iter().map(|(status, n)| format!(", {n} x {status}")).collect();
+        let refused: String = storm
+            .refused
+            .iter()
+            .fold(String::new(), |all, (status, n)| all + &format!(", {n} x {status}"));
         let back =
             storm.recovered.map_or_else(String::new, |at| format!(", last back {}", clock(at)));
         let cause = storm.ended_at.map_or_else(String::new, |at| {

@@ -111,7 +111,7 @@ impl<'a> Registrations<'a> {
             }
             Sort::Attempts => descending(&|d| d.attempts().count() as f64, &mut places),
             Sort::Last => {
-                descending(&|d| -(d.last_attempt_age.unwrap_or(i64::MAX) as f64), &mut places)
+                descending(&|d| -(d.last_attempt_age.unwrap_or(i64::MAX) as f64), &mut places);
             }
         }
         places

@@ -209,11 +209,13 @@ fn flag(one: &DeviceFinding) -> Option<char> {
         ("registration-overdue", _) => 'O',
         ("gb-keepalive-lost" | "gb-keepalive-unregistered" | "gb-keepalive-absent", _) => 'K',
         ("gb-keepalive-moved", _) => 'D',
-        ("registration-unstable", "source-changed" | "source-port-changed") => 'N',
-        ("register-contact-unreachable", _) => 'N',
+        ("registration-unstable", "source-changed" | "source-port-changed")
+        | ("register-contact-unreachable", _) => 'N',
         ("registration-unstable", "new-connection-each-refresh" | "connection-lost") => 'C',
-        ("register-expires-invalid" | "gb-register-expires-short", _) => 'E',
-        ("register-response-contact", _) => 'E',
+        (
+            "register-expires-invalid" | "gb-register-expires-short" | "register-response-contact",
+            _,
+        ) => 'E',
         ("gb-date-header", _) if one.finding.severity != Severity::Info => 'T',
         ("registration-shared-id", _) => 'X',
         _ => return None,

@@ -17,10 +17,11 @@ impl Timeline {
     pub fn of(device: &Device, window: &Window, columns: usize) -> Self {
         let columns = columns.max(1);
         let (from, until) = (window.from.0, window.until.0.max(window.from.0 + 1));
-        let width = (until - from).div_euclid(columns as i64).max(1);
+        let count = i64::try_from(columns).unwrap_or(i64::MAX);
+        let width = (until - from).div_euclid(count).max(1);
         let known = Known::of(device, window);
         let mut state = String::with_capacity(columns);
-        for column in 0..columns as i64 {
+        for column in 0..count {
             let bin = (from + column * width, (from + (column + 1) * width).min(until));
             state.push(if bin.0 < bin.1 { known.state(bin) } else { ' ' });
         }
