@@ -28,7 +28,7 @@ fn files(name: &str) -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             let file = path.file_name().unwrap().to_str().unwrap();
-            file.starts_with(name) && !file.ends_with(".json")
+            file.starts_with(name) && path.extension().is_none_or(|ext| ext != "json")
         })
         .collect();
     files.sort();
