@@ -1,6 +1,6 @@
 //! The commands that read captures, each from its options to its view.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 
 use anyhow::bail;
@@ -54,6 +54,8 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     view.begin(&mut sink)?;
     // As tcpdump has it: what the filter leaves out is not counted.
     let wanted = run.take_count();
+    // What comes through a pipe is shown as it comes.
+    let eager = files.iter().any(|file| file == "-");
     let (mut shown, mut result) = (0, Ok(()));
     let tally = run.stream(&mut |message, sighted| {
         if filter.as_ref().is_some_and(|filter| !filter.holds(message)) {
@@ -63,6 +65,9 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
         let findings = rules::codes(message, &rules);
         let row = MessageRow { message, relation: relation(sighted), findings };
         result = view.row(&row, &mut sink);
+        if eager && result.is_ok() {
+            result = sink.flush();
+        }
         let more = result.is_ok() && (shown as u64) < wanted;
         if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
@@ -178,7 +183,8 @@ fn relation(sighted: Sighted<FrameId>) -> Option<Relation> {
 
 fn title(files: &[String]) -> String {
     match files {
-        [file] => format!("SIP in {file}"),
+        // Where the file lies is nobody's business who gets the report.
+        [file] => format!("SIP in {}", file.rsplit('/').next().unwrap_or(file)),
         files => format!("SIP in {} captures", files.len()),
     }
 }

@@ -56,6 +56,7 @@ impl Facts for Message {
             Field::Transport => test(Value::Text(envelope.transport.word().as_bytes())),
             Field::Frame => number(Some(envelope.frame.number as f64), test),
             Field::State
+            | Field::FinalStatus
             | Field::Setup
             | Field::Duration
             | Field::Messages
@@ -70,6 +71,9 @@ impl Facts for CallFlow {
         let of = |read: fn(&Summary) -> Option<i64>| seconds(read(&self.summary()));
         match field {
             Field::State => test(Value::Text(self.summary().state.word().as_bytes())),
+            Field::FinalStatus => {
+                number(self.summary().status.map(|status| f64::from(status.0)), test)
+            }
             Field::Setup => number(of(|summary| summary.setup), test),
             Field::Duration => number(of(|summary| summary.duration), test),
             Field::Messages => number(Some(f64::from(self.summary().messages)), test),

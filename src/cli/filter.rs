@@ -21,6 +21,8 @@ pub enum Field {
     Method,
     /// Status code of a response.
     Status,
+    /// The status a list shows: of the answer that counted, challenges passed over.
+    FinalStatus,
     /// Reason phrase.
     Reason,
     /// Call-ID.
@@ -83,6 +85,7 @@ pub enum Field {
 const FIELDS: &[(Field, &[&str])] = &[
     (Field::Method, &["method", "sip.method", "cseq.method", "sip.cseq.method"]),
     (Field::Status, &["status", "sip.status-code"]),
+    (Field::FinalStatus, &["final_status"]),
     (Field::Reason, &["reason", "sip.reason-phrase"]),
     (Field::CallId, &["call_id", "call-id", "sip.call-id"]),
     (Field::CSeq, &["cseq", "sip.cseq.seq"]),
@@ -132,6 +135,7 @@ impl Field {
         matches!(
             self,
             Self::Status
+                | Self::FinalStatus
                 | Self::CSeq
                 | Self::SourcePort
                 | Self::DestinationPort

@@ -1,6 +1,6 @@
 //! Says to which call flow an observation belongs, without reading more of it than the Call-ID.
 
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
 
 use crate::model::{EvidenceKind, Seed};
@@ -66,12 +66,13 @@ impl Router {
         }
     }
 
-    /// Messages without Call-ID are kept together by their hosts.
+    /// Messages without Call-ID are kept together by their hosts and the branch of their top Via,
+    /// as far as it was captured: a transaction, no more.
     fn flow_of(&self, text: &[u8], envelope: &Envelope) -> u64 {
         let (one, other) = (envelope.from.ip, envelope.to.ip);
         match call_id(text) {
             Some(id) => self.seed.hash(id),
-            None => self.seed.hash((one.min(other), one.max(other))),
+            None => self.seed.hash((one.min(other), one.max(other), branch(text))),
         }
     }
 
@@ -87,6 +88,13 @@ impl Router {
         let found = |key: &u64| self.young.get(key).or_else(|| self.old.get(key)).copied();
         keys.iter().find_map(found)
     }
+}
+
+/// The first branch in a message, which is that of its top Via.
+fn branch(text: &[u8]) -> Option<&[u8]> {
+    let value = text.get(memmem::find(text, b"branch=")? + 7..)?;
+    let end = value.iter().position(|b| matches!(b, b';' | b',' | b'\r' | b'\n' | b' '));
+    value.get(..end?)
 }
 
 fn call_id(text: &[u8]) -> Option<&[u8]> {

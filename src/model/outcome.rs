@@ -221,9 +221,12 @@ impl Signs {
         match (self.progress, chosen.request) {
             (Some(progress), _) if TIMER_C < waited(progress) => FlowState::TimedOut,
             (Some(_), _) if self.ringing.is_some() => FlowState::Ringing,
+            // An ACK answers a final response, wherever that went.
+            (None, _) if !chosen.acks.is_empty() => FlowState::Partial,
+            (None, Some(request)) if waited(request) < TIMEOUT => FlowState::Trying,
             (None, _) if flow.deaf => FlowState::Unanswered,
-            (None, Some(request)) if TIMEOUT <= waited(request) => FlowState::TimedOut,
-            (Some(_) | None, _) => FlowState::Trying,
+            (None, Some(_)) => FlowState::TimedOut,
+            (Some(_), _) | (None, None) => FlowState::Trying,
         }
     }
 }

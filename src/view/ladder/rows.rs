@@ -11,6 +11,7 @@ use super::{
 };
 use crate::model::{CallFlow, Evidence, EvidenceKind, FlowId, LinkKind, MessageId, Note, Usage};
 use crate::net::IcmpKind;
+use crate::rules::Finding;
 use crate::sip::{Contact, HeaderName, Message, Method, Status};
 use crate::time::Timestamp;
 use crate::transport::{Completeness, ConnectionChange};
@@ -155,7 +156,10 @@ impl Builder<'_> {
     /// here, else with what the rule says.
     fn findings(&self, flow: FlowId, id: MessageId) -> Vec<FindingMark> {
         let mut found: Vec<FindingMark> = Vec::new();
-        for finding in self.subject.findings_at(flow, id) {
+        let here = |finding: &&Finding| {
+            finding.evidence.first().is_none_or(|place| (place.flow, place.message) == (flow, id))
+        };
+        for finding in self.subject.findings_at(flow, id).filter(here) {
             found.push(FindingMark {
                 severity: finding.severity,
                 code: finding.rule.code,
@@ -289,12 +293,18 @@ fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
     for dialog in flow.dialogs.iter().filter(|dialog| dialog.usage == Usage::Invite) {
         let Some(answer) = dialog.confirmed else { continue };
         let answer = flow.message(answer).envelope;
-        let request = dialog.creator.and_then(|id| flow.transaction(id).request);
+        // A request inside the dialog did not begin it: the begin was not captured.
+        let request = dialog
+            .creator
+            .and_then(|id| flow.transaction(id).request)
+            .filter(|id| flow.message(*id).to_tag().is_none());
         let text = match request.map(|id| flow.message(id).envelope.time) {
             Some(time) => format!("answered after {}", span(answer.time.since(time))),
-            None => "answered".to_owned(),
+            None => String::new(),
         };
-        moments.push(Moment { seq: answer.seq, leg, what: What::Remark(answer.time, text) });
+        if !text.is_empty() {
+            moments.push(Moment { seq: answer.seq, leg, what: What::Remark(answer.time, text) });
+        }
         let Some(end) = dialog.ended.map(|id| flow.message(id)) else { continue };
         if end.method() != Some(&Method::Bye) {
             continue;
@@ -305,7 +315,10 @@ fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
             _ => "",
         };
         let end = end.envelope;
-        let text = format!("ended{by} after {}", span(end.time.since(answer.time)));
+        let text = match request {
+            Some(_) => format!("ended{by} after {}", span(end.time.since(answer.time))),
+            None => format!("ended{by}"),
+        };
         moments.push(Moment { seq: end.seq, leg, what: What::Remark(end.time, text) });
     }
     moments
