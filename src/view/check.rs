@@ -1,5 +1,7 @@
 //! Findings: grouped by rule, worst first, with their evidence.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::json::{self, finding::FindingRecord, octets};
@@ -11,7 +13,7 @@ use super::style;
 use super::text::{in_charset, severity_paint};
 use super::visible::{elide, visible, wrap};
 use super::{Format, Style, Subject};
-use crate::rules::{Finding, Place, Rule, Severity};
+use crate::rules::{Coverage, Finding, Place, Rule, Severity};
 use crate::sip::{Message, Span};
 
 /// The formats of findings.
@@ -77,7 +79,27 @@ fn text(subject: &Subject<'_>, style: &Style, out: &mut dyn Write) -> io::Result
     let mut groups =
         subject.findings.chunk_by(|a, b| std::ptr::eq(a.rule, b.rule) && a.severity == b.severity);
     groups.try_for_each(|group| printer.group(group, out))?;
+    for line in wrap(&undecided(subject.coverage), style.width.min(120)) {
+        writeln!(out, "{}", style.paint(style::DIM, &printer.safe(&line)))?;
+    }
     writeln!(out, "{}", style.paint(style::BOLD, &totals(subject.findings)))
+}
+
+/// `not decidable: only one direction was captured (7)`: what cannot be proven either way.
+/// Empty when all could be judged.
+fn undecided(coverage: &[Coverage]) -> String {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (reason, count) in coverage.iter().flat_map(|coverage| &coverage.undecided) {
+        *reasons.entry(reason).or_default() += count;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| Reverse(*count));
+    let parts: Vec<String> =
+        reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("not decidable: {}", parts.join(", "))
 }
 
 /// `2 errors, 1 warning`; `no findings`.
