@@ -1,6 +1,7 @@
 //! Settings → inputs → engine → view: what all commands that read captures have in common.
 
 use std::io::{self, Write as _};
+use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,9 @@ pub(super) struct Run<'a> {
 
 /// What an analysis found of the chosen calls.
 pub(super) struct Found {
-    model: Model,
+    /// Never dropped: it lives until the process ends, and to free its million pieces one by one
+    /// takes longer than to end.
+    model: ManuallyDrop<Model>,
     report: Report,
     chosen: Vec<FlowId>,
 }
@@ -111,7 +114,7 @@ impl<'a> Run<'a> {
         let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
         let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
         reports.extend(shards::map(&chosen, jobs, judge));
-        Found { report: merge(reports), model, chosen }
+        Found { report: merge(reports), model: ManuallyDrop::new(model), chosen }
     }
 
     /// The zone in which the user writes times.

@@ -6,7 +6,7 @@ use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::net::Endpoint;
-use crate::sip::{HeaderName, Message, Method, Status, Via};
+use crate::sip::{HeaderName, Message, Method, Status};
 
 /// Start value of all hashes of what strangers wrote, so that nobody can aim for collisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,7 @@ impl Seed {
 
     /// Half of [`Seed::hash`], where other keys stand beside it.
     pub(super) fn short(self, value: impl Hash) -> u32 {
-        let hash = self.hash(value);
-        (hash ^ (hash >> 32)) as u32
+        half(self.hash(value))
     }
 }
 
@@ -59,10 +58,15 @@ impl<'m> Reading<'m> {
         let mut vias = SmallVec::new();
         let mut branch = 0;
         for via in message.vias() {
+            let key = via.unique_branch().map(|branch| seed.hash(branch));
             if vias.is_empty() {
-                branch = branch_key(&via, from_tag, cseq, seed);
+                // Section 17.1.3 and 17.2.3: the branch when it is one, the RFC 2543 tuple otherwise.
+                let tuple = || seed.hash((via.host, via.port, via.branch(), from_tag, cseq));
+                branch = key.unwrap_or_else(tuple);
             }
-            vias.push(via_key(&via, seed));
+            // A Via as proxies hand it on: gateways of NATs rewrite sent-by, but not the branch.
+            let sent_by = || seed.hash((via.host, via.port, via.branch()));
+            vias.push(half(key.unwrap_or_else(sent_by)));
         }
         let reliable = status.is_some_and(Status::is_provisional);
         Self {
@@ -95,18 +99,6 @@ impl<'m> Reading<'m> {
     }
 }
 
-/// Section 17.1.3 and 17.2.3: the branch when it is one, the RFC 2543 tuple otherwise.
-fn branch_key(via: &Via<'_>, from_tag: &[u8], cseq: Option<u32>, seed: Seed) -> u64 {
-    match via.branch().filter(|_| via.has_cookie()) {
-        Some(branch) => seed.hash(branch),
-        None => seed.hash((via.host, via.port, via.branch(), from_tag, cseq)),
-    }
-}
-
-/// A Via as proxies hand it on: gateways of NATs rewrite sent-by, but not the branch.
-fn via_key(via: &Via<'_>, seed: Seed) -> u32 {
-    match via.branch().filter(|_| via.has_cookie()) {
-        Some(branch) => seed.short(branch),
-        None => seed.short((via.host, via.port, via.branch())),
-    }
+const fn half(hash: u64) -> u32 {
+    (hash ^ (hash >> 32)) as u32
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::run::{Counts, Key, absorb};
-use super::{Finding, FlowReport, Rule, RuleIndex, Severity, numbered};
+use super::run::{Key, absorb};
+use super::{Finding, FlowReport, RULES, Rule, RuleIndex, Severity, numbered};
 use crate::model::{FlowId, MessageId};
 
 /// What the rules say of a whole run.
@@ -67,15 +67,15 @@ impl Coverage {
 /// Joins the reports of flows. The result does not depend on their order.
 pub fn merge(reports: Vec<FlowReport>) -> Report {
     let mut groups: BTreeMap<Key, Finding> = BTreeMap::new();
-    let mut counts: BTreeMap<RuleIndex, Counts> = BTreeMap::new();
+    let mut judged = vec![0; RULES.len()];
+    let mut undecided: BTreeMap<(RuleIndex, &'static str), u64> = BTreeMap::new();
     let mut marks = Vec::new();
     for report in reports {
-        for (rule, own) in report.coverage {
-            let all = counts.entry(rule).or_default();
-            all.judged += own.judged;
-            for (reason, count) in own.undecided {
-                *all.undecided.entry(reason).or_default() += count;
-            }
+        for (all, own) in judged.iter_mut().zip(&report.counts.judged) {
+            *all += u64::from(*own);
+        }
+        for (rule, reason, count) in report.counts.undecided {
+            *undecided.entry((rule, reason)).or_default() += u64::from(count);
         }
         marks.extend(report.marks);
         for (key, finding) in report.groups {
@@ -94,18 +94,19 @@ pub fn merge(reports: Vec<FlowReport>) -> Report {
     marks.sort_by_key(|mark: &Mark| (mark.flow, mark.message, mark.rule, mark.kind));
     Report {
         findings: findings.into_iter().map(|(_, finding)| finding).collect(),
-        coverage: coverage(&counts),
+        coverage: coverage(&judged, &undecided),
         marks,
     }
 }
 
-fn coverage(counts: &BTreeMap<RuleIndex, Counts>) -> Vec<Coverage> {
+fn coverage(judged: &[u64], undecided: &BTreeMap<(RuleIndex, &'static str), u64>) -> Vec<Coverage> {
     numbered()
-        .filter_map(|(index, rule)| counts.get(&index).map(|counts| (rule, counts)))
-        .map(|(rule, counts)| Coverage {
-            rule,
-            judged: counts.judged,
-            undecided: counts.undecided.iter().map(|(reason, count)| (*reason, *count)).collect(),
+        .zip(judged)
+        .map(|((index, rule), judged)| {
+            let own = undecided.range((index, "")..).take_while(|((of, _), _)| *of == index);
+            let undecided = own.map(|((_, reason), count)| (*reason, *count)).collect();
+            Coverage { rule, judged: *judged, undecided }
         })
+        .filter(|coverage| coverage.judged != 0 || !coverage.undecided.is_empty())
         .collect()
 }

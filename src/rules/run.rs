@@ -1,10 +1,8 @@
 //! One flow under all rules: each subject once, every check in one pass.
 
-use std::collections::BTreeMap;
-
 use super::case::Reported;
 use super::{
-    Breach, Case, Check, Context, Finding, Found, Group, Place, Rule, RuleIndex, Selection,
+    Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, numbered, quote,
 };
 use crate::model::{CallFlow, DialogId, FlowId, FlowKind, MessageId, Note, TransactionId};
@@ -19,8 +17,8 @@ pub(super) const EVIDENCE: usize = 5;
 pub struct FlowReport {
     /// Groups of equal breaches, with what they are counted together by across flows.
     pub(super) groups: Vec<(Key, Finding)>,
-    /// Judged and undecided, by rule.
-    pub(super) coverage: BTreeMap<RuleIndex, Counts>,
+    /// Judged and undecided.
+    pub(super) counts: Counts,
     /// Every breach, ungrouped.
     pub(super) marks: Vec<super::Mark>,
 }
@@ -42,11 +40,33 @@ impl FlowReport {
     }
 }
 
-/// How often a rule could judge, and why it could not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How often the rules could judge, and why they could not.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
-    pub(super) judged: u64,
-    pub(super) undecided: BTreeMap<&'static str, u64>,
+    /// Subjects judged, by rule; empty while there are none.
+    pub(super) judged: Box<[u32]>,
+    /// Rules, reasons and subjects not decidable.
+    pub(super) undecided: Vec<(RuleIndex, &'static str, u32)>,
+}
+
+impl Counts {
+    fn of_all_rules() -> Self {
+        Self { judged: vec![0; RULES.len()].into(), undecided: Vec::new() }
+    }
+
+    fn add(&mut self, index: RuleIndex, verdict: Verdict) {
+        match verdict {
+            Verdict::Moot => {}
+            Verdict::Judged => self.judged[usize::from(index.0)] += 1,
+            Verdict::Undecided(reason) => {
+                let known = self.undecided.iter_mut().find(|(i, r, _)| (*i, *r) == (index, reason));
+                match known {
+                    Some((.., count)) => *count += 1,
+                    None => self.undecided.push((index, reason, 1)),
+                }
+            }
+        }
+    }
 }
 
 /// The fingerprint of a finding: rule, kind, sender, and dialog, registration or source.
@@ -87,7 +107,7 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
         }
         let message = &entry.message;
         let cut = cut_short(message.envelope.completeness);
-        run.each(id, |check, found| match check {
+        run.each(Subject::Message, id, |check, found| match check {
             Check::Message(judge) => Some(match cut {
                 Some(reason) => Verdict::Undecided(reason),
                 None => judge(message, found),
@@ -97,24 +117,24 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
         });
     }
     for index in 0..flow.transactions.len() as u32 {
-        run.each(MessageId(0), |check, found| match check {
+        run.each(Subject::Transaction, MessageId(0), |check, found| match check {
             Check::Transaction(judge) => Some(judge(TransactionId(index), &case, found)),
             _ => None,
         });
     }
     for index in 0..flow.dialogs.len() as u32 {
-        run.each(MessageId(0), |check, found| match check {
+        run.each(Subject::Dialog, MessageId(0), |check, found| match check {
             Check::Dialog(judge) => Some(judge(DialogId(index), &case, found)),
             _ => None,
         });
     }
     for exchange in &flow.exchanges {
-        run.each(exchange.offer.message, |check, found| match check {
+        run.each(Subject::Exchange, exchange.offer.message, |check, found| match check {
             Check::Exchange(judge) => Some(judge(exchange, &case, found)),
             _ => None,
         });
     }
-    run.each(MessageId(0), |check, found| match check {
+    run.each(Subject::Flow, MessageId(0), |check, found| match check {
         Check::Flow(judge) => Some(judge(&case, found)),
         _ => None,
     });
@@ -158,59 +178,80 @@ fn cut_short(completeness: Completeness) -> Option<&'static str> {
     }
 }
 
-/// The rules that are on, and what they have said so far.
+/// What a check is called for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Message,
+    Transaction,
+    Dialog,
+    Exchange,
+    Flow,
+}
+
+impl Subject {
+    /// `None` for a check of more than one flow.
+    const fn of(check: &Check) -> Option<Self> {
+        match check {
+            Check::Message(_) | Check::Sighting(_) => Some(Self::Message),
+            Check::Transaction(_) => Some(Self::Transaction),
+            Check::Dialog(_) => Some(Self::Dialog),
+            Check::Exchange(_) => Some(Self::Exchange),
+            Check::Flow(_) => Some(Self::Flow),
+            Check::Registration(_) | Check::Fleet(_) => None,
+        }
+    }
+}
+
+/// The checks that are on, and what they have said so far.
 struct Run<'a> {
     flow: &'a CallFlow,
     context: &'a Context<'a>,
-    rules: Vec<(RuleIndex, &'static Rule)>,
-    counts: Vec<Counts>,
+    /// Together by subject, each group in order of code.
+    checks: Vec<(Subject, RuleIndex, Check)>,
+    counts: Counts,
     reported: Vec<Reported>,
 }
 
 impl<'a> Run<'a> {
     fn new(flow: &'a CallFlow, context: &'a Context<'a>) -> Self {
-        let rules: Vec<_> =
-            numbered().filter(|(index, _)| context.selection.is_on(*index)).collect();
-        let counts = vec![Counts::default(); rules.len()];
-        Self { flow, context, rules, counts, reported: Vec::new() }
+        let on = numbered().filter(|(index, _)| context.selection.is_on(*index));
+        let mut checks = Vec::with_capacity(2 * RULES.len());
+        for (index, rule) in on {
+            let of_flow = |check: &Check| Some((Subject::of(check)?, index, *check));
+            checks.extend(rule.checks.iter().filter_map(of_flow));
+        }
+        checks.sort_by_key(|(subject, ..)| *subject as u8);
+        Self { flow, context, checks, counts: Counts::of_all_rules(), reported: Vec::new() }
     }
 
-    /// Runs the checks that `judge` answers for; the others it leaves with `None`.
+    /// Runs the checks of `subject`, about message `id` where it is one.
     fn each(
         &mut self,
-        subject: MessageId,
+        subject: Subject,
+        id: MessageId,
         judge: impl Fn(&Check, &mut Found<'_>) -> Option<Verdict>,
     ) {
         let reported = &mut self.reported;
         let mut sink = |one: Reported| reported.push(one);
-        for ((index, rule), counts) in self.rules.iter().zip(&mut self.counts) {
-            for check in rule.checks {
-                let mut found = Found {
-                    subject,
-                    settings: self.context.settings,
-                    rule,
-                    index: *index,
-                    selection: self.context.selection,
-                    sink: &mut sink,
-                };
-                match judge(check, &mut found) {
-                    None | Some(Verdict::Moot) => {}
-                    Some(Verdict::Judged) => counts.judged += 1,
-                    Some(Verdict::Undecided(reason)) => {
-                        *counts.undecided.entry(reason).or_default() += 1;
-                    }
-                }
+        let of_subject = |(of, ..): &&(Subject, RuleIndex, Check)| *of == subject;
+        let others = |(of, ..): &&(Subject, RuleIndex, Check)| *of != subject;
+        for (_, index, check) in self.checks.iter().skip_while(others).take_while(of_subject) {
+            let mut found = Found {
+                subject: id,
+                settings: self.context.settings,
+                rule: index.rule(),
+                index: *index,
+                selection: self.context.selection,
+                sink: &mut sink,
+            };
+            if let Some(verdict) = judge(check, &mut found) {
+                self.counts.add(*index, verdict);
             }
         }
     }
 
     fn finish(self) -> FlowReport {
-        let mut report = FlowReport::default();
-        for ((index, _), counts) in self.rules.iter().zip(self.counts) {
-            if counts != Counts::default() {
-                report.coverage.insert(*index, counts);
-            }
-        }
+        let mut report = FlowReport { counts: self.counts, ..FlowReport::default() };
         for reported in self.reported {
             enter(&mut report, self.flow, reported);
         }

@@ -102,7 +102,8 @@ impl HeaderName {
         }
         let mut at = slot(name);
         while let Some(&(known, text)) = NAMES.get(usize::from(TABLE[at])) {
-            if text.as_bytes().eq_ignore_ascii_case(name) {
+            // Nearly everybody writes the usual form, and to compare octets is cheaper.
+            if text.as_bytes() == name || text.as_bytes().eq_ignore_ascii_case(name) {
                 return known;
             }
             at = (at + 1) % SLOTS;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::glance::Glance;
 use super::lex::{Split, leading_number};
 use super::parse::{self, Head};
 use super::{Auth, CSeq, Contact, HeaderName, Method, NameAddr, Status, Via, body};
@@ -121,6 +122,7 @@ pub struct Message {
     fields: Box<[Field]>,
     body: Span,
     defects: Box<[Defect]>,
+    glance: Glance,
 }
 
 impl Message {
@@ -133,11 +135,13 @@ impl Message {
         })?;
         let Head { start, subject, fields, body, defects } = parse::head(octets, first);
         let len = octets.len();
+        let glance = Glance::default();
         let mut message =
-            Self { envelope, start, text, subject, fields, body: Span::default(), defects };
+            Self { envelope, start, text, subject, fields, body: Span::default(), defects, glance };
         let declared = message.content_length().unwrap_or(u64::MAX);
         let end = len.min(body.saturating_add(usize::try_from(declared).unwrap_or(usize::MAX)));
         message.body = Span { start: body as u32, end: end as u32 };
+        message.glance = Glance::of(&message);
         Some(message)
     }
 
@@ -240,7 +244,7 @@ impl Message {
 
     /// CSeq.
     pub fn cseq(&self) -> Option<CSeq<'_>> {
-        self.value(HeaderName::CSeq).and_then(CSeq::parse)
+        self.glance.cseq(self)
     }
 
     /// All Via values, topmost first; what cannot be read is left out.
@@ -265,12 +269,12 @@ impl Message {
 
     /// Tag of From.
     pub fn from_tag(&self) -> Option<&[u8]> {
-        self.from()?.tag()
+        self.glance.from_tag(self)
     }
 
     /// Tag of To.
     pub fn to_tag(&self) -> Option<&[u8]> {
-        self.to()?.tag()
+        self.glance.to_tag(self)
     }
 
     /// All Contact values.

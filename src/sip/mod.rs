@@ -6,6 +6,7 @@
 mod lex;
 mod parse;
 mod body;
+mod glance;
 pub mod header;
 pub mod message;
 pub mod method;

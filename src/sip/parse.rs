@@ -146,15 +146,20 @@ impl<'a> Defects<'a> {
     }
 
     /// Line ends and control octets of the head, which ends at `end`: two passes without branches
-    /// over all of it, and others only when those found something.
-    #[allow(clippy::needless_bitwise_bool, reason = "without branches it is vectorized")]
+    /// over all of it, in octets so that they are vectorized, and others only when those found
+    /// something.
     fn octets(&mut self, end: usize) {
         let head = &self.text[..end];
         let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
-        let odd_end = pairs.fold(head.first() == Some(&b'\n'), |odd, (&octet, &next)| {
-            odd | ((octet == b'\r') != (next == b'\n'))
+        let odd_end = pairs.fold(u8::from(head.first() == Some(&b'\n')), |odd, (&octet, &next)| {
+            odd | (u8::from(octet == b'\r') ^ u8::from(next == b'\n'))
         });
-        let control = head.iter().fold(false, |found, &octet| found | is_control(octet));
+        let control = head.iter().fold(0, |found, &octet| {
+            let blank =
+                u8::from(octet == b'\t') | u8::from(octet == b'\r') | u8::from(octet == b'\n');
+            found | (u8::from(octet < b' ') & !blank) | u8::from(octet == 0x7f)
+        });
+        let (odd_end, control) = (odd_end != 0, control & 1 != 0);
         if let Some(at) = odd_end.then(|| bare_end(head)).flatten() {
             self.add(DefectKind::BareLf, &self.text[at..=at]);
         }

@@ -1,8 +1,10 @@
 //! A bounded set of what was seen, cheap when the same few things are seen over and over.
 
 use std::collections::HashSet;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
+
+use rustc_hash::FxSeededState;
 
 use crate::net::Endpoint;
 
@@ -16,7 +18,7 @@ const CACHE: usize = 256;
 pub(super) struct Seen<T> {
     /// What was added last, by [`Place::place`].
     cache: Box<[Option<T>]>,
-    all: HashSet<T>,
+    all: HashSet<T, FxSeededState>,
     full: bool,
 }
 
@@ -28,7 +30,9 @@ pub(super) trait Place: Copy + Eq + Hash {
 
 impl<T: Place> Seen<T> {
     pub(super) fn new() -> Self {
-        Self { cache: vec![None; CACHE].into(), all: HashSet::new(), full: false }
+        let seed = RandomState::new().hash_one(0) as usize;
+        let all = HashSet::with_hasher(FxSeededState::with_seed(seed));
+        Self { cache: vec![None; CACHE].into(), all, full: false }
     }
 
     /// Remembers `thing`.

@@ -2,7 +2,7 @@
 
 use crate::model::Note;
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method};
+use crate::sip::{HeaderName, Message, Method, Via};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "M009",
@@ -63,9 +63,10 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         let message = &entry.message;
         let is_own = matches!(entry.note, Note::New | Note::Forwarded(_))
             && !matches!(message.method(), None | Some(Method::Ack | Method::Cancel));
-        let Some(via) = message.top_via().filter(|via| is_own && via.has_cookie()) else {
+        if !is_own {
             continue;
-        };
+        }
+        let Some(via) = message.top_via().filter(Via::has_cookie) else { continue };
         let key = (via.branch(), via.host, via.port);
         let Some(cseq) = message.cseq() else { continue };
         let own = (cseq.number, message.from_tag());

@@ -79,6 +79,11 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
         uri_parts.password.filter(|password| !password.is_empty())?;
         Some((uri, uri_parts.user?))
     };
+    let addresses = [HeaderName::From, HeaderName::To, HeaderName::Contact];
+    let mut texts = addresses.iter().flat_map(|name| message.values(*name));
+    if !texts.any(may_hold_password) && !message.request_uri().is_some_and(may_hold_password) {
+        return None;
+    }
     // Responses repeat From and To.
     let asks = message.is_request();
     let request = message.request_uri().and_then(|uri| user_of("Request-URI", uri));
@@ -91,6 +96,12 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
                 crate::sip::Contact::Star => None,
             })
         })
+}
+
+/// True when two colons, that of the scheme and that of the password, stand before an `@`.
+fn may_hold_password(text: &[u8]) -> bool {
+    let before = memchr::memrchr(b'@', text).and_then(|at| text.get(..at)).unwrap_or_default();
+    1 < before.iter().filter(|octet| **octet == b':').count()
 }
 
 /// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.

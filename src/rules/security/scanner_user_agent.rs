@@ -19,7 +19,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 /// Names that tools give themselves in User-Agent, in lower case.
-const AGENTS: &[&str] = &[
+static AGENTS: Names = Names::new(&[
     "friendly-scanner",
     "friendly-request",
     "sipvicious",
@@ -40,10 +40,11 @@ const AGENTS: &[&str] = &[
     "svmap",
     "svwar",
     "svcrack",
-];
+]);
 
 /// Names long enough to mean the tool wherever they stand, in lower case.
-const ANYWHERE: &[&str] = &["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"];
+static ANYWHERE: Names =
+    Names::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"]);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
@@ -51,13 +52,14 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     }
     let own: &[String] = &found.settings.scanners;
     let agent = message.value(HeaderName::UserAgent).and_then(|value| {
-        let known = AGENTS.iter().copied().chain(own.iter().map(String::as_str));
-        search(value, known).map(|name| (HeaderName::UserAgent, name))
+        let known = AGENTS.find_in(value);
+        let own = || own.iter().map(String::as_str).find(|name| contains(value, name));
+        known.or_else(own).map(|name| (HeaderName::UserAgent, name))
     });
     let sign = agent.or_else(|| {
         [HeaderName::From, HeaderName::To, HeaderName::CallId].into_iter().find_map(|header| {
             let value = message.value(header)?;
-            search(value, ANYWHERE.iter().copied()).map(|name| (header, name))
+            ANYWHERE.find_in(value).map(|name| (header, name))
         })
     });
     let Some((header, name)) = sign else { return Verdict::Judged };
@@ -74,17 +76,49 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 /// True when a tool signed the request.
 pub(in crate::rules) fn is_signed(message: &Message) -> bool {
     let agent = message.value(HeaderName::UserAgent).unwrap_or_default();
-    search(agent, AGENTS.iter().copied()).is_some()
+    AGENTS.find_in(agent).is_some()
 }
 
-/// The first of `names` that `value` contains in any case.
-fn search<'n>(value: &[u8], names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    names.into_iter().find(|name| {
-        let name = name.as_bytes();
-        let first = name.first().copied().unwrap_or_default();
-        value.windows(name.len()).any(|part| {
-            part.first().is_some_and(|octet| octet.eq_ignore_ascii_case(&first))
-                && part.eq_ignore_ascii_case(name)
-        })
-    })
+/// Names in lower case that are looked for in one pass.
+struct Names {
+    names: &'static [&'static str],
+    /// True for the octets that some name begins with.
+    starts: [bool; 256],
+}
+
+impl Names {
+    const fn new(names: &'static [&'static str]) -> Self {
+        let mut starts = [false; 256];
+        let mut at = 0;
+        while at < names.len() {
+            let first = names[at].as_bytes()[0];
+            starts[first as usize] = true;
+            starts[first.to_ascii_uppercase() as usize] = true;
+            at += 1;
+        }
+        Self { names, starts }
+    }
+
+    /// The first of the names that `value` contains in any case.
+    fn find_in(&self, value: &[u8]) -> Option<&'static str> {
+        let mut first = self.names.len();
+        for (at, octet) in value.iter().enumerate() {
+            if !self.starts[usize::from(*octet)] {
+                continue;
+            }
+            let rest = &value[at..];
+            let begins = |name: &&str| begins_with(rest, name);
+            first = self.names[..first].iter().position(begins).unwrap_or(first);
+        }
+        self.names.get(first).copied()
+    }
+}
+
+fn contains(value: &[u8], name: &str) -> bool {
+    (0..value.len()).any(|at| begins_with(&value[at..], name))
+}
+
+/// True when `value` begins with `name` in any case.
+fn begins_with(value: &[u8], name: &str) -> bool {
+    value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
 }

@@ -7,7 +7,7 @@ use nom::combinator::consumed;
 use nom::sequence::{delimited, preceded, separated_pair};
 
 use super::params::Params;
-use crate::sip::lex::{Parsed, is_lws, leading_number, lws, token};
+use crate::sip::lex::{Parsed, is_lws, is_token, leading_number, lws, token};
 
 /// One Via value: a hop the request took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,24 @@ impl<'a> Via<'a> {
 
     /// True when the branch begins with the magic cookie of section 8.1.1.7 and goes on.
     pub fn has_cookie(&self) -> bool {
-        self.branch().is_some_and(|b| b.len() > 7 && b[..7].eq_ignore_ascii_case(b"z9hG4bK"))
+        self.unique_branch().is_some()
+    }
+
+    /// The branch when it has that cookie, and so names its transaction by itself.
+    pub fn unique_branch(&self) -> Option<&'a [u8]> {
+        self.branch().filter(|b| b.len() > 7 && b[..7].eq_ignore_ascii_case(b"z9hG4bK"))
     }
 }
 
 /// `SIP / 2.0 / UDP` and the white space behind.
 fn sent_protocol(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+    // As nearly everybody writes it.
+    if let Some(rest) = input.strip_prefix(b"SIP/2.0/") {
+        let end = rest.iter().position(|&octet| !is_token(octet)).unwrap_or(rest.len());
+        if let (transport @ [_, ..], [b' ', sent_by @ ..]) = rest.split_at(end) {
+            return Ok((sent_by, (&input[..7], transport)));
+        }
+    }
     let slash = || delimited(lws, char('/'), lws);
     let protocol = consumed(separated_pair(token, slash(), token));
     (preceded(lws, protocol), slash(), token, lws)

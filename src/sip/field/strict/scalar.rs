@@ -19,8 +19,16 @@ use crate::sip::lex::{digits, is_lws, lws, token};
 /// `SIP/2.0/UDP sent-by *( SEMI via-params )`
 pub(super) fn via(input: &[u8]) -> Strict<'_> {
     let slash = || delimited(lws, char('/'), lws);
-    let protocol = (tag_no_case("SIP"), slash(), tag("2.0"), slash(), token);
-    let (rest, _) = (protocol, take_while1(is_lws)).parse(input)?;
+    let blank = || take_while1::<_, _, Broken<'_>>(is_lws);
+    // As nearly everybody writes it.
+    let usual = input.strip_prefix(b"SIP/2.0/").and_then(|rest| (token, blank()).parse(rest).ok());
+    let rest = match usual {
+        Some((rest, _)) => rest,
+        None => {
+            let protocol = (tag_no_case("SIP"), slash(), tag("2.0"), slash(), token);
+            (protocol, blank()).parse(input)?.0
+        }
+    };
     let end = rest.iter().position(|&o| is_lws(o) || matches!(o, b';' | b','));
     let (sent_by, rest) = rest.split_at(end.unwrap_or(rest.len()));
     if sent_by.is_empty() {
