@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use siplens::fuzz;
 
-use crate::program::{root, sample, samples};
+use crate::program::{root, run_on, sample, samples};
 
 /// Rounds of each test unless the environment asks for more.
 const ROUNDS: u64 = 300;
@@ -56,6 +56,32 @@ fn a_capture_cut_anywhere_loses_nothing_before_the_cut() {
             before = found;
         }
     }
+}
+
+#[test]
+fn a_capture_cut_anywhere_shows_what_was_before_the_cut() {
+    for name in samples() {
+        let octets = fs::read(sample(&name)).unwrap();
+        let whole = messages_in(&octets);
+        let mut before = 0;
+        for at in (1..8).map(|part| octets.len() * part / 8) {
+            let mut shown = messages_in(&octets[..at]);
+            // The message that the cut goes through is shown as far as it is there.
+            if shown.last() != whole.get(shown.len().saturating_sub(1)) {
+                shown.pop();
+            }
+            assert!(whole.starts_with(&shown), "{name} cut at {at}");
+            assert!(before <= shown.len(), "{name} cut at {at}");
+            before = shown.len();
+        }
+    }
+}
+
+/// Frame, what it is and Call-ID of the messages in a capture file.
+fn messages_in(capture: &[u8]) -> Vec<String> {
+    let run = run_on(capture, &["messages", "--format", "csv", "--allow-empty", "-q", "-"]);
+    assert!(matches!(run.code, 0 | 3), "{} {}", run.code, run.err);
+    run.out.lines().map(str::to_owned).collect()
 }
 
 /// The SIP of a sample as the octets between start lines and the end of the packet, roughly.
