@@ -24,11 +24,11 @@ impl Glance {
         }
     }
 
-    pub(super) fn from_tag(self, message: &Message) -> Option<&[u8]> {
+    pub(super) fn tag_of_from(self, message: &Message) -> Option<&[u8]> {
         filled(message.at(self.from_tag))
     }
 
-    pub(super) fn to_tag(self, message: &Message) -> Option<&[u8]> {
+    pub(super) fn tag_of_to(self, message: &Message) -> Option<&[u8]> {
         filled(message.at(self.to_tag))
     }
 

@@ -269,12 +269,12 @@ impl Message {
 
     /// Tag of From.
     pub fn from_tag(&self) -> Option<&[u8]> {
-        self.glance.from_tag(self)
+        self.glance.tag_of_from(self)
     }
 
     /// Tag of To.
     pub fn to_tag(&self) -> Option<&[u8]> {
-        self.glance.to_tag(self)
+        self.glance.tag_of_to(self)
     }
 
     /// All Contact values.

@@ -101,7 +101,7 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
 /// True when two colons, that of the scheme and that of the password, stand before an `@`.
 fn may_hold_password(text: &[u8]) -> bool {
     let before = memchr::memrchr(b'@', text).and_then(|at| text.get(..at)).unwrap_or_default();
-    1 < before.iter().filter(|octet| **octet == b':').count()
+    memchr::memchr_iter(b':', before).nth(1).is_some()
 }
 
 /// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.
