@@ -213,7 +213,7 @@ def markdown(results, growth, options):
              "<!-- Written by `make bench`. -->", "",
              f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}, siplens {version(options.siplens)}.",
              "All tools took turns on the same file in a warm cache; medians, rounds: "
-             f"{options.rounds} (peers: one, on a slice of a tenth).",
+             f"{options.rounds} (peers: one, on a slice of a tenth); scale {options.scale:g}.",
              "Machines are shared: read the ratios to `walk parse`, the least work an analysis can do",
              "(it finds every header line once and keeps 48 octets of each message), not the seconds.",
              "Workloads come from `benches/sipgen`; siplens' counts on them equal the generator's.", ""]
