@@ -33,8 +33,8 @@ pub enum Error {
     },
     /// The content is no capture.
     #[error(
-        "{name}: not a capture but {looks}; pcap, pcapng and text logs with SIP messages are read, \
-         plain or compressed with gzip, zstd or lz4"
+        "{name}: not a capture but {looks}; pcap, pcapng, snoop, Network Monitor files and text logs \
+         with SIP messages are read, plain or compressed with gzip, zstd or lz4"
     )]
     NotCapture {
         /// The input.

@@ -6,25 +6,34 @@ use std::time::UNIX_EPOCH;
 
 use crate::capture::inflate::unpack;
 use crate::capture::kind::Kind;
+use crate::capture::netmon::NetMon;
 use crate::capture::octets::Octets;
 use crate::capture::pcap::Pcap;
 use crate::capture::pcapng::{News, PcapNg};
 use crate::capture::reading::{Fault, Log, Reading, Record};
-use crate::capture::text::{Calendar, TextLog};
-use crate::capture::{Error, Input, Secrets};
+use crate::capture::snoop::Snoop;
+use crate::capture::text::{Calendar, LogTally, TextLog};
+use crate::capture::{Error, Input, Secrets, Zone};
 use crate::frame::{FileId, Frame, FrameId};
 use crate::time::Timestamp;
 
 /// Compressions inside each other that are peeled; more can only be meant to exhaust the reader.
 const PEEL_MAX: usize = 4;
 
+/// Octets of a stream that are gathered when its format cannot be read from front to back.
+const GATHERED_MAX: u64 = 256 << 20;
+
 /// One file of a capture.
 pub(super) struct CaptureFile {
     id: FileId,
     name: String,
     input: Input,
+    /// The zone of a log that names none.
+    zone: Option<Zone>,
     /// What a log does not say of its times.
     calendar: Calendar,
+    /// What there is to say of a file that is done.
+    note: Option<String>,
     state: State,
     /// Records read so far.
     number: u64,
@@ -45,12 +54,14 @@ enum State {
 
 impl CaptureFile {
     /// A file to be opened by the first `advance`.
-    pub(super) fn new(id: FileId, name: String, input: Input, log_offset: i64) -> Self {
+    pub(super) fn new(id: FileId, name: String, input: Input, zone: Option<Zone>) -> Self {
         Self {
             id,
             name,
             input,
-            calendar: Calendar { offset: log_offset, ..Calendar::default() },
+            calendar: calendar(Timestamp::default(), zone.as_ref()),
+            zone,
+            note: None,
             state: State::Closed,
             number: 0,
             current: None,
@@ -61,7 +72,7 @@ impl CaptureFile {
 
     /// A file whose octets are already at hand.
     pub(super) fn of_octets(id: FileId, name: String, octets: Octets) -> (Self, Result<(), Error>) {
-        let mut file = Self::new(id, name, Input::Stdin, 0);
+        let mut file = Self::new(id, name, Input::Stdin, None);
         let opened = file.open(octets);
         (file, opened)
     }
@@ -92,11 +103,15 @@ impl CaptureFile {
                 Ok(Some(record.time))
             }
             Ok(None) => {
-                let is_log = matches!(reading, Reading::Log(_));
+                let log = reading.log();
                 self.finish();
-                match self.number {
-                    0 if is_log => Err(self.without_messages()),
-                    _ => Ok(None),
+                match log {
+                    Some(log) if log.messages == 0 => Err(self.without_messages(log)),
+                    Some(log) => {
+                        self.note = Some(log.sentence(&self.name, self.calendar.offset));
+                        Ok(None)
+                    }
+                    None => Ok(None),
                 }
             }
             Err(fault) => Err(self.dress(fault)),
@@ -153,6 +168,11 @@ impl CaptureFile {
         (!news.is_empty()).then(|| std::mem::take(news))
     }
 
+    /// What there is to say of the file once it is done.
+    pub(super) fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
     /// Packets lost so far, as the file says.
     pub(super) fn dropped(&self) -> u64 {
         match &self.state {
@@ -176,7 +196,7 @@ impl CaptureFile {
             Input::Stdin => Octets::of_reader(io::stdin()),
             Input::Path(path) => {
                 let file = File::open(path).map_err(|error| Error::of_open(&self.name, error))?;
-                self.calendar = calendar(&file, self.calendar.offset);
+                self.calendar = calendar(last_written(&file), self.zone.as_ref());
                 Octets::of_file(file).map_err(|error| Error::of_open(&self.name, error))?
             }
         };
@@ -197,6 +217,19 @@ impl CaptureFile {
                 Err(fault) => Err(self.place(0, fault)),
             },
             Kind::PcapNg => Ok(Reading::PcapNg(octets, Box::new(PcapNg::open()))),
+            Kind::Snoop => match Snoop::open(&mut octets) {
+                Ok(snoop) => Ok(Reading::Snoop(octets, snoop)),
+                Err(fault) => Err(self.place(0, fault)),
+            },
+            Kind::NetMon => {
+                let mut octets = octets
+                    .gathered(GATHERED_MAX)
+                    .map_err(|error| self.place(0, Fault::Read(error)))?;
+                match NetMon::open(&mut octets, self.zone.as_ref()) {
+                    Ok(netmon) => Ok(Reading::NetMon(octets, netmon)),
+                    Err(fault) => Err(self.place(0, fault)),
+                }
+            }
             Kind::Text => {
                 let log = Log::new(TextLog::new(octets, self.calendar));
                 Ok(Reading::Log(Box::new(log)))
@@ -212,8 +245,12 @@ impl CaptureFile {
     }
 
     #[cold]
-    fn without_messages(&self) -> Error {
-        Error::NotCapture { name: self.name.clone(), looks: "text without a SIP message in it" }
+    fn without_messages(&self, log: LogTally) -> Error {
+        let looks = match log.dissections {
+            0 => "text without a SIP message in it",
+            _ => "the dissection tshark -V prints of one; name the capture it was made from",
+        };
+        Error::NotCapture { name: self.name.clone(), looks }
     }
 
     /// Gives a fault its place; all but a stranger end the file.
@@ -251,12 +288,16 @@ impl CaptureFile {
     }
 }
 
-/// What a log leaves out of its times, by when it was last written.
-fn calendar(file: &File, offset: i64) -> Calendar {
+/// What a log leaves out of its times, by when it was last written and by the clocks there.
+fn calendar(written: Timestamp, zone: Option<&Zone>) -> Calendar {
+    Calendar::until(written, zone.map_or(0, |zone| zone(written)))
+}
+
+/// When the file was last written; the epoch when the system does not know.
+fn last_written(file: &File) -> Timestamp {
     let written = file.metadata().and_then(|about| about.modified()).ok();
     let since_epoch = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok());
-    let seconds = since_epoch.map_or(0, |since| since.as_secs().cast_signed());
-    Calendar::until(Timestamp::new(seconds, 0), offset)
+    Timestamp::new(since_epoch.map_or(0, |since| since.as_secs().cast_signed()), 0)
 }
 
 /// Unpacks what is compressed until something else comes to light.

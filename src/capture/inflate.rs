@@ -17,6 +17,6 @@ pub(super) fn unpack(kind: Kind) -> Option<Unpack> {
         }
         Kind::Zstd => Some(|packed| Octets::of_reader(zstd::Frames::new(packed))),
         Kind::Lz4 => Some(|packed| Octets::of_reader(lz4::Frames::new(packed))),
-        Kind::Pcap | Kind::PcapNg | Kind::Text | Kind::Unknown => None,
+        _ => None,
     }
 }

@@ -10,6 +10,10 @@ pub enum Kind {
     Pcap,
     /// pcapng.
     PcapNg,
+    /// Microsoft Network Monitor 2 or 3.
+    NetMon,
+    /// snoop (RFC 1761).
+    Snoop,
     /// Compressed with gzip.
     Gzip,
     /// Compressed with zstd.
@@ -39,6 +43,8 @@ impl Kind {
             | [0x34, 0xcd, 0xb2, 0xa1, ..] => Self::Pcap,
             [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, 0x1a, 0x2b, 0x3c, 0x4d, ..]
             | [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, 0x4d, 0x3c, 0x2b, 0x1a, ..] => Self::PcapNg,
+            [b'G', b'M', b'B', b'U', ..] => Self::NetMon,
+            [b's', b'n', b'o', b'o', b'p', 0, 0, 0, ..] => Self::Snoop,
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x04, 0x22, 0x4d, 0x18, ..] => Self::Lz4,
             // Or a frame to be skipped: some zstd tools put one first, no lz4 tool does.
@@ -54,6 +60,8 @@ impl Kind {
         match self {
             Self::Pcap => "pcap",
             Self::PcapNg => "pcapng",
+            Self::NetMon => "Network Monitor",
+            Self::Snoop => "snoop",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Lz4 => "lz4",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::directory;
 use crate::capture::file::CaptureFile;
 use crate::capture::octets::Octets;
-use crate::capture::{Error, Filter, Input, Secrets, Source, printable};
+use crate::capture::{Error, Filter, Input, Secrets, Source, Zone, printable};
 use crate::frame::{FileId, Frame};
 use crate::time::Timestamp;
 
@@ -23,8 +23,8 @@ const OPEN_MAX: usize = 64;
 pub struct Options {
     /// Which packets are handed out; the others are counted only.
     pub filter: Option<Filter>,
-    /// Seconds east of UTC of times in text logs that name no zone.
-    pub log_offset: i64,
+    /// The zone of times in text logs that name none; UTC without.
+    pub log_zone: Option<Zone>,
 }
 
 /// All inputs of a run, merged by time.
@@ -44,7 +44,7 @@ pub struct Capture {
     notes: Vec<String>,
     secrets: Vec<Secrets>,
     host_names: Vec<(IpAddr, String)>,
-    log_offset: i64,
+    log_zone: Option<Zone>,
     filter: Option<Filter>,
     filtered: u64,
 }
@@ -53,7 +53,7 @@ impl Capture {
     /// Opens the inputs. What is wrong with some of them comes out of [`Source::next`].
     pub fn open(inputs: &[Input], options: Options) -> Self {
         let mut capture =
-            Self { filter: options.filter, log_offset: options.log_offset, ..Self::empty() };
+            Self { filter: options.filter, log_zone: options.log_zone, ..Self::empty() };
         let mut seen = HashSet::new();
         for input in inputs {
             match input {
@@ -107,7 +107,7 @@ impl Capture {
             notes: Vec::new(),
             secrets: Vec::new(),
             host_names: Vec::new(),
-            log_offset: 0,
+            log_zone: None,
             filter: None,
             filtered: 0,
         }
@@ -146,7 +146,7 @@ impl Capture {
             return;
         };
         self.names.push(name.clone());
-        self.files.push(CaptureFile::new(FileId(id), name, input, self.log_offset));
+        self.files.push(CaptureFile::new(FileId(id), name, input, self.log_zone.clone()));
     }
 
     /// Opens a file and queues its first frame.
@@ -172,6 +172,9 @@ impl Capture {
         if let Some(news) = file.take_news() {
             self.secrets.extend(news.secrets);
             self.host_names.extend(news.names);
+        }
+        if let Ok(None) = result {
+            self.notes.extend(file.take_note());
         }
         if result.is_err() {
             // A stranger does not end its file: it moves on at the next call.

@@ -8,11 +8,13 @@ mod inflate;
 mod kind;
 mod mapping;
 mod merge;
+mod netmon;
 mod octets;
 mod order;
 mod pcap;
 mod pcapng;
 mod reading;
+mod snoop;
 pub mod text;
 
 pub use error::Error;
@@ -23,8 +25,10 @@ pub use merge::{Capture, Options};
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::frame::Frame;
+use crate::time::Timestamp;
 
 /// Octets a record may claim to hold; a longer claim is a corrupt length, not a packet.
 pub const RECORD_MAX: u32 = 256 << 20;
@@ -61,6 +65,9 @@ pub trait Source {
 /// TLS secrets out of a capture: the text of a key log (the SSLKEYLOGFILE format).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets(pub Vec<u8>);
+
+/// A place's clocks: how many seconds east of UTC they are at a time.
+pub type Zone = Arc<dyn Fn(Timestamp) -> i64 + Send + Sync>;
 
 /// One input as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]

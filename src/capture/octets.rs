@@ -79,6 +79,24 @@ impl Octets {
         Self { store: Store::Mapped(Mapped { map, file, end, check_at: 0 }), at: 0 }
     }
 
+    /// All of the input at hand, to be read in any order: a stream is gathered, `most` octets of
+    /// it.
+    pub(super) fn gathered(mut self, most: u64) -> io::Result<Self> {
+        if let Store::Mapped(_) = self.store {
+            return Ok(self);
+        }
+        let mut all = Vec::new();
+        self.by_ref().take(most).read_to_end(&mut all)?;
+        Ok(Self::of_map(Arc::new(InMemory(all.into())), None))
+    }
+
+    /// Moves the cursor of a mapped or gathered input.
+    pub(super) fn seek(&mut self, at: usize) {
+        if let Store::Mapped(_) = self.store {
+            self.at = at;
+        }
+    }
+
     /// Octets before the cursor.
     pub(super) fn offset(&self) -> u64 {
         match &self.store {

@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::capture::Secrets;
+use crate::capture::netmon::NetMon;
 use crate::capture::octets::Octets;
 use crate::capture::pcap::Pcap;
 use crate::capture::pcapng::{News, PcapNg};
-use crate::capture::text::{self, TextLog};
+use crate::capture::snoop::Snoop;
+use crate::capture::text::{self, LogTally, TextLog};
 use crate::frame::{LinkType, Mapping};
 use crate::time::Timestamp;
 
@@ -51,6 +53,8 @@ impl Fault {
 pub(super) enum Reading {
     Pcap(Octets, Pcap),
     PcapNg(Octets, Box<PcapNg>),
+    Snoop(Octets, Snoop),
+    NetMon(Octets, NetMon),
     Log(Box<Log>),
 }
 
@@ -92,6 +96,8 @@ impl Reading {
         match self {
             Self::Pcap(octets, pcap) => pcap.next(octets),
             Self::PcapNg(octets, pcapng) => pcapng.next(octets),
+            Self::Snoop(octets, snoop) => snoop.next(octets),
+            Self::NetMon(octets, netmon) => netmon.next(octets),
             Self::Log(log) => log.next(),
         }
     }
@@ -100,8 +106,8 @@ impl Reading {
     #[inline]
     pub(super) fn number(&self, before: u64) -> u64 {
         match self {
-            Self::Pcap(..) | Self::PcapNg(..) => before + 1,
             Self::Log(log) => log.line,
+            _ => before + 1,
         }
     }
 
@@ -109,9 +115,10 @@ impl Reading {
     #[inline]
     pub(super) fn packet(&self, record: &Record) -> &[u8] {
         match self {
-            Self::Pcap(octets, _) | Self::PcapNg(octets, _) => {
-                octets.claimed(record.start, record.length)
-            }
+            Self::Pcap(octets, _)
+            | Self::PcapNg(octets, _)
+            | Self::Snoop(octets, _)
+            | Self::NetMon(octets, _) => octets.claimed(record.start, record.length),
             Self::Log(log) => &log.message,
         }
     }
@@ -120,7 +127,10 @@ impl Reading {
     #[inline]
     pub(super) fn home(&self) -> Option<&Arc<dyn Mapping>> {
         match self {
-            Self::Pcap(octets, _) | Self::PcapNg(octets, _) => octets.home(),
+            Self::Pcap(octets, _)
+            | Self::PcapNg(octets, _)
+            | Self::Snoop(octets, _)
+            | Self::NetMon(octets, _) => octets.home(),
             Self::Log(_) => None,
         }
     }
@@ -128,7 +138,9 @@ impl Reading {
     /// Octets of the input before the record that could not be read.
     pub(super) fn offset(&self) -> u64 {
         match self {
-            Self::Pcap(octets, _) => octets.offset(),
+            Self::Pcap(octets, _) | Self::Snoop(octets, _) | Self::NetMon(octets, _) => {
+                octets.offset()
+            }
             Self::PcapNg(_, pcapng) => pcapng.offset(),
             Self::Log(_) => 0,
         }
@@ -139,7 +151,7 @@ impl Reading {
     pub(super) fn news(&mut self) -> Option<&mut News> {
         match self {
             Self::PcapNg(_, pcapng) => Some(&mut pcapng.news),
-            Self::Pcap(..) | Self::Log(_) => None,
+            _ => None,
         }
     }
 
@@ -147,7 +159,16 @@ impl Reading {
     pub(super) fn dropped(&self) -> u64 {
         match self {
             Self::PcapNg(_, pcapng) => pcapng.dropped(),
-            Self::Pcap(..) | Self::Log(_) => 0,
+            Self::Snoop(_, snoop) => snoop.dropped(),
+            Self::Pcap(..) | Self::NetMon(..) | Self::Log(_) => 0,
+        }
+    }
+
+    /// What was counted of a log so far.
+    pub(super) fn log(&self) -> Option<LogTally> {
+        match self {
+            Self::Log(log) => Some(log.text.tally()),
+            _ => None,
         }
     }
 

@@ -183,7 +183,8 @@ pub struct Common {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Capture files (pcap, pcapng; plain, gzip, zstd, lz4), directories, - for standard input
+    /// Capture files (pcap, pcapng, snoop, NetMon; plain, gzip, zstd, lz4), text logs with SIP in
+    /// them, directories, - for standard input
     #[arg(value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<PathBuf>,
     /// The same as INPUT, as tcpdump and tshark have it
@@ -192,6 +193,9 @@ pub struct InputArgs {
     /// TLS secrets of the connections in the capture (SSLKEYLOGFILE format)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keylog: Vec<PathBuf>,
+    /// Zone of the times in text logs that name none: Asia/Shanghai, +08:00; yours unless given
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true, value_parser = super::zone::parse)]
+    pub tz: Option<jiff::tz::TimeZone>,
     /// Packet filter in the language of tcpdump
     #[arg(long, value_name = "EXPR", conflicts_with = "bpf_words")]
     pub bpf: Option<String>,
@@ -279,7 +283,8 @@ pub struct OutputArgs {
     /// Only the output: no progress, no closing line
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// More: -v the text of messages, -vv what each header means where it matters
+    /// More: -v the text of messages, -vv what each header means where it matters, and the
+    /// tunnels they came through
     #[arg(short = 'v', long, action = ArgAction::Count)]
     pub verbose: u8,
 }

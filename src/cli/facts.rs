@@ -1,10 +1,9 @@
 //! What a message and a call answer when a filter asks for a field.
 #![allow(clippy::cast_precision_loss)] // A filter needs no more digits than a double has.
 
-use std::net::IpAddr;
-
 use super::filter::{Facts, Field, Value};
 use crate::model::{CallFlow, Summary};
+use crate::net::Endpoint;
 use crate::sip::{HeaderName, Message, NameAddr, Uri};
 use crate::time::SECOND;
 
@@ -44,9 +43,9 @@ impl Facts for Message {
                     || text(self.value(HeaderName::Server), test)
             }
             Field::Text => test(Value::Text(self.text())),
-            Field::Source => host(envelope.from.ip, test),
-            Field::Destination => host(envelope.to.ip, test),
-            Field::Host => host(envelope.from.ip, test) || host(envelope.to.ip, test),
+            Field::Source => host(envelope.from, test),
+            Field::Destination => host(envelope.to, test),
+            Field::Host => host(envelope.from, test) || host(envelope.to, test),
             Field::SourcePort => number(Some(f64::from(envelope.from.port)), test),
             Field::DestinationPort => number(Some(f64::from(envelope.to.port)), test),
             Field::Port => {
@@ -87,8 +86,8 @@ fn number(number: Option<f64>, test: Test<'_>) -> bool {
     number.is_some_and(|number| test(Value::Number(number)))
 }
 
-fn host(ip: IpAddr, test: Test<'_>) -> bool {
-    test(Value::Text(ip.to_string().as_bytes()))
+fn host(end: Endpoint, test: Test<'_>) -> bool {
+    end.known().is_some_and(|end| test(Value::Text(end.ip.to_string().as_bytes())))
 }
 
 fn user(address: NameAddr<'_>) -> Option<&[u8]> {

@@ -12,6 +12,7 @@ pub mod output;
 pub mod pages;
 mod run;
 pub mod window;
+pub mod zone;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -22,7 +22,7 @@ mod walk;
 mod wifi;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,9 +33,27 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Stands for one that the input does not tell, as text logs may leave it out.
+    pub const UNKNOWN: Self = Self { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+
+    /// The endpoint, unless it is not known.
+    pub fn known(self) -> Option<Self> {
+        (self != Self::UNKNOWN).then_some(self)
+    }
+
+    /// The address without the port; `unknown` when it is not known.
+    pub fn host(self) -> String {
+        self.known().map_or_else(|| self.to_string(), |end| end.ip.to_string())
+    }
+}
+
 impl fmt::Display for Endpoint {
-    /// `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+    /// `192.0.2.1:5060`, `[2001:db8::1]:5060`, `unknown`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::UNKNOWN {
+            return f.write_str("unknown");
+        }
         match self.ip {
             IpAddr::V4(ip) => write!(f, "{ip}:{}", self.port),
             IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),

@@ -10,7 +10,7 @@ use crate::transport::Transport;
 /// The link type of such frames.
 pub const LINK_TYPE: LinkType = LinkType(252);
 
-/// A message and what its tags say. An endpoint that is not told is `0.0.0.0:0`.
+/// A message and what its tags say. An endpoint that is not told is [`Endpoint::UNKNOWN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exported<'a> {
     /// Sender.
@@ -25,9 +25,12 @@ pub struct Exported<'a> {
 
 /// Reads the tags of a frame. `None` when they do not end within it, or name another protocol.
 pub fn read(bytes: &[u8]) -> Option<Exported<'_>> {
-    let unknown = Endpoint { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
-    let mut found =
-        Exported { from: unknown, to: unknown, transport: Transport::Unknown, payload: &[] };
+    let mut found = Exported {
+        from: Endpoint::UNKNOWN,
+        to: Endpoint::UNKNOWN,
+        transport: Transport::Unknown,
+        payload: &[],
+    };
     let mut rest = bytes;
     loop {
         let [a, b, c, d, tail @ ..] = rest else { return None };

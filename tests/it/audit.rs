@@ -10,7 +10,7 @@ use siplens::limits::{Limits, Tally};
 use siplens::model::audit::series::Stats;
 use siplens::model::audit::{Audit, Device, GrantSource, Keepalives, Outcome, Policy};
 use siplens::model::{Model, Vantage};
-use siplens::time::{MILLISECOND, Timestamp};
+use siplens::time::{MILLISECOND, SECOND, Timestamp};
 use siplens::transport::Observation;
 
 fn data() -> PathBuf {
@@ -252,4 +252,47 @@ scenarios! {
     fleet_storm_tcp: "12-fleet-storm-tcp", 3 * MILLISECOND;
     registration_redirect: "13-registration-redirect", 0;
     silence: "14-silence", 0;
+}
+
+/// Start of each attempt in whole seconds after the first, and what came of it.
+fn attempts(audit: &Audit) -> Vec<(i64, String)> {
+    let all: Vec<_> = audit.devices.iter().flat_map(Device::attempts).collect();
+    let first = all[0].start;
+    all.iter().map(|a| (a.start.since(first) / SECOND, a.outcome.word())).collect()
+}
+
+#[test]
+fn a_log_gives_the_attempts_of_the_capture_it_was_made_from() {
+    let capture = audit(&[data().join("05-wrong-password-hammering.pcap")], &Policy::default());
+    let wanted = attempts(&capture);
+    let outcomes: Vec<&str> = wanted.iter().map(|(_, outcome)| outcome.as_str()).collect();
+    assert_eq!(
+        outcomes,
+        ["rejected-403", "rejected-403", "rejected-403", "auth-failed", "auth-failed"]
+    );
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/logs");
+    for name in [
+        "asterisk-full.txt",
+        "freeswitch-siptrace-new.txt",
+        "freeswitch-siptrace-old.txt",
+        "go-log-seed-style.txt",
+        "kamailio-sipdump.data",
+        "logrus-gosip.log",
+        "ngrep-byline.txt",
+        "pjsua.log",
+        "sipgrep.txt",
+        "sngrep-save.txt",
+        "tcpdump-A.txt",
+        "wvp-gb28181-pro.log",
+    ] {
+        let log = audit(&[logs.join(name)], &Policy::default());
+        assert_eq!(attempts(&log), wanted, "{name}");
+        assert_eq!(log.devices[0].device, capture.devices[0].device, "{name}");
+    }
+    // Without the answers there are the same attempts; what came of them is not to be known.
+    let one_sided = audit(&[logs.join("srs-sip-one-sided.log")], &Policy::default());
+    let starts = |all: &[(i64, String)]| all.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    let seen = attempts(&one_sided);
+    assert_eq!(starts(&seen), starts(&wanted));
+    assert!(seen.iter().all(|(_, outcome)| outcome == "unseen"));
 }

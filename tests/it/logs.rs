@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use siplens::capture::text::{Calendar, Logged, TextLog};
+use siplens::capture::text::{Calendar, Logged, Sides, TextLog};
 
 /// The day and the zone the sample logs were written in.
 const CALENDAR: Calendar = Calendar { offset: 8 * 3600, year: 2025, day: 20_148 };
@@ -52,7 +52,7 @@ fn each_format_gives_all_messages_with_the_times_it_has() {
 fn a_log_of_one_side_is_known_as_such() {
     let (messages, log) = read("srs-sip-one-sided.log");
     assert_eq!(messages.len(), 10);
-    assert_eq!(log.tally().one_sided, 10);
+    assert_eq!((log.tally().received, log.tally().sides()), (10, Sides::Received));
     assert_eq!(log.tally().timeless, 0);
 }
 
@@ -67,4 +67,32 @@ fn the_camera_log_gives_three_registers_95_seconds_apart() {
     let gaps: Vec<i64> =
         messages.windows(2).map(|two| two[1].time.since(two[0].time) / 1_000_000_000).collect();
     assert_eq!(gaps, [95, 95]);
+}
+
+#[test]
+fn the_command_reads_a_log_and_says_what_it_took_it_for() {
+    let path = "tests/data/logs/srs-sip-one-sided.log";
+    let run = crate::program::run(&["messages", "--utc", "--tz", "+08:00", path]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(run.out.lines().count(), 10);
+    assert!(run.out.contains("00:00:00.000000 192.0.2.21:5060 > unknown "), "{}", run.out);
+    let note = "taken for a text log with 10 SIP messages in";
+    assert!(run.err.contains(note), "{}", run.err);
+    assert!(run.err.contains("one-sided, it holds only what was received"), "{}", run.err);
+    assert!(run.err.contains("times with fractions of a second, in zone +08:00"), "{}", run.err);
+
+    let run = crate::program::run(&["messages", "--format", "ndjson", path]);
+    let row = r#""src":"192.0.2.21","sport":5060,"dst":null,"dport":null,"transport":"udp""#;
+    assert!(run.out.lines().all(|line| line.contains(row)), "{}", run.out);
+    for view in [&["list"][..], &["ladder"], &["ladder", "--lanes", "host:port"], &["check"]] {
+        let run = crate::program::run(&[view, &[path]].concat());
+        assert!(!run.out.contains("0.0.0.0"), "{view:?}\n{}", run.out);
+    }
+}
+
+#[test]
+fn a_dissection_tree_is_refused_with_a_hint_at_the_capture() {
+    let run = crate::program::run(&["messages", "tests/data/logs/tshark-V.txt"]);
+    assert_eq!(run.code, 3);
+    assert!(run.err.contains("name the capture it was made from"), "{}", run.err);
 }

@@ -107,7 +107,7 @@ fn time_of_day(text: &[u8], calendar: &Calendar) -> Option<Timestamp> {
 }
 
 /// Days since the epoch of a date of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(in crate::capture) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }

@@ -8,9 +8,12 @@ mod clock;
 mod exported;
 mod line;
 mod peers;
+mod tally;
 
 pub use clock::Calendar;
+pub(super) use clock::days;
 pub use exported::LINK_TYPE;
+pub use tally::{LogTally, Sides};
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read as _};
@@ -39,19 +42,6 @@ pub struct Logged {
     pub bytes: Vec<u8>,
     /// The log lost a part of it.
     pub cut: bool,
-}
-
-/// Counts of a log, for the user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogTally {
-    /// Lines read.
-    pub lines: u64,
-    /// Messages found.
-    pub messages: u64,
-    /// Messages without a time of their own.
-    pub timeless: u64,
-    /// Messages whose sender or receiver the log does not tell.
-    pub one_sided: u64,
 }
 
 /// Reads the messages of a log one after the other; holds one message and a few lines.
@@ -262,7 +252,9 @@ impl<R: BufRead> TextLog<R> {
         };
         self.last = Some(time);
         self.tally.messages += 1;
-        self.tally.one_sided += u64::from(found.from == UNKNOWN || found.to == UNKNOWN);
+        self.tally.whole_seconds += u64::from(time.0 % SECOND == 0);
+        self.tally.received += u64::from(found.to == UNKNOWN);
+        self.tally.sent += u64::from(found.from == UNKNOWN);
         let bytes = exported::pack(found, peers::transport(text), text);
         self.context.clear();
         self.ready.push_back(Logged { line: number, time, bytes, cut });
@@ -279,6 +271,9 @@ impl<R: BufRead> TextLog<R> {
     }
 
     fn remember(&mut self, line: Vec<u8>) {
+        if line.starts_with(b"Session Initiation Protocol (") {
+            self.tally.dissections += 1;
+        }
         if self.context.len() == CONTEXT {
             self.context.pop_front();
         }

@@ -22,10 +22,10 @@ pub struct CallRecord<'a> {
     pub end: String,
     pub from: Option<Octets<'a>>,
     pub to: Option<Octets<'a>>,
-    pub src: String,
-    pub sport: u16,
-    pub dst: String,
-    pub dport: u16,
+    pub src: Option<String>,
+    pub sport: Option<u16>,
+    pub dst: Option<String>,
+    pub dport: Option<u16>,
     pub transport: &'static str,
     pub messages: u32,
     pub retransmissions: u32,
@@ -83,6 +83,7 @@ impl<'a> CallRecord<'a> {
     ) -> Self {
         let first = flow.message(summary.first);
         let envelope = &first.envelope;
+        let (from, to) = (envelope.from.known(), envelope.to.known());
         let uri = |address: Option<NameAddr<'a>>| address.map(|address| Octets(address.uri));
         let breaches = subject.breaches_of(flow.id);
         let findings = breaches.iter().map(|(_, rule)| rule.code).collect();
@@ -96,10 +97,10 @@ impl<'a> CallRecord<'a> {
             end: Rfc3339::text(summary.end),
             from: uri(first.from()),
             to: uri(first.to()),
-            src: envelope.from.ip.to_string(),
-            sport: envelope.from.port,
-            dst: envelope.to.ip.to_string(),
-            dport: envelope.to.port,
+            src: from.map(|end| end.ip.to_string()),
+            sport: from.map(|end| end.port),
+            dst: to.map(|end| end.ip.to_string()),
+            dport: to.map(|end| end.port),
             transport: envelope.transport.word(),
             messages: summary.messages,
             retransmissions: summary.retransmissions,

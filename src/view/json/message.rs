@@ -96,9 +96,13 @@ impl MessageWriter {
         self.clock.append(envelope.time, out);
         for end in [envelope.from, envelope.to] {
             out.push(b',');
-            address(end.ip, out);
-            out.push(b',');
-            number(u64::from(end.port), out);
+            if let Some(end) = end.known() {
+                address(end.ip, out);
+                out.push(b',');
+                number(u64::from(end.port), out);
+            } else {
+                out.push(b',');
+            }
         }
         let cseq = message.cseq();
         let status = message.status().map(|status| status.0.to_string());
@@ -140,6 +144,10 @@ fn first_line(message: &Message, out: &mut Vec<u8>) {
 }
 
 fn end_json(address_key: &str, port_key: &str, end: Endpoint, out: &mut Vec<u8>) {
+    let Some(end) = end.known() else {
+        text(address_key, None, out);
+        return text(port_key, None, out);
+    };
     key(address_key, out);
     out.push(b'"');
     address(end.ip, out);

@@ -65,6 +65,9 @@ impl Lanes {
 
 /// An IPv4 address mapped into IPv6 is the IPv4 host.
 fn name(endpoint: Endpoint, options: &LadderOptions) -> String {
+    if endpoint.known().is_none() {
+        return endpoint.to_string();
+    }
     let ip = endpoint.ip.to_canonical();
     let alias = options.aliases.iter().find(|(address, _)| address.to_canonical() == ip);
     let host = match (alias, ip, options.lanes) {

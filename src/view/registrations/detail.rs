@@ -70,7 +70,7 @@ fn platform(
 fn title(device: &Device) -> String {
     let kind =
         |id: &str| GbId::of(id).map_or_else(String::new, |g| format!(" ({})", g.kind_name()));
-    let mut hosts: Vec<String> = device.records.iter().map(|r| r.source.ip.to_string()).collect();
+    let mut hosts: Vec<String> = device.records.iter().map(|r| r.source.host()).collect();
     hosts.dedup();
     hosts.truncate(3);
     let transports: Vec<String> =

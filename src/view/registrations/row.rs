@@ -86,7 +86,7 @@ pub(super) fn cells(
     ];
     if view.options.wide {
         let mut hosts: Vec<String> =
-            device.records.iter().map(|r| r.source.ip.to_string()).collect();
+            device.records.iter().map(|r| r.source.host()).collect();
         hosts.dedup();
         let agents: Vec<&str> = device.user_agents.iter().map(String::as_str).collect();
         cells.extend([
