@@ -57,13 +57,13 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     // What comes through a pipe is shown as it comes.
     let eager = files.iter().any(|file| file == "-");
     let (mut shown, mut result) = (0, Ok(()));
-    let tally = run.stream(&mut |message, sighted| {
+    let tally = run.stream(&mut |message, sighted, path| {
         if filter.as_ref().is_some_and(|filter| !filter.holds(message)) {
             return ControlFlow::Continue(());
         }
         shown += 1;
         let findings = rules::codes(message, &rules);
-        let row = MessageRow { message, relation: relation(sighted), findings };
+        let row = MessageRow { message, relation: relation(sighted), findings, path };
         result = view.row(&row, &mut sink);
         if eager && result.is_ok() {
             result = sink.flush();

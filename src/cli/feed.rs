@@ -11,6 +11,7 @@ use crate::engine::Feed;
 use crate::engine::reader::Reader;
 use crate::limits::Tally;
 use crate::model::Vantage;
+use crate::net::PathId;
 use crate::time::Timestamp;
 use crate::transport::Observation;
 
@@ -145,6 +146,10 @@ impl<S: Source> Feed for Frames<S> {
         let mut vantage = self.reader.vantage();
         vantage.dropped += self.source.dropped();
         vantage
+    }
+
+    fn path(&self, id: PathId) -> &str {
+        self.reader.path(id)
     }
 
     fn tally(&self) -> Tally {

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write as _};
 use std::mem::ManuallyDrop;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -16,14 +15,13 @@ use super::feed::{Frames, Wanted, on_interrupt};
 use super::filter::Filter;
 use super::output::{Paging, Sink};
 use super::window::Window;
+use super::zone;
 use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
 use crate::engine::reader::Reader;
-use crate::engine::{self, Plan, shards};
-use crate::frame::FrameId;
+use crate::engine::{self, EachMessage, Plan, shards};
 use crate::limits::{Limits, Tally};
-use crate::model::{CallFlow, FlowId, Model, Sighted, Vantage};
+use crate::model::{CallFlow, FlowId, Model, Vantage};
 use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
-use crate::sip::Message;
 use crate::view::{Charset, Coloring, Style, Subject, TimeStyle};
 
 /// One run over captures: what the options mean, and what came of it so far.
@@ -54,7 +52,7 @@ impl<'a> Run<'a> {
     pub(super) fn open(common: &'a Common) -> anyhow::Result<Self> {
         let filter = choice::filter(&common.choice)?;
         let InputArgs { since, until, .. } = &common.input;
-        let window = Window::parse(since.as_deref(), until.as_deref(), &zone(common))?;
+        let window = Window::parse(since.as_deref(), until.as_deref(), &own_zone(common))?;
         let mut limits = Limits::default();
         if let Some(memory) = common.means.memory {
             limits.memory = memory;
@@ -62,7 +60,9 @@ impl<'a> Run<'a> {
         let inputs = inputs(&common.input)?;
         let total = size(&inputs);
         let packets = packet_filter(&common.input)?;
-        let capture = Capture::open(&inputs, Options { filter: packets, ..Options::default() });
+        let log_zone = common.input.tz.clone().unwrap_or_else(TimeZone::system);
+        let options = Options { filter: packets, log_zone: Some(zone::clocks(log_zone)) };
+        let capture = Capture::open(&inputs, options);
         let files = capture.names().to_vec();
         let wanted = Wanted {
             window,
@@ -83,10 +83,7 @@ impl<'a> Run<'a> {
     }
 
     /// Hands each message to `each`, in the order of the capture; holds none.
-    pub(super) fn stream(
-        &mut self,
-        each: &mut dyn FnMut(&Message, Sighted<FrameId>) -> ControlFlow<()>,
-    ) -> Tally {
+    pub(super) fn stream(&mut self, each: &mut EachMessage<'_>) -> Tally {
         let seed = Plan::new(self.limits.clone(), 1).seed;
         engine::stream(&mut self.feed, seed, each)
     }
@@ -119,7 +116,7 @@ impl<'a> Run<'a> {
 
     /// The zone in which the user writes times.
     pub(super) fn zone(&self) -> TimeZone {
-        zone(self.common)
+        own_zone(self.common)
     }
 
     /// How output to `sink` is drawn.
@@ -253,7 +250,7 @@ fn size(inputs: &[Input]) -> Option<u64> {
         .sum()
 }
 
-fn zone(common: &Common) -> TimeZone {
+fn own_zone(common: &Common) -> TimeZone {
     if common.output.utc { TimeZone::UTC } else { TimeZone::system() }
 }
 

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use crate::frame::FrameId;
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Model, Passages, Print, Seed, Sighted, Vantage};
+use crate::net::PathId;
 use crate::sip::Message;
 use crate::transport::{Observation, Text};
 use analyzer::{Analyzer, Harvest};
@@ -25,6 +26,12 @@ pub trait Feed {
 
     /// What was read and lost so far.
     fn tally(&self) -> Tally;
+
+    /// The encapsulations of [`Envelope::path`](crate::transport::Envelope::path), outermost
+    /// first; empty without any.
+    fn path(&self, _id: PathId) -> &str {
+        ""
+    }
 }
 
 /// What is said of a flow that has to be let go before the end: what can be said by then.
@@ -76,30 +83,31 @@ pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>)
     assemble(harvests, feed.vantage(), feed.tally(), plan.seed)
 }
 
-/// Hands each message of `feed` to `each` in capture order, with its relation to earlier ones by
-/// frame. Holds no message.
-pub fn stream(
-    feed: &mut dyn Feed,
-    seed: Seed,
-    each: &mut dyn FnMut(&Message, Sighted<FrameId>) -> ControlFlow<()>,
-) -> Tally {
+/// Takes a message, its relation to earlier ones by frame, and the encapsulations it came in.
+pub type EachMessage<'e> = dyn FnMut(&Message, Sighted<FrameId>, &str) -> ControlFlow<()> + 'e;
+
+/// Hands each message of `feed` to `each` in capture order. Holds those of one frame.
+pub fn stream(feed: &mut dyn Feed, seed: Seed, each: &mut EachMessage<'_>) -> Tally {
     let mut passages = Passages::default();
     let mut unreadable = 0;
     let mut flow = ControlFlow::Continue(());
+    let mut frame = Vec::new();
     while flow.is_continue() {
         let more = feed.advance(&mut |observation| {
             let Observation::Message { envelope, text, home } = observation else { return };
-            if flow.is_break() {
-                return;
-            }
             match Message::parse(envelope, Text::of(text, home)) {
                 Some(message) => {
                     let sighted = passages.observe(Print::of(&message, seed), envelope.frame);
-                    flow = each(&message, sighted);
+                    frame.push((message, sighted));
                 }
                 None => unreadable += 1,
             }
         });
+        for (message, sighted) in frame.drain(..) {
+            if flow.is_continue() {
+                flow = each(&message, sighted, feed.path(message.envelope.path));
+            }
+        }
         if !more {
             break;
         }

@@ -3,10 +3,12 @@
 mod desk;
 mod finds;
 mod seen;
+mod vault;
 
 use std::sync::Arc;
 
 use self::desk::{Desk, Origin};
+use self::vault::Vault;
 use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
@@ -19,7 +21,7 @@ use crate::transport::exported;
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
 use crate::transport::secure::Secure;
-use crate::transport::tls::{KeyLog, Secrets, Verdict};
+use crate::transport::tls::KeyLog;
 use crate::transport::{Completeness, ConnectionChange, Observation, Transport};
 
 /// Who takes what the reader finds.
@@ -35,7 +37,7 @@ pub struct Reader {
     connections: Connections<Link>,
     associations: Associations,
     desk: Desk,
-    secrets: Secrets,
+    vault: Vault,
 }
 
 impl Reader {
@@ -47,27 +49,27 @@ impl Reader {
             connections: Connections::new(limits),
             associations: Associations::new(limits),
             desk: Desk::new(),
-            secrets: Secrets::default(),
+            vault: Vault::new(limits),
         }
     }
 
     /// Takes in the lines of a TLS key log; they open the connections that come after.
     pub fn add_secrets(&mut self, key_log: &[u8]) {
-        self.secrets.log.add(key_log);
+        self.vault.secrets.log.add(key_log);
     }
 
     /// The secrets known so far.
     pub fn key_log(&self) -> &KeyLog {
-        &self.secrets.log
+        &self.vault.secrets.log
     }
 
     /// Takes a frame in.
     pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, associations, desk, secrets } = self;
+        let Self { limits, decoder, connections, associations, desk, vault } = self;
         desk.note_frame(frame);
         let arrival = Arrival { frame: frame.id, time: frame.time };
         while let Some((connection, side)) = connections.overdue(frame.time) {
-            Pass { limits, desk, secrets, missing: Completeness::Gap, home: None, each }
+            Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
                 .waited(connection, side, arrival);
         }
         while let Some(incomplete) = decoder.expire(frame.time) {
@@ -92,8 +94,14 @@ impl Reader {
                     _ => Completeness::Truncated,
                 };
                 let seen = connections.observe(&packet, &segment, arrival);
-                Pass { limits, desk, secrets, missing, home: frame.home, each }
+                Pass { limits, desk, vault, missing, home: frame.home, each }
                     .segment(seen, &packet, &segment, arrival);
+                while let Some((number, ends)) = vault.surplus() {
+                    vault.release(number);
+                    let Some(connection) = connections.find(ends, number) else { continue };
+                    desk.tally.lose("let-go-tls");
+                    Pass { limits, desk, vault, missing, home: None, each }.shut(connection);
+                }
             }
             Payload::Sctp(chunks) => {
                 let origin = Origin::of(&packet, arrival);
@@ -108,14 +116,18 @@ impl Reader {
 
     /// Hands out what is left when there are no more frames.
     pub fn finish(&mut self, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, desk, secrets, .. } = self;
+        let Self { limits, decoder, connections, associations, desk, vault } = self;
         while let Some(incomplete) = decoder.finish() {
             desk.give_up(&incomplete, each);
         }
         while let Some(connection) = connections.finish() {
-            Pass { limits, desk, secrets, missing: Completeness::Gap, home: None, each }
+            Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
                 .ended(connection);
         }
+        for _ in 0..associations.waiting() {
+            desk.tally.lose("sctp-gap");
+        }
+        vault.tell(&mut desk.tally);
     }
 
     /// What was counted so far.
@@ -131,7 +143,7 @@ impl Reader {
     /// Names the encapsulations of [`Envelope::path`](crate::transport::Envelope::path), outermost
     /// first; empty without any.
     pub fn path(&self, id: PathId) -> &str {
-        self.decoder.path(id)
+        self.desk.agent(id).unwrap_or_else(|| self.decoder.path(id))
     }
 }
 
@@ -175,7 +187,7 @@ impl Default for Link {
 struct Pass<'p, 'e> {
     limits: &'p Limits,
     desk: &'p mut Desk,
-    secrets: &'p mut Secrets,
+    vault: &'p mut Vault,
     /// How a message is called whose end is missing.
     missing: Completeness,
     home: Option<&'p Arc<dyn Mapping>>,
@@ -213,6 +225,11 @@ impl Direction {
     /// The other direction of the same connection.
     fn turned(self) -> Self {
         Self { side: self.side.other(), from: self.to, to: self.from, ..self }
+    }
+
+    /// Both endpoints, the lower first.
+    fn ends(self) -> (Endpoint, Endpoint) {
+        (self.from.min(self.to), self.from.max(self.to))
     }
 
     fn origin(self, arrival: Arrival, path: PathId) -> Origin {
@@ -276,15 +293,32 @@ impl Pass<'_, '_> {
 
     /// Nothing will come any more on a connection.
     fn ended(&mut self, mut connection: Connection<Link>) {
+        self.conclude(&mut connection);
+    }
+
+    /// Hands out what is left of a connection, and says why it could not be read if so.
+    fn conclude(&mut self, connection: &mut Connection<Link>) {
         for side in Side::BOTH {
-            let direction = Direction::of(&connection, side);
+            let direction = Direction::of(connection, side);
             let (reading, link) = connection.finish(side);
             self.drain(reading, link, direction);
         }
-        let verdict = connection.state.secure.as_ref().map(|secure| secure.verdict());
-        if let Some(reason) = verdict.and_then(Verdict::reason) {
+        let Some(secure) = &connection.state.secure else { return };
+        self.vault.release(connection.number);
+        if let Some(reason) = secure.verdict().reason() {
             self.desk.tally.lose(reason);
         }
+        if connection.state.standing != Standing::Stranger {
+            self.vault.note(secure, |side| connection.from(side));
+        }
+    }
+
+    /// Closes a connection of TLS that may not be held any longer.
+    fn shut(&mut self, connection: &mut Connection<Link>) {
+        self.conclude(connection);
+        connection.state.secure = None;
+        connection.state.carriers = [const { Carrier::NotForUs }; 2];
+        connection.ignore();
     }
 
     /// Reads all that can be read of a stream.
@@ -361,27 +395,36 @@ impl Pass<'_, '_> {
         link: &mut Link,
         direction: Direction,
     ) -> usize {
-        let Self { limits, desk, secrets, missing, each, .. } = self;
+        let Self { limits, desk, vault, missing, each, .. } = self;
         let Link { secure, standing, path, opened, .. } = link;
+        if secure.is_none() {
+            vault.hold(direction.number, direction.ends());
+        }
         let secure = secure.get_or_insert_default();
         let mut lost = Tally::default();
         let mut context = Context { limits, tally: &mut lost, missing: *missing };
         let arrival = reading.arrival(input.bytes.len());
-        secure.advance(secrets, direction.side, input, &mut context, &mut |side, found| {
-            // An alert is told of connections that are of interest anyway.
-            let alert = matches!(found, Found::Alert(_));
-            if alert && *standing == Standing::Stranger {
-                return;
-            }
-            if !alert {
-                *standing = Standing::Sip;
-            }
-            if let Some(opening) = opened.take() {
-                desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
-            }
-            let direction = if side == direction.side { direction } else { direction.turned() };
-            desk.found(direction.origin(arrival, *path), found, None, each);
-        });
+        secure.advance(
+            &mut vault.secrets,
+            direction.side,
+            input,
+            &mut context,
+            &mut |side, found| {
+                // An alert is told of connections that are of interest anyway.
+                let alert = matches!(found, Found::Alert(_));
+                if alert && *standing == Standing::Stranger {
+                    return;
+                }
+                if !alert {
+                    *standing = Standing::Sip;
+                }
+                if let Some(opening) = opened.take() {
+                    desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
+                }
+                let direction = if side == direction.side { direction } else { direction.turned() };
+                desk.found(direction.origin(arrival, *path), found, None, each);
+            },
+        );
         desk.tally.add(&lost);
         input.bytes.len()
     }

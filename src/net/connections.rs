@@ -186,6 +186,13 @@ impl<S: Default> Connections<S> {
         self.ended.pop().or_else(|| self.open.remove_oldest())
     }
 
+    /// The connection between two endpoints, the lower first, while it is the one of this number.
+    pub fn find(&mut self, ends: (Endpoint, Endpoint), number: u32) -> Option<&mut Connection<S>> {
+        self.settle();
+        self.lent = Some(ends);
+        self.open.peek(&ends).filter(|connection| connection.number == number)
+    }
+
     /// Number of connections held.
     pub fn len(&self) -> usize {
         self.open.len()

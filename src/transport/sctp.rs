@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::limits::Limits;
 use crate::net::Endpoint;
 use crate::net::recent::Recent;
+use crate::transport::Completeness;
 
 /// Octets of a DATA chunk before its data.
 const DATA_HEADER: usize = 16;
@@ -66,14 +67,25 @@ impl Associations {
         }
     }
 
+    /// Fragments that wait for others.
+    pub fn waiting(&mut self) -> u64 {
+        let mut waiting = 0;
+        while let Some(direction) = self.directions.remove_oldest() {
+            waiting += direction.fragments.len() as u64;
+        }
+        self.held = 0;
+        waiting
+    }
+
     /// Takes the chunks of a packet in and hands out every user message that is whole then.
     /// Returns how many fragments were let go.
     pub fn read(
         &mut self,
         ends: (Endpoint, Endpoint),
         chunks: &[u8],
-        each: &mut dyn FnMut(&[u8]),
+        each: &mut dyn FnMut(&[u8], Completeness),
     ) -> u64 {
+        let mut let_go = 0;
         let mut rest = chunks;
         while let Some((&[kind, flags, high, low], _)) = rest.split_first_chunk() {
             let len = usize::from(u16::from_be_bytes([high, low]));
@@ -84,11 +96,17 @@ impl Associations {
             if kind == 0
                 && let Some(data) = Data::of(flags, chunk)
             {
-                self.data(ends, &data, each);
+                // A fragment that the snap length cut is as good as lost.
+                match (data.place, chunk.len() < len) {
+                    (_, false) => let_go += self.data(ends, &data, each),
+                    (Place::Whole | Place::First, true) => {
+                        each(data.bytes, Completeness::Truncated);
+                    }
+                    (Place::Middle | Place::Last, true) => {}
+                }
             }
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
         }
-        let mut let_go = 0;
         while self.bound < self.held || self.count < self.directions.len() {
             let Some(oldest) = self.directions.remove_oldest() else { break };
             self.held = self.held.saturating_sub(oldest.held());
@@ -97,24 +115,34 @@ impl Associations {
         let_go
     }
 
-    fn data(&mut self, ends: (Endpoint, Endpoint), data: &Data<'_>, each: &mut dyn FnMut(&[u8])) {
+    /// Takes one chunk in; returns how many fragments were let go for it.
+    fn data(
+        &mut self,
+        ends: (Endpoint, Endpoint),
+        data: &Data<'_>,
+        each: &mut dyn FnMut(&[u8], Completeness),
+    ) -> u64 {
         let (direction, _) = self.directions.upsert(ends, |_| true, Direction::default);
         if direction.knows(data.number) {
-            return;
+            return 0;
         }
         if data.place == Place::Whole {
-            return each(data.bytes);
+            each(data.bytes, Completeness::Whole);
+            return 0;
         }
         let before = direction.held();
+        let mut let_go = 0;
         if FRAGMENTS <= direction.fragments.len() {
+            let_go = direction.fragments.len() as u64;
             direction.fragments.clear();
         }
         let fragment = Fragment { place: data.place, bytes: data.bytes.into() };
         direction.fragments.insert(data.number, fragment);
         if let Some(message) = direction.assemble(data.number) {
-            each(&message);
+            each(&message, Completeness::Whole);
         }
         self.held = (self.held + direction.held()).saturating_sub(before);
+        let_go
     }
 }
 

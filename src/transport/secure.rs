@@ -16,6 +16,8 @@ const MAX_PLAIN: usize = 1 << 20;
 pub struct Secure {
     connection: Connection,
     inner: [Inner; 2],
+    /// The first fatal alert, and who sent it.
+    failure: Option<(Side, u8)>,
 }
 
 /// One direction of plain text.
@@ -51,7 +53,7 @@ impl Secure {
         context: &mut Context<'_>,
         sink: &mut dyn FnMut(Side, Found<'_>),
     ) {
-        let Self { connection, inner } = self;
+        let Self { connection, inner, failure } = self;
         connection.feed(secrets, side, input.bytes, &mut |event| match event {
             Event::Plain { side, bytes } => {
                 inner[side as usize].take(bytes, After::More, context, &mut |found| {
@@ -64,6 +66,7 @@ impl Secure {
                 });
             }
             Event::Alert { side, fatal: true, description } => {
+                failure.get_or_insert((side, description));
                 sink(side, Found::Alert(description));
             }
             Event::Alert { .. } => {}
@@ -80,6 +83,21 @@ impl Secure {
     /// Why it is open or shut.
     pub fn verdict(&self) -> Verdict {
         self.connection.verdict()
+    }
+
+    /// The first fatal alert, and who sent it.
+    pub const fn failure(&self) -> Option<(Side, u8)> {
+        self.failure
+    }
+
+    /// Which side is the client.
+    pub fn client(&self) -> Option<Side> {
+        self.connection.client()
+    }
+
+    /// The name the client asked for.
+    pub fn server_name(&self) -> Option<&str> {
+        self.connection.server_name()
     }
 
     /// True when nothing that is still to come can be read.

@@ -37,6 +37,9 @@ pub fn write(
     if detail == Detail::Line {
         return Ok(());
     }
+    if detail == Detail::Explained && !row.path.is_empty() {
+        writeln!(out, "    {}", style.paint(style::DIM, &format!("in {}", row.path)))?;
+    }
     for line in lines(row.message) {
         let text = in_charset(&line.text, style.charset);
         let text = format!("    {}", style.paint(line.paint(), &text));

@@ -123,6 +123,7 @@ impl<'a> Subject<'a> {
             message: &entry.message,
             relation: Relation::of(flow_of, entry.note),
             findings: self.codes_at(flow, message),
+            path: "",
         }
     }
 }
@@ -141,12 +142,14 @@ pub struct MessageRow<'a> {
     pub relation: Option<Relation>,
     /// Codes of the findings that point at it.
     pub findings: Vec<&'static str>,
+    /// The encapsulations it came in, outermost first; empty without any, or where nobody asks.
+    pub path: &'a str,
 }
 
 impl<'a> MessageRow<'a> {
     /// A message without relation and findings.
     pub fn new(message: &'a Message) -> Self {
-        Self { message, relation: None, findings: Vec::new() }
+        Self { message, relation: None, findings: Vec::new(), path: "" }
     }
 
     /// The stable word of the note, absent for an ordinary message.

@@ -292,3 +292,35 @@ fn the_number_of_threads_does_not_change_the_output() {
         }
     }
 }
+
+#[test]
+fn the_tunnels_of_a_message_are_shown_on_demand() {
+    let vxlan = "tests/data/probes/37_vxlan.pcap";
+    let run = crate::program::run(&["messages", "-vv", vxlan]);
+    assert!(run.out.contains("\n    in vxlan "), "{}", run.out);
+    let run = crate::program::run(&["messages", "-v", vxlan]);
+    assert!(!run.out.contains("vxlan"), "{}", run.out);
+}
+
+#[test]
+fn a_message_seen_inside_and_outside_a_tunnel_is_a_duplicate() {
+    use crate::support::packet::{ethernet, ip, udp};
+    use crate::support::pcap::Pcap;
+    let options =
+        b"OPTIONS sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+        From: <sip:a@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: 1@192.0.2.1\r\n\
+        CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    let inner = udp("192.0.2.1:5060", "192.0.2.2:5060", options).whole();
+    let gre = [&[0, 0, 8, 0][..], &inner].concat();
+    let outer = ethernet(&ip("198.51.100.1", "198.51.100.2", 47, gre).whole());
+    // Both taps, then the request is sent again.
+    let again = ethernet(&udp("192.0.2.1:5060", "192.0.2.2:5060", options).id(2).whole());
+    let capture =
+        Pcap::new().frame(1, 0, &outer).frame(1, 150, &ethernet(&inner)).frame(1, 500_000, &again);
+    let run = crate::program::run_on(&capture.bytes, &["messages", "--format", "ndjson", "-"]);
+    let notes: Vec<_> = run.out.lines().map(|line| line.split("\"note\":\"").nth(1)).collect();
+    assert_eq!(notes.len(), 3, "{}", run.err);
+    assert_eq!(notes[0], None);
+    assert!(notes[1].unwrap().starts_with("duplicate\",\"of_frame\":1"), "{notes:?}");
+    assert!(notes[2].unwrap().starts_with("retransmission"), "{notes:?}");
+}

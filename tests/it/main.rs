@@ -8,6 +8,7 @@
 #![recursion_limit = "256"]
 
 mod capture;
+mod carriage;
 mod audit;
 mod cli;
 mod differential;

@@ -464,6 +464,19 @@ fn a_report_of_an_agent_is_the_message_it_saw() {
 }
 
 #[test]
+fn the_agent_of_a_report_is_its_path() {
+    let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&chunk(15, &message(1, b"x")))).whole());
+    let mut reader = Reader::new(&Limits::default());
+    let mut path = None;
+    reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
+        if let Observation::Message { envelope, .. } = observation {
+            path = Some(envelope.path);
+        }
+    });
+    assert_eq!(reader.path(path.unwrap()), "hep 7");
+}
+
+#[test]
 fn reports_of_the_old_versions_are_read() {
     let one = message(1, b"");
     let head = [17, 0x13, 0xc4, 0x13, 0xc5, 198, 51, 100, 1, 198, 51, 100, 2];
@@ -502,7 +515,28 @@ fn fragments_of_an_sctp_message_come_in_any_order_and_twice() {
         frames.push(sctp(3, 13, &two));
         assert_eq!(run(&frames).whole(), [&one, &two], "{order:?}");
     }
-    assert!(run(&[parts[0].clone(), parts[2].clone()]).messages.is_empty());
+    let torn = run(&[parts[0].clone(), parts[2].clone()]);
+    assert_eq!((torn.messages.len(), torn.lost), (0, vec![("sctp-gap", 2)]));
+    // The snap length cut the chunk.
+    let mut cut = sctp(3, 14, &one);
+    cut.truncate(300);
+    let got = run(&[cut]);
+    assert_eq!(got.messages.len(), 1);
+    assert_eq!(got.messages[0].1, Completeness::Truncated);
+}
+
+#[test]
+fn a_flood_of_sctp_fragments_stays_in_bounds_and_is_counted() {
+    let limits = Limits { fragments: 100, ..Limits::default() };
+    let mut reader = Reader::new(&limits);
+    for number in 0..1_000_u32 {
+        let from = format!("198.51.{}.{}", number / 250, number % 250 + 1);
+        let chunk = [&[0, 2, 0, 20][..], &number.to_be_bytes(), &[0; 8], b"INVI"].concat();
+        let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
+        let bytes = ethernet(&ip(&from, "192.0.2.2", 132, packet).whole());
+        reader.read(&frame(number.into(), 0, 1, &bytes), &mut |_| panic!("no message is whole"));
+    }
+    assert_eq!(reader.tally().lost.get("let-go"), Some(&900));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn the_stream_of_messages_has_the_notes_of_the_flows() {
     use std::ops::ControlFlow;
 
     let mut streamed = Vec::new();
-    stream(&mut busy(), Seed(1), &mut |message, sighted| {
+    stream(&mut busy(), Seed(1), &mut |message, sighted, _| {
         let of = match sighted {
             Sighted::New => None,
             Sighted::Retransmission(of) | Sighted::Duplicate(of) | Sighted::Forwarded(of) => {

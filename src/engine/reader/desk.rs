@@ -16,6 +16,11 @@ use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Si
 /// Ports that are SIP's own (RFC 3261 section 19.1.2).
 const SIP_PORTS: [u16; 2] = [5060, 5061];
 
+/// Agents told apart; those beyond go under the name of the last.
+const AGENTS: usize = 256;
+/// Paths from here on are agents; tunnels have the numbers below.
+const FIRST_AGENT: u16 = 1 << 15;
+
 /// Numbers, counts and sends out; knows what was seen so far.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -25,6 +30,8 @@ pub(super) struct Desk {
     pub(super) directions: Seen<(IpAddr, IpAddr)>,
     /// Endpoints that sent or were sent SIP.
     endpoints: Seen<Endpoint>,
+    /// Agents that reported packets: their numbers, and the names of their paths.
+    agents: Vec<(u32, String)>,
     /// Gaps in TCP streams: packets the capture lost.
     gaps: u64,
     /// Ends of connections, keep-alives, time covered by each file.
@@ -66,9 +73,28 @@ impl Desk {
             window: None,
             directions: Seen::new(),
             endpoints: Seen::new(),
+            agents: Vec::new(),
             gaps: 0,
             seen: Vantage::default(),
         }
+    }
+
+    /// The path of what the agent `capture_id` reports.
+    pub(super) fn path_of_agent(&mut self, capture_id: u32) -> PathId {
+        let known = self.agents.iter().position(|(id, _)| *id == capture_id);
+        let place = known.unwrap_or_else(|| {
+            if self.agents.len() < AGENTS {
+                self.agents.push((capture_id, format!("hep {capture_id}")));
+            }
+            self.agents.len() - 1
+        });
+        PathId(FIRST_AGENT + place as u16)
+    }
+
+    /// The name of a path given out by [`path_of_agent`](Self::path_of_agent).
+    pub(super) fn agent(&self, id: PathId) -> Option<&str> {
+        let place = usize::from(id.0.checked_sub(FIRST_AGENT)?);
+        self.agents.get(place).map(|(_, name)| name.as_str())
     }
 
     /// Notes a frame, of whatever content.
@@ -123,8 +149,9 @@ impl Desk {
         each: &mut Each<'_>,
     ) {
         self.tally.messages += 1;
-        self.endpoints.add(origin.from);
-        self.endpoints.add(origin.to);
+        for end in [origin.from, origin.to].into_iter().filter_map(Endpoint::known) {
+            self.endpoints.add(end);
+        }
         let envelope = Envelope {
             seq: self.number(),
             frame: origin.arrival.frame,

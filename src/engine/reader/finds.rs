@@ -29,7 +29,9 @@ impl Desk {
             Found::Message { text, transport, completeness } => {
                 self.message(origin, (transport, completeness), text, home, each);
             }
-            Found::Mirrored(mirrored) => self.mirrored(origin, mirrored, home, each),
+            Found::Mirrored(mirrored) => {
+                self.mirrored(origin, (mirrored, Completeness::Whole), home, each);
+            }
             Found::Ping(transport) => self.ping(origin, transport, each),
             Found::Alert(code) => {
                 self.connection(origin, ConnectionChange::TlsAlert(code), each);
@@ -65,7 +67,7 @@ impl Desk {
             Datagram::NotForUs => match hep::read(bytes, Some(origin.arrival.time), limits) {
                 Some(mirrored) => {
                     self.tally.sip_frames += 1;
-                    self.mirrored(origin, mirrored, home, each);
+                    self.mirrored(origin, (mirrored, completeness), home, each);
                 }
                 None => self.tally.other_frames += 1,
             },
@@ -106,7 +108,7 @@ impl Desk {
     pub(super) fn mirrored(
         &mut self,
         origin: Origin,
-        mirrored: Result<Mirrored<'_>, Flaw>,
+        (mirrored, completeness): (Result<Mirrored<'_>, Flaw>, Completeness),
         home: Option<&Arc<dyn Mapping>>,
         each: &mut Each<'_>,
     ) {
@@ -117,16 +119,21 @@ impl Desk {
         if !mirrored.is_sip() {
             return self.tally.lose("hep-not-sip");
         }
+        if completeness != Completeness::Whole {
+            self.tally.lose("truncated");
+        }
         let time = mirrored.time.unwrap_or(origin.arrival.time);
+        let path = mirrored.capture_id.map_or(origin.path, |id| self.path_of_agent(id));
         let origin = Origin {
             arrival: Arrival { time, ..origin.arrival },
             from: mirrored.from,
             to: mirrored.to,
             connection: 0,
             ip_id: None,
+            path,
             ..origin
         };
-        let carriage = (mirrored.transport, Completeness::Whole);
+        let carriage = (mirrored.transport, completeness);
         self.message(origin, carriage, &mirrored.payload, home, each);
     }
 
@@ -140,10 +147,13 @@ impl Desk {
         each: &mut Each<'_>,
     ) {
         let before = self.tally.messages;
-        let let_go = associations.read((origin.from, origin.to), chunks, &mut |text| {
-            if Datagram::of(text, 0) == Datagram::Message {
-                let carriage = (Transport::Sctp, Completeness::Whole);
-                self.message(origin, carriage, text, home, each);
+        let let_go = associations.read((origin.from, origin.to), chunks, &mut |text, how| {
+            let cut = u32::from(how != Completeness::Whole);
+            if Datagram::of(text, cut) == Datagram::Message {
+                if 0 < cut {
+                    self.tally.lose("truncated");
+                }
+                self.message(origin, (Transport::Sctp, how), text, home, each);
             }
         });
         if 0 < let_go {

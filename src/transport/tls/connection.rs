@@ -114,6 +114,8 @@ pub struct Connection {
     server_hello: Option<ServerHello>,
     master: Option<Box<[u8]>>,
     had_keys: bool,
+    /// The server asked the client to try again.
+    retried: bool,
     opened: u64,
     sealed: u64,
 }
@@ -169,6 +171,11 @@ impl Connection {
         half.held.clear();
         half.handshake.clear();
         half.lost = true;
+    }
+
+    /// Which side is the client.
+    pub fn client(&self) -> Option<Side> {
+        self.client
     }
 
     /// The name the client asked for.
@@ -234,12 +241,15 @@ impl Connection {
         each: &mut dyn FnMut(Event<'_>),
     ) -> Step {
         let kind = header[0];
-        let waits = self.client == Some(side) && self.server_hello.is_none() && kind == 23;
+        // Without the answer it is not known what the client's keys are, nor of which version
+        // its ChangeCipherSpec is; a client that is asked to try again sends one before.
+        let early = kind == 23 || (kind == 20 && !self.retried);
+        let waits = self.client == Some(side) && self.server_hello.is_none() && early;
         if waits || self.awaits_client(side, kind, payload) {
             return Step::Wait;
         }
+        let modern = self.is_modern();
         let half = &mut self.halves[side as usize];
-        let modern = self.server_hello.as_ref().is_some_and(|hello| hello.version >= 0x0304);
         if kind == 20 {
             // In TLS 1.3 it is sent for old middleboxes only (RFC 8446 appendix D.4).
             if !modern {
@@ -269,6 +279,11 @@ impl Connection {
         Step::Done
     }
 
+    /// True for TLS 1.3; only its servers ask a client to try again.
+    fn is_modern(&self) -> bool {
+        self.retried || self.server_hello.as_ref().is_some_and(|hello| hello.version >= 0x0304)
+    }
+
     /// True when `payload` is a `ServerHello` whose `ClientHello` has not come yet.
     fn awaits_client(&self, side: Side, kind: u8, payload: &[u8]) -> bool {
         self.client_hello.is_none()
@@ -288,7 +303,10 @@ impl Connection {
         match (kind, bytes) {
             (23, bytes) if !bytes.is_empty() => each(Event::Plain { side, bytes }),
             (21, &[level, description]) => {
-                each(Event::Alert { side, fatal: level == 2 && description != 0, description });
+                // TLS 1.3 leaves the level out of account (RFC 8446 section 6).
+                let fatal =
+                    description != 0 && (level == 2 || (self.is_modern() && description != 90));
+                each(Event::Alert { side, fatal, description });
             }
             (22, bytes) => self.gather(secrets, side, bytes),
             _ => {}
@@ -313,6 +331,11 @@ impl Connection {
     fn handshake(&mut self, secrets: &mut Secrets, side: Side, message: Handshake) {
         match message {
             Handshake::ClientHello(hello) => {
+                let known = self.client_hello.as_ref().map(|known| known.random);
+                if known == Some(hello.random) {
+                    // The second one after HelloRetryRequest says nothing new.
+                    return;
+                }
                 self.client = Some(side);
                 self.client_hello = Some(hello);
                 self.server_hello = None;
@@ -328,10 +351,8 @@ impl Connection {
                 }
             }
             Handshake::KeyUpdate => self.halves[side as usize].update(),
-            Handshake::Retry
-            | Handshake::EndOfEarlyData
-            | Handshake::Finished
-            | Handshake::Other => {}
+            Handshake::Retry => self.retried = true,
+            Handshake::EndOfEarlyData | Handshake::Finished | Handshake::Other => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! tells what could be learned of it (server name, alerts) and why it stays shut. Records that do
 //! not authenticate are refused, so a wrong key log never yields garbage.
 
+mod alert;
 mod connection;
 mod handshake;
 #[cfg(feature = "tls")]
@@ -16,6 +17,7 @@ mod record;
 mod record;
 mod suite;
 
+pub use alert::alert_word;
 pub use connection::{Connection, Event, Secrets, Verdict};
 pub use keylog::{ClientRandom, KeyLog, Label};
 

@@ -14,6 +14,7 @@ use crate::net::IcmpKind;
 use crate::rules::Finding;
 use crate::sip::{Contact, HeaderName, Message, Method, Status};
 use crate::time::Timestamp;
+use crate::transport::tls::alert_word;
 use crate::transport::{Completeness, ConnectionChange};
 use crate::view::clock::span;
 use crate::view::subject::{Relation, Subject};
@@ -283,7 +284,10 @@ pub(crate) fn evidence_words(kind: EvidenceKind) -> String {
         EvidenceKind::Connection(ConnectionChange::Refused) => {
             "connection refused (RST)".to_owned()
         }
-        EvidenceKind::Connection(ConnectionChange::TlsAlert(code)) => format!("TLS alert {code}"),
+        EvidenceKind::Connection(ConnectionChange::TlsAlert(code)) => {
+            let word = alert_word(code).map(|word| format!(" {word}")).unwrap_or_default();
+            format!("TLS alert {code}{word}")
+        }
     }
 }
 
