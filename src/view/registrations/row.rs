@@ -85,8 +85,7 @@ pub(super) fn cells(
         flags(findings).into(),
     ];
     if view.options.wide {
-        let mut hosts: Vec<String> =
-            device.records.iter().map(|r| r.source.host()).collect();
+        let mut hosts: Vec<String> = device.records.iter().map(|r| r.source.host()).collect();
         hosts.dedup();
         let agents: Vec<&str> = device.user_agents.iter().map(String::as_str).collect();
         cells.extend([
