@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use anyhow::bail;
 
@@ -15,6 +16,7 @@ use super::run::{Run, selection};
 use crate::frame::FrameId;
 use crate::model::{FlowId, Sighted};
 use crate::rules::{self, Selection};
+use crate::model::audit::{Audit, Policy};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
 use crate::view::ladder::{LadderOptions, LaneKey};
@@ -148,6 +150,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     let options = ReportOptions {
         title: title(&run.files),
         time: run.style(&sink).time,
+        audit: Some(Arc::new(Audit::by(subject.model, Policy::default()))),
         ..ReportOptions::default()
     };
     html::write(&subject, &options, &mut sink)?;

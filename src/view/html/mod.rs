@@ -1,4 +1,5 @@
-//! The report: one self-contained HTML file without script and network.
+//! The report: one self-contained HTML file without network; its only script
+//! sorts and searches the table of devices.
 //!
 //! Every octet from the capture goes through [`visible`](super::visible) and is escaped, by the
 //! templates or by [`markup`](super::markup). The file is written part by part, so that a large
@@ -8,15 +9,19 @@ mod calls;
 mod choice;
 mod findings;
 mod numbers;
+mod registrations;
 mod source;
 
 use std::io::{self, Write};
+
+use std::sync::Arc;
 
 use askama::Template;
 
 use self::choice::Choice;
 use super::ladder::LadderOptions;
 use super::{Subject, TimeStyle, svg};
+use crate::model::audit::Audit;
 use crate::rules::Severity;
 
 /// What the report holds.
@@ -34,6 +39,8 @@ pub struct ReportOptions {
     pub messages: usize,
     /// Rows of each list.
     pub rows: usize,
+    /// The audit of the registrations, when the report is to hold it.
+    pub audit: Option<Arc<Audit>>,
 }
 
 impl Default for ReportOptions {
@@ -45,6 +52,7 @@ impl Default for ReportOptions {
             calls: 200,
             messages: 200,
             rows: 2000,
+            audit: None,
         }
     }
 }
@@ -58,10 +66,15 @@ pub fn write(
     let choice = Choice::of(subject, options);
     let page = Page { subject, options, choice: &choice };
     let lists = calls::lists(&page);
-    render(&numbers::head(&page, &lists), out)?;
+    let audit = options.audit.as_ref().and_then(|audit| registrations::registrations(&page, audit));
+    let script = audit.as_ref().map(|_| digest(registrations::SCRIPT.as_bytes()));
+    render(&numbers::head(&page, &lists, script), out)?;
     render(&findings::findings(&page), out)?;
     for list in &lists {
         render(&calls::ListPart { list }, out)?;
+    }
+    if let Some(audit) = &audit {
+        render(audit, out)?;
     }
     out.write_all(
         b"<section id=\"ladders\" aria-labelledby=\"ladders-h\">\n<h2 id=\"ladders-h\">Ladders</h2>\n",
@@ -110,6 +123,24 @@ fn badges(found: impl Iterator<Item = (Severity, &'static str, &'static str)>) -
 /// The whole style of the page.
 fn style() -> String {
     format!("{}{}", include_str!("../../../templates/report.css"), svg::STYLE)
+}
+
+/// SHA-256 in base64, as a content security policy names a script.
+fn digest(script: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let hash = Sha256::digest(script);
+    let mut out = String::with_capacity(44);
+    for three in hash.chunks(3) {
+        let octet = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
+        let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
+        for at in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * at)) as usize & 63];
+            out.push(if at <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
 }
 
 fn render(part: &impl Template, out: &mut dyn Write) -> io::Result<()> {

@@ -27,6 +27,8 @@ pub(super) struct Head<'a> {
     read: String,
     losses: Vec<String>,
     notices: Vec<String>,
+    /// Digest of the one script the page may run, when it has one.
+    script: Option<String>,
 }
 
 /// One number.
@@ -44,7 +46,7 @@ struct Outcome {
     percent: String,
 }
 
-pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List]) -> Head<'a> {
+pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List], script: Option<String>) -> Head<'a> {
     let subject = page.subject;
     let tally = &subject.model.tally;
     let losses = tally.lost.iter().filter(|(_, count)| **count != 0);
@@ -62,6 +64,7 @@ pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List]) -> Head<'a> {
         read: format!("{} packets, {} SIP messages", tally.frames, tally.messages),
         losses: losses.map(|(reason, count)| format!("{count} {reason}")).collect(),
         notices: tally.notices.iter().map(|text| visible(text.as_bytes())).collect(),
+        script,
     }
 }
 
