@@ -1,5 +1,6 @@
 //! The commands that read captures, each from its options to its view.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use super::args::{
 use super::output::Paging;
 use super::run::{Run, selection};
 use crate::frame::FrameId;
+use crate::model::audit::{Audit, Policy, Terms};
 use crate::model::{FlowId, Sighted};
 use crate::rules::{self, Selection};
-use crate::model::audit::{Audit, Policy};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
 use crate::view::ladder::{LadderOptions, LaneKey};
@@ -147,10 +148,22 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     let found = run.analyze(&selection);
     let mut sink = run.sink(Paging::Never)?;
     let subject = found.subject(&run.files);
+    // A report on some calls says nothing of the others.
+    let chosen: BTreeSet<FlowId> = subject.flows.iter().copied().collect();
+    let policy = Arc::new(Policy::default());
+    let audit = Audit::of(
+        subject.model,
+        &Terms {
+            policy: &|_| Arc::clone(&policy),
+            gaps: &[],
+            flows: &|flow| chosen.contains(&flow.id),
+            hostile: &rules::is_scanner,
+        },
+    );
     let options = ReportOptions {
         title: title(&run.files),
         time: run.style(&sink).time,
-        audit: Some(Arc::new(Audit::by(subject.model, Policy::default()))),
+        audit: Some(Arc::new(audit)),
         ..ReportOptions::default()
     };
     html::write(&subject, &options, &mut sink)?;

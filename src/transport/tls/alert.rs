@@ -1,6 +1,6 @@
 //! The names of alerts.
 
-/// The name of an AlertDescription (RFC 8446 section 6, RFC 5246 section 7.2).
+/// The name of an `AlertDescription` (RFC 8446 section 6, RFC 5246 section 7.2).
 pub const fn alert_word(code: u8) -> Option<&'static str> {
     Some(match code {
         0 => "close_notify",

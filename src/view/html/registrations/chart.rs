@@ -1,5 +1,6 @@
 //! Small charts as inline SVG: bars over time, histograms, heatmaps. Numbers in, markup out;
 //! nothing here knows what a registration is.
+#![allow(clippy::cast_sign_loss)] // Shares of an axis are never negative.
 
 use std::fmt::Write as _;
 

@@ -219,12 +219,14 @@ fn timeline(device: &Device, axis: &Axis<'_>) -> String {
             );
         }
     }
-    ticks(&mut svg, "tick bad", (6, 14), rest(device, |o| o.is_failure()).map(x));
+    ticks(&mut svg, "tick bad", (6, 14), rest(device, Outcome::is_failure).map(x));
     ticks(&mut svg, "tick good", (6, 14), rest(device, |o| o == Outcome::Ok).map(x));
     if let Some(keepalives) = &device.keepalives {
         let of = |good: bool| {
             let beats = keepalives.beats.iter();
-            beats.filter(move |b| matches!(b.answer, Answer::Accepted | Answer::Unknown) == good).map(|b| b.time.0)
+            beats
+                .filter(move |b| matches!(b.answer, Answer::Accepted | Answer::Unknown) == good)
+                .map(|b| b.time.0)
         };
         ticks(&mut svg, "tick plain", (39, 8), of(true).map(x));
         ticks(&mut svg, "tick bad", (39, 8), of(false).map(x));

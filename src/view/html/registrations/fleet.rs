@@ -148,7 +148,9 @@ fn spread(stretch: Stretch, axis: &Axis<'_>, bins: &mut [i64]) {
     }
     for bin in axis.bin(from)..=axis.bin(until - 1) {
         let (begin, end) = axis.stretch(bin);
-        bins[bin] += (until.min(end) - from.max(begin)).max(0);
+        if let Some(sum) = bins.get_mut(bin) {
+            *sum += (until.min(end) - from.max(begin)).max(0);
+        }
     }
 }
 
@@ -165,7 +167,7 @@ pub(super) fn attempts(audit: &Audit, axis: &Axis<'_>) -> String {
         };
         counts[axis.bin(record.start.0)][class] += 1;
     }
-    let bin = seconds((axis.until - axis.from) / axis.bins as i64).max(1e-9);
+    let bin = (seconds(axis.until - axis.from) / axis.bins as f64).max(1e-9);
     let columns: Vec<Vec<(&'static str, f64)>> = counts
         .iter()
         .map(|c| CLASSES.into_iter().zip(c.map(|n| f64::from(n) / bin)).collect())

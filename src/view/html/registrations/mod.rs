@@ -1,4 +1,5 @@
 //! The registration pages of the report: the fleet over time, intervals, a timeline per device.
+#![allow(clippy::cast_sign_loss)] // Shares of an axis are never negative.
 
 mod chart;
 mod device;
@@ -9,7 +10,7 @@ use askama::Template;
 use self::chart::{Histogram, Scale};
 use super::Page;
 use crate::model::audit::series::seconds;
-use crate::model::audit::{Audit, Device};
+use crate::model::audit::{Audit, Device, Outcome};
 use crate::time::Timestamp;
 use crate::view::TimeStyle;
 use crate::view::visible::visible;
@@ -46,7 +47,7 @@ pub(super) fn registrations(page: &Page<'_>, audit: &Audit) -> Option<Registrati
     let axis = Axis::of(audit, &page.options.time);
     // Worst first: the longest without binding, then the most failures.
     let mut order: Vec<&Device> = audit.devices.iter().collect();
-    order.sort_by_key(|d| std::cmp::Reverse((d.lapsed, d.count(|o| o.is_failure()))));
+    order.sort_by_key(|d| std::cmp::Reverse((d.lapsed, d.count(Outcome::is_failure))));
     let rows: Vec<device::Row> = order
         .iter()
         .take(ROWS)
