@@ -88,7 +88,7 @@ impl Vault {
                 .map(end)
                 .into_iter()
                 .min_by_key(|end| end.port)
-                .unwrap_or_else(|| Endpoint::UNKNOWN),
+                .unwrap_or(Endpoint::UNKNOWN),
         };
         let shut = Shut { server, name: secure.server_name().map(str::to_owned), why };
         if self.shut.len() < TOLD || self.shut.contains_key(&shut) {
