@@ -183,8 +183,8 @@ pub struct Common {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Capture files (pcap, pcapng, snoop, NetMon; plain, gzip, zstd, lz4), text logs with SIP in
-    /// them, directories, - for standard input
+    /// Capture files (pcap, pcapng, snoop, Network Monitor; plain, gzip, zstd, lz4), text logs with
+    /// SIP in them, directories, - for standard input
     #[arg(value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<PathBuf>,
     /// The same as INPUT, as tcpdump and tshark have it
