@@ -327,6 +327,22 @@ fn a_compressed_capture_cut_anywhere_gives_what_was_whole_and_says_it_is_cut() {
 }
 
 #[test]
+fn a_compressed_capture_with_a_bit_turned_anywhere_gives_what_stood_before_it() {
+    let plain = sample_pcap();
+    for pack in [gzip, zstd, lz4] {
+        let packed = pack(&plain);
+        for at in (20..packed.len()).step_by(7) {
+            let before = read(Capture::of_bytes(&packed[..at])).0;
+            let mut turned = packed.clone();
+            turned[at] ^= 1 << (at % 8);
+            let (seen, _) = read(Capture::of_bytes(&turned));
+            assert!(before.len() <= seen.len(), "{} of {} at {at}", seen.len(), before.len());
+            assert_eq!(seen[..before.len()], before, "turned at {at}");
+        }
+    }
+}
+
+#[test]
 fn what_a_cut_gzip_or_zstd_file_still_holds_is_not_lost() {
     // Incompressible, so that the cut is near the same place inside and out.
     let noise: Vec<u8> =

@@ -5,11 +5,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use siplens::capture::{Capture, Source};
-use siplens::engine::Reader;
 use siplens::fuzz;
-use siplens::limits::Limits;
-use siplens::transport::Observation;
 
 use crate::program::{root, run_on, sample, samples};
 
@@ -185,83 +181,6 @@ impl Dice {
                 let piece = &other[from..other.len().min(from + 400)];
                 octets.splice(at..at, piece.iter().copied());
             }
-        }
-    }
-}
-
-/// Messages as they come out of a capture: the frame and the text.
-fn found(octets: &[u8]) -> Vec<(u64, Vec<u8>)> {
-    let mut capture = Capture::of_bytes(octets);
-    let mut reader = Reader::new(&Limits::default());
-    let mut found = Vec::new();
-    let mut each = |observation: Observation<'_>| {
-        if let Observation::Message { envelope, text, .. } = observation {
-            found.push((envelope.frame.number, text.to_vec()));
-        }
-    };
-    loop {
-        match capture.next() {
-            Ok(Some(frame)) => reader.read(&frame, &mut each),
-            Ok(None) => break,
-            // What is wrong is told; what comes after an error is read.
-            Err(_) => {}
-        }
-    }
-    reader.finish(&mut each);
-    found
-}
-
-/// Where the records of a pcap file of this machine's byte order begin.
-fn records(octets: &[u8]) -> Option<Vec<usize>> {
-    let is_plain = octets.get(..4) == Some(&0xa1b2_c3d4_u32.to_le_bytes()[..]);
-    let (mut at, mut starts) = (24, Vec::new());
-    while let Some(length) = octets.get(at + 8..at + 12) {
-        starts.push(at);
-        at += 16 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
-    }
-    is_plain.then_some(starts)
-}
-
-/// Cuts a capture before, and flips a bit of, every octet `stride` apart: what frames before the
-/// damage gave, they give again.
-fn damage_costs_nothing_before_it(name: &str, whole: &[u8], stride: usize) {
-    let Some(starts) = records(whole) else { return };
-    let intact = found(whole);
-    for at in (24..whole.len()).step_by(stride) {
-        // The frame that is hurt, from 1.
-        let hurt = starts.partition_point(|start| *start <= at) as u64;
-        let before: Vec<_> = intact.iter().filter(|(frame, _)| *frame < hurt).collect();
-        let mut flipped = whole.to_vec();
-        flipped[at] ^= 1 << (at % 8);
-        for (how, damaged) in [("cut", &whole[..at]), ("flipped", &flipped)] {
-            let after = found(damaged);
-            let kept: Vec<_> = after.iter().filter(|(frame, _)| *frame < hurt).collect();
-            assert!(kept.starts_with(&before), "{name} {how} at {at}, frame {hurt}");
-        }
-    }
-}
-
-#[test]
-fn a_capture_cut_or_flipped_anywhere_gives_all_that_was_before() {
-    for name in samples() {
-        let whole = fs::read(sample(&name)).unwrap();
-        damage_costs_nothing_before_it(&name, &whole, (whole.len() / 40).max(97));
-    }
-    for entry in fs::read_dir(root().join("tests/data/probes")).unwrap() {
-        let path = entry.unwrap().path();
-        let whole = fs::read(&path).unwrap();
-        damage_costs_nothing_before_it(&path.display().to_string(), &whole, 397);
-    }
-    // More of them, and closer, when asked for.
-    let Some(folder) = std::env::var_os("SIPLENS_DAMAGE") else { return };
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            damage_costs_nothing_before_it(
-                &path.display().to_string(),
-                &fs::read(&path).unwrap(),
-                97,
-            );
         }
     }
 }

@@ -124,21 +124,6 @@ fn messages(count: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_probe_gives_its_messages() {
-    let run = crate::program::run(&["--version"]);
-    assert_eq!(run.code, 0);
-    let mut checked = 0;
-    for line in include_str!("../data/probes/EXPECT.tsv").lines().skip(1) {
-        let (name, count) = line.split_once('\t').unwrap();
-        let path = format!("tests/data/probes/{name}");
-        let run = crate::program::run(&["messages", "--format", "ndjson", &path]);
-        assert_eq!(run.out.lines().count(), count.parse::<usize>().unwrap(), "{name}");
-        checked += 1;
-    }
-    assert_eq!(checked, 34);
-}
-
-#[test]
 fn segments_of_one_octet_are_no_hardship() {
     let all = messages(10);
     let got = run(&stream(&all.concat(), &[1]));

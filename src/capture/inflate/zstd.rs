@@ -32,6 +32,8 @@ enum State {
     Inside,
     /// The packed octets ended in the middle; what was decoded is still given.
     Cut,
+    /// A block contradicts itself; what was decoded before is still given.
+    Broken(String),
     Done,
 }
 
@@ -88,7 +90,14 @@ impl Frames {
             self.state = State::Cut;
             return Ok(());
         }
-        result.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+        if let Err(error) = result {
+            self.state = State::Broken(error.to_string());
+            // The history behind which the damage stands.
+            let _ = self
+                .decoder
+                .decode_blocks(&mut LAST_BLOCK.as_slice(), BlockDecodingStrategy::UptoBlocks(1));
+            return Ok(());
+        }
         self.packed.consume(used);
         if self.decoder.is_finished() {
             self.state = State::Between;
@@ -104,10 +113,13 @@ impl Read for Frames {
             if 0 < count || room.is_empty() {
                 return Ok(count);
             }
-            match self.state {
+            match &self.state {
                 State::Between => self.begin()?,
                 State::Inside => self.decode()?,
                 State::Cut => return Err(io::ErrorKind::UnexpectedEof.into()),
+                State::Broken(why) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why.clone()));
+                }
                 State::Done => return Ok(0),
             }
         }
