@@ -32,6 +32,7 @@ pub fn whole_capture(octets: &[u8]) -> u64 {
     let wanted = Wanted {
         window: Window::default(),
         count: None,
+        filter: None,
         total: None,
         quiet: true,
         interrupted: Arc::new(AtomicBool::new(false)),

@@ -202,14 +202,14 @@ pub struct InputArgs {
     /// Packet filter, as with --bpf
     #[arg(last = true, value_name = "BPF")]
     pub bpf_words: Vec<String>,
-    /// Leave out what came before: a time (2026-11-20T22:05, in your zone), or a span after the
-    /// first packet (90s, 1h30m)
+    /// Leave out what came before: a time (2026-11-20T22:05 or 22:05, in your zone), or a span
+    /// after the first packet (90s, 1h30m)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Leave out what came after
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Stop after this many SIP messages
+    /// Stop after this many SIP messages that the filter lets through
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
@@ -265,7 +265,8 @@ pub struct OutputArgs {
     /// Colors; `NO_COLOR` is respected
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Columns of the output; those of the terminal unless given
+    /// Columns of the output; unless given, those of the terminal, and rows for files and pipes
+    /// are not cut
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(40..))]
     pub width: Option<u16>,
     /// Draw with ASCII characters only
@@ -281,7 +282,7 @@ pub struct OutputArgs {
     #[arg(long)]
     pub allow_empty: bool,
     /// Only the output: no progress, no closing line
-    #[arg(short = 'q', long, conflicts_with = "verbose")]
+    #[arg(short = 'q', long)]
     pub quiet: bool,
     /// More: -v the text of messages, -vv what each header means where it matters, and the
     /// tunnels they came through

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 
 use super::args::ChoiceArgs;
-use super::filter::{Field, Filter, Operand, Test};
+use super::filter::{Field, Filter, Operand, Test, is_plain};
 
 /// The condition that `args` set; `None` when all is wanted.
 ///
@@ -25,6 +25,48 @@ pub fn filter(args: &ChoiceArgs) -> anyhow::Result<Option<Filter>> {
     }
     Ok(all.into_iter().reduce(Filter::and))
 }
+
+/// What may have been meant by a choice that nothing fits; `None` where it is plain.
+pub fn hint(args: &ChoiceArgs) -> Option<String> {
+    if let Some(word) = args.filter.as_deref().map(str::trim).filter(|text| is_plain(text)) {
+        let looked = "a plain word is looked for in From, To and Call-ID";
+        let meant = match word {
+            _ if word.parse::<std::net::IpAddr>().is_ok() => format!("host == {word}"),
+            _ if word.len() == 3 && word.parse::<u16>().is_ok() => format!("status == {word}"),
+            _ if TRANSPORTS.iter().any(|known| known.eq_ignore_ascii_case(word)) => {
+                format!("transport == {}", word.to_ascii_lowercase())
+            }
+            _ if METHODS.iter().any(|known| known.eq_ignore_ascii_case(word)) => {
+                format!("method == {}", word.to_ascii_uppercase())
+            }
+            _ if crate::rules::find(word).is_some() => format!("rule == {word}"),
+            _ => return Some(format!("{looked}; everywhere: -f 'text contains {word}'")),
+        };
+        return Some(format!("{looked}; did you mean -f '{meant}'?"));
+    }
+    let part = args.call_id.first()?;
+    Some(format!(
+        "--call-id takes the whole Call-ID; for a part of it: -f 'call_id contains \"{part}\"'"
+    ))
+}
+
+const METHODS: [&str; 14] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "REGISTER",
+    "OPTIONS",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "MESSAGE",
+    "INFO",
+    "PRACK",
+    "UPDATE",
+    "REFER",
+];
+const TRANSPORTS: [&str; 6] = ["udp", "tcp", "tls", "ws", "wss", "sctp"];
 
 fn one_of(field: Field, texts: &[String]) -> Option<Filter> {
     let operands: Vec<_> = texts.iter().cloned().map(Operand::Text).collect();

@@ -33,7 +33,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
     let mut run = Run::open(&args.common)?;
     let found = run.analyze(&Selection::default());
     let mut sink = run.sink(paging(args.format))?;
-    let style = run.style(&sink);
+    let style = run.row_style(&sink);
     let subject = found.subject(&run.files);
     list_view::write(&subject, format(args.format), &style, &mut sink)?;
     let shown = subject.flows.len();
@@ -53,10 +53,8 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     let files = run.files.clone();
     let filter = run.filter.clone();
     let rules = Selection::default();
-    let mut view = Messages::new(format(args.format), detail, run.style(&sink), &files);
+    let mut view = Messages::new(format(args.format), detail, run.row_style(&sink), &files);
     view.begin(&mut sink)?;
-    // As tcpdump has it: what the filter leaves out is not counted.
-    let wanted = run.take_count();
     // What comes through a pipe is shown as it comes.
     let eager = files.iter().any(|file| file == "-");
     let (mut shown, mut result) = (0, Ok(()));
@@ -71,8 +69,7 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
         if eager && result.is_ok() {
             result = sink.flush();
         }
-        let more = result.is_ok() && (shown as u64) < wanted;
-        if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     result?;
     view.end(&tally, &mut sink)?;

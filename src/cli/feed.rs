@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::closing::Progress;
+use super::filter::Filter;
 use super::window::Window;
 use crate::capture::{self, Source};
 use crate::engine::Feed;
@@ -12,8 +13,9 @@ use crate::engine::reader::Reader;
 use crate::limits::Tally;
 use crate::model::Vantage;
 use crate::net::PathId;
+use crate::sip::Message;
 use crate::time::Timestamp;
-use crate::transport::Observation;
+use crate::transport::{Observation, Text};
 
 /// All inputs of a run as one feed of the engine.
 pub(crate) struct Frames<S> {
@@ -22,10 +24,15 @@ pub(crate) struct Frames<S> {
     window: Window,
     /// The window as moments, once the first frame is known.
     bounds: Option<(Timestamp, Timestamp)>,
-    /// SIP messages still wanted.
+    /// Messages after which it ends, of those that `filter` lets through.
     wanted: u64,
+    filter: Option<Filter>,
+    /// Messages let through, of `messages`.
+    chosen: u64,
     messages: u64,
+    /// Packets read, inside the window or not, and when they were captured.
     read: u64,
+    span: Option<(Timestamp, Timestamp)>,
     octets: u64,
     total: Option<u64>,
     progress: Progress,
@@ -38,8 +45,10 @@ pub(crate) struct Frames<S> {
 pub(crate) struct Wanted {
     /// Frames outside are left out.
     pub(crate) window: Window,
-    /// SIP messages after which it ends.
+    /// Messages after which it ends, of those that `filter` lets through.
     pub(crate) count: Option<u64>,
+    /// Which messages count.
+    pub(crate) filter: Option<Filter>,
     /// Octets of all inputs, where known.
     pub(crate) total: Option<u64>,
     /// Whether to show progress.
@@ -59,11 +68,15 @@ impl<S: Source> Frames<S> {
         Self {
             source,
             reader,
-            window: wanted.window,
+            window: wanted.window.clone(),
             bounds: None,
             wanted: wanted.count.unwrap_or(u64::MAX),
+            // Without a number to reach nobody asks.
+            filter: wanted.filter.clone().filter(|_| wanted.count.is_some()),
+            chosen: 0,
             messages: 0,
             read: 0,
+            span: None,
             octets: 0,
             total: wanted.total,
             progress: Progress::new(wanted.quiet),
@@ -73,9 +86,9 @@ impl<S: Source> Frames<S> {
         }
     }
 
-    /// Reads all messages, however many were wanted; returns how many that were.
-    pub(crate) fn take_count(&mut self) -> u64 {
-        std::mem::replace(&mut self.wanted, u64::MAX)
+    /// First and last time of all packets of the inputs, inside the window or not.
+    pub(crate) const fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
     }
 
     /// True when an input could not be read, or not to its end.
@@ -110,20 +123,25 @@ impl<S: Source> Feed for Frames<S> {
         for secrets in self.source.take_secrets() {
             self.reader.add_secrets(&secrets.0);
         }
-        let (wanted, messages) = (self.wanted, &mut self.messages);
-        let enough = *messages == wanted || self.interrupted.load(Ordering::Relaxed);
+        let (wanted, messages, chosen) = (self.wanted, &mut self.messages, &mut self.chosen);
+        let filter = self.filter.as_ref();
+        let enough = *chosen == wanted || self.interrupted.load(Ordering::Relaxed);
         let mut counted = |observation: Observation<'_>| {
             if matches!(observation, Observation::Message { .. }) {
-                if *messages == wanted {
+                if *chosen == wanted {
                     return;
                 }
                 *messages += 1;
+                *chosen +=
+                    u64::from(filter.is_none_or(|filter| lets_through(filter, &observation)));
             }
             each(observation);
         };
         match if enough { Ok(None) } else { self.source.next() } {
             Ok(Some(frame)) => {
                 let (since, until) = *self.bounds.get_or_insert(self.window.from(frame.time));
+                let (first, last) = self.span.unwrap_or((frame.time, frame.time));
+                self.span = Some((first.min(frame.time), last.max(frame.time)));
                 if since <= frame.time && frame.time <= until {
                     self.reader.read(&frame, &mut counted);
                 }
@@ -161,6 +179,12 @@ impl<S: Source> Feed for Frames<S> {
         }
         tally
     }
+}
+
+/// Whether `filter` holds for a message on its own, as it does for `siplens messages`.
+fn lets_through(filter: &Filter, observation: &Observation<'_>) -> bool {
+    let Observation::Message { envelope, text, home } = observation else { return false };
+    Message::parse(*envelope, Text::of(text, *home)).is_some_and(|message| filter.holds(&message))
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.

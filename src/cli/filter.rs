@@ -323,7 +323,7 @@ fn depth(text: &str) -> usize {
 }
 
 /// True for a text to be searched for: nothing in it could be an operator.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     let text = text.trim();
     !text.contains(|c: char| c.is_whitespace() || "=<>!&|()\"'{}".contains(c))
 }

@@ -9,16 +9,16 @@ use anyhow::Context as _;
 
 use super::args::{OutputArgs, When};
 
-/// Columns of a table or ladder that goes to no terminal.
-const WIDTH: usize = 120;
+/// Columns of a drawing that goes to no terminal.
+pub(super) const WIDTH: usize = 120;
 
 /// Where one command writes. Dropped or [closed](Sink::close), it waits for its pager.
 pub struct Sink {
     writer: Writer,
     /// Whether colors may be used.
     pub color: bool,
-    /// Columns there are.
-    pub width: usize,
+    /// Columns there are; `None` for what goes to no terminal.
+    pub width: Option<usize>,
 }
 
 enum Writer {
@@ -46,7 +46,7 @@ impl Sink {
             let file =
                 File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             let color = options.color == When::Always;
-            let width = options.width.map_or(WIDTH, usize::from);
+            let width = options.width.map(usize::from);
             return Ok(Self { writer: Writer::File(BufWriter::new(file)), color, width });
         }
         let terminal = io::stdout().is_terminal();
@@ -55,7 +55,8 @@ impl Sink {
             When::Never => false,
             When::Auto => terminal && !is_set("NO_COLOR") && !is_dumb(),
         };
-        let width = options.width.map(usize::from).or_else(terminal_width).unwrap_or(WIDTH);
+        let width = options.width.map(usize::from);
+        let width = width.or_else(|| terminal.then(terminal_width).flatten());
         let paged = terminal && paging == Paging::Allowed && !options.no_pager;
         let writer = paged.then(pager).flatten();
         let writer = writer

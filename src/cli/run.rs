@@ -13,7 +13,7 @@ use super::choice;
 use super::closing;
 use super::feed::{Frames, Wanted, on_interrupt};
 use super::filter::Filter;
-use super::output::{Paging, Sink};
+use super::output::{Paging, Sink, WIDTH};
 use super::window::Window;
 use super::zone;
 use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
@@ -29,6 +29,7 @@ pub(super) struct Run<'a> {
     common: &'a Common,
     /// Which calls, or messages, are wanted; `None` for all.
     pub(super) filter: Option<Filter>,
+    window: Window,
     limits: Limits,
     feed: Frames<Capture>,
     /// The inputs by number.
@@ -65,8 +66,9 @@ impl<'a> Run<'a> {
         let capture = Capture::open(&inputs, options);
         let files = capture.names().to_vec();
         let wanted = Wanted {
-            window,
+            window: window.clone(),
             count: common.input.count,
+            filter: filter.clone(),
             total,
             quiet: common.output.quiet,
             interrupted: on_interrupt(),
@@ -74,12 +76,7 @@ impl<'a> Run<'a> {
         let mut reader = Reader::new(&limits);
         add_key_logs(&mut reader, &common.input.keylog)?;
         let feed = Frames::new(capture, reader, &wanted);
-        Ok(Self { common, filter, limits, feed, files })
-    }
-
-    /// Leaves it to the caller to count what `--count` asks for; returns the number.
-    pub(super) fn take_count(&mut self) -> u64 {
-        self.feed.take_count()
+        Ok(Self { common, filter, window, limits, feed, files })
     }
 
     /// Hands each message to `each`, in the order of the capture; holds none.
@@ -119,14 +116,19 @@ impl<'a> Run<'a> {
         own_zone(self.common)
     }
 
+    /// How rows are written to `sink`: what goes to a file or a pipe is not cut.
+    pub(super) fn row_style(&self, sink: &Sink) -> Style {
+        Style { width: sink.width.unwrap_or(Style::UNBOUNDED), ..self.style(sink) }
+    }
+
     /// How output to `sink` is drawn.
     pub(super) fn style(&self, sink: &Sink) -> Style {
         let output = &self.common.output;
         Style {
-            width: sink.width,
+            width: sink.width.unwrap_or(WIDTH),
             charset: if output.ascii { Charset::Ascii } else { Charset::Unicode },
             coloring: if sink.color { Coloring::ByClass } else { Coloring::None },
-            time: if output.utc { TimeStyle::Utc } else { TimeStyle::Zone(TimeZone::system()) },
+            time: self.time(),
         }
     }
 
@@ -170,14 +172,38 @@ impl<'a> Run<'a> {
         Ok(Outcome::Fine)
     }
 
-    /// Why there is nothing to show.
-    fn nothing(&self, tally: &Tally) -> &'static str {
+    /// Why there is nothing to show, and what may have been meant.
+    fn nothing(&self, tally: &Tally) -> String {
+        let Some((first, last)) = self.feed.span() else {
+            let filtered =
+                self.common.input.bpf.is_some() || !self.common.input.bpf_words.is_empty();
+            let why = if filtered { " that the packet filter lets through" } else { "" };
+            return format!("no packets in the input{why}");
+        };
+        let time = self.time();
+        let when = match self.window.words(first, &time) {
+            words if words.is_empty() => String::new(),
+            words => format!(
+                " {words}; the input runs from {} to {}",
+                time.date_time(first),
+                time.date_time(last)
+            ),
+        };
         match (tally.frames, tally.messages, &self.filter) {
-            (0, ..) => "no packets in the input",
-            (_, 0, _) => "no SIP in the input",
-            (.., Some(_)) => "nothing in the input is what the filter asks for",
-            _ => "nothing of this kind in the input",
+            (0, ..) => format!("no packets{when}"),
+            (_, 0, _) if when.is_empty() => "no SIP in the input".to_owned(),
+            (_, 0, _) => format!("no SIP{when}"),
+            (.., Some(_)) => {
+                let hint = choice::hint(&self.common.choice).map(|hint| format!(": {hint}"));
+                let hint = hint.unwrap_or_default();
+                format!("nothing in the input is what the filter asks for{hint}")
+            }
+            _ => "nothing of this kind in the input".to_owned(),
         }
+    }
+
+    fn time(&self) -> TimeStyle {
+        if self.common.output.utc { TimeStyle::Utc } else { TimeStyle::Zone(TimeZone::system()) }
     }
 }
 

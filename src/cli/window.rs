@@ -1,15 +1,18 @@
-//! `--since` and `--until`: moments, or spans after the first packet.
+//! `--since` and `--until`: moments, times of day, or spans after the first packet.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jiff::tz::TimeZone;
 
 use crate::time::Timestamp;
+use crate::view::TimeStyle;
 
 /// A stretch of capture time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     since: Option<Bound>,
     until: Option<Bound>,
+    /// Zone of times of day; UTC unless given.
+    zone: Option<TimeZone>,
 }
 
 /// One end of a [`Window`].
@@ -17,6 +20,8 @@ pub struct Window {
 pub enum Bound {
     /// A moment.
     At(Timestamp),
+    /// A time of the day of the first packet.
+    OfDay(jiff::civil::Time),
     /// Nanoseconds after the first packet.
     After(i64),
 }
@@ -34,20 +39,58 @@ impl Window {
         let read = |text: Option<&str>, option: &str| {
             text.map(|text| bound(text, zone).with_context(|| option.to_owned())).transpose()
         };
-        Ok(Self { since: read(since, "--since")?, until: read(until, "--until")? })
+        let (from, to) = (read(since, "--since")?, read(until, "--until")?);
+        let is_turned = match (from, to) {
+            (Some(Bound::At(from)), Some(Bound::At(to))) => to < from,
+            (Some(Bound::After(from)), Some(Bound::After(to))) => to < from,
+            (Some(Bound::OfDay(from)), Some(Bound::OfDay(to))) => to < from,
+            // Only the first packet tells.
+            _ => false,
+        };
+        ensure!(
+            !is_turned,
+            "--since {} is after --until {}: nothing lies between them",
+            since.unwrap_or_default(),
+            until.unwrap_or_default()
+        );
+        Ok(Self { since: from, until: to, zone: Some(zone.clone()) })
     }
 
-    /// The same with both ends as moments, in a capture that begins at `first`.
-    pub fn from(self, first: Timestamp) -> (Timestamp, Timestamp) {
+    /// Both ends as moments, in a capture that begins at `first`.
+    pub fn from(&self, first: Timestamp) -> (Timestamp, Timestamp) {
         let at = |bound| match bound {
             Bound::At(time) => time,
             Bound::After(nanos) => first.plus(nanos),
+            Bound::OfDay(time) => self.on_the_day_of(first, time),
         };
         (self.since.map_or(Timestamp(i64::MIN), at), self.until.map_or(Timestamp(i64::MAX), at))
     }
 
+    /// In words, in a capture that begins at `first`: `between … and …`.
+    pub fn words(&self, first: Timestamp, style: &TimeStyle) -> String {
+        let (since, until) = self.from(first);
+        let (since, until) = (
+            self.since.map(|_| style.date_time(since)),
+            self.until.map(|_| style.date_time(until)),
+        );
+        match (since, until) {
+            (Some(since), Some(until)) => format!("between {since} and {until}"),
+            (Some(since), None) => format!("after {since}"),
+            (None, Some(until)) => format!("before {until}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn on_the_day_of(&self, first: Timestamp, time: jiff::civil::Time) -> Timestamp {
+        let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
+        let day = jiff::Timestamp::from_nanosecond(i128::from(first.0))
+            .map(|first| first.to_zoned(zone.clone()).date());
+        let moment = day.and_then(|day| day.to_datetime(time).to_zoned(zone));
+        moment.map_or(first, |moment| of(moment.timestamp()))
+    }
+
     /// True when it leaves nothing out.
-    pub fn is_open(self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 }
@@ -56,6 +99,10 @@ fn bound(text: &str, zone: &TimeZone) -> anyhow::Result<Bound> {
     let text = text.trim();
     if let Ok(seconds) = text.trim_start_matches('+').parse::<f64>() {
         return Ok(Bound::After((seconds * 1e9) as i64));
+    }
+    let is_clock = text.bytes().all(|octet| octet.is_ascii_digit() || b":.".contains(&octet));
+    if let (true, Ok(time)) = (is_clock, text.parse::<jiff::civil::Time>()) {
+        return Ok(Bound::OfDay(time));
     }
     if let Ok(span) = text.trim_start_matches('+').parse::<jiff::SignedDuration>() {
         let nanos = i64::try_from(span.as_nanos()).context("the span is too long")?;
@@ -68,8 +115,8 @@ fn bound(text: &str, zone: &TimeZone) -> anyhow::Result<Bound> {
         return Ok(Bound::At(of(civil.to_zoned(zone.clone())?.timestamp())));
     }
     bail!(
-        "cannot read the time {text:?}: write 2026-11-20T22:05:31, with Z for UTC, or a span after \
-         the first packet, 90s or 1h30m"
+        "cannot read the time {text:?}: write 2026-11-20T22:05:31, with Z for UTC, 22:05:31 on the \
+         day of the first packet, or a span after that, 90s or 1h30m"
     )
 }
 
@@ -101,6 +148,25 @@ mod tests {
         check("90", Bound::After(90 * SECOND));
         check("1h30m", Bound::After(5400 * SECOND));
         check("+250ms", Bound::After(SECOND / 4));
+        check("22:05:31", Bound::OfDay(jiff::civil::time(22, 5, 31, 0)));
+        check("22:05", Bound::OfDay(jiff::civil::time(22, 5, 0, 0)));
+    }
+
+    #[test]
+    fn times_of_day_are_of_the_day_of_the_first_packet() {
+        let window = Window::parse(Some("22:05:31"), None, &TimeZone::UTC).unwrap();
+        let first = Timestamp::new(1_795_212_000, 0);
+        assert_eq!(window.from(first).0, Timestamp::new(1_795_212_331, 0));
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_is_refused() {
+        for (since, until) in
+            [("10m", "5m"), ("22:10", "22:05"), ("2026-11-20T22:10", "2026-11-20T22:05")]
+        {
+            let error = Window::parse(Some(since), Some(until), &TimeZone::UTC).unwrap_err();
+            assert!(error.to_string().contains("is after --until"), "{error}");
+        }
     }
 
     #[test]

@@ -39,19 +39,19 @@ pub fn write(
 
 const HEAD: [Column; 14] = [
     column("#", 1, 7, 0, Fit::Number),
-    column("Start", 12, 19, 1, Fit::Text),
+    column("Start", 19, 19, 1, Fit::Text),
     column("From", 10, 40, 0, Fit::Text),
     column("To", 10, 40, 0, Fit::Text),
-    column("Source", 14, 47, 7, Fit::Address),
-    column("Destination", 14, 47, 8, Fit::Address),
-    column("Method", 8, 10, 2, Fit::Text),
-    column("State", 9, 11, 0, Fit::Text),
-    column("Status", 6, 6, 3, Fit::Number),
-    column("Msgs", 4, 6, 4, Fit::Number),
-    column("Setup", 7, 10, 6, Fit::Number),
-    column("Talk", 7, 10, 5, Fit::Number),
-    column("Findings", 8, 24, 2, Fit::Text),
-    column("Call-ID", 16, 60, 9, Fit::Text),
+    column("Source", 14, 47, 8, Fit::Whole),
+    column("Destination", 14, 47, 9, Fit::Whole),
+    column("Method", 8, 10, 3, Fit::Text),
+    column("State", 11, 11, 2, Fit::Text),
+    column("Status", 6, 6, 0, Fit::Number),
+    column("Msgs", 4, 6, 5, Fit::Number),
+    column("Setup", 7, 10, 7, Fit::Number),
+    column("Talk", 7, 10, 6, Fit::Number),
+    column("Findings", 8, 24, 4, Fit::Text),
+    column("Call-ID", 16, 60, 10, Fit::Whole),
 ];
 
 const fn column(title: &'static str, least: usize, most: usize, rank: u8, fit: Fit) -> Column {

@@ -9,7 +9,7 @@ use super::frames::Files;
 use super::secret::{self, MASK, Part};
 use super::style::{self, Coloring};
 use super::text::in_charset;
-use super::visible::{elide, pad, visible};
+use super::visible::{columns, elide, pad, visible};
 use super::{MessageRow, Relation, Style};
 use crate::sip::{HeaderName, Message};
 
@@ -62,38 +62,105 @@ fn line(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let message = row.message;
-    let envelope = &message.envelope;
-    let mut text = format!(
-        "{:>5} {} {} {:<4}",
-        files.frame(envelope.frame),
-        style.time.time_of_day(envelope.time, 6),
-        pad(&format!("{} > {}", envelope.from, envelope.to), 31),
-        envelope.transport.word(),
-    );
-    text.push(' ');
-    text.push_str(&first_line(message));
-    text.push_str("  ");
-    text.push_str(&visible(message.call_id().unwrap_or_default()));
-    for note in notes(row, files) {
-        text.push_str("  ");
-        text.push_str(&note);
-    }
-    let text = elide(&in_charset(&text, style.charset), style.width, style.glyph("…", "~"));
+    let call_id = visible(message.call_id().unwrap_or_default());
+    let safe = |text: &str| in_charset(text, style.charset);
+    let line = Line {
+        lead: lead(message, files, style),
+        first: first(message).map(|part| safe(&part)),
+        call_id: safe(&call_id),
+        notes: notes(row, files),
+    };
+    let text = line.fitting(style.width, style.glyph("…", "~"), &short_notes(row, files));
     let paint = if style.coloring == Coloring::None { Paint::new() } else { class_paint(message) };
     writeln!(out, "{}", style.paint(paint, &text))
 }
 
-/// The first line with secrets masked; a response names the method it answers.
-pub(super) fn first_line(message: &Message) -> String {
+/// Frame, time, hop, transport; a narrow terminal gets less of them.
+fn lead(message: &Message, files: Files<'_>, style: &Style) -> String {
+    let envelope = &message.envelope;
+    let frame = files.frame(envelope.frame);
+    let hop = format!("{} > {}", envelope.from, envelope.to);
+    let (digits, transport) = match style.width {
+        ..72 => (3, ""),
+        72..100 => (3, envelope.transport.word()),
+        100.. => (6, envelope.transport.word()),
+    };
+    let time = style.time.time_of_day(envelope.time, digits);
+    let lead = format!("{frame:>5} {time} {}", pad(&hop, 31));
+    if transport.is_empty() { lead } else { format!("{lead} {transport:<4}") }
+}
+
+/// The parts of a row of a message.
+struct Line {
+    lead: String,
+    /// See [`first`].
+    first: [String; 3],
+    call_id: String,
+    notes: Vec<String>,
+}
+
+/// Columns that Request-URI and Call-ID keep before notes are shortened.
+const TELLING: usize = 16;
+
+impl Line {
+    /// The row in `width` columns. Request-URI, reason phrase and Call-ID give way to what is
+    /// special about the message; `short` notes take the place of the full ones where it is tight.
+    fn fitting(mut self, width: usize, mark: &str, short: &[String]) -> String {
+        let [before, middle, after] = &self.first;
+        let fixed = columns(&self.lead) + 1 + columns(before) + columns(after);
+        let room = |notes: &[String]| {
+            let notes: usize = notes.iter().map(|note| columns(note) + 2).sum();
+            width.saturating_sub(fixed + notes)
+        };
+        if room(&self.notes) < TELLING {
+            short.clone_into(&mut self.notes);
+        }
+        let mut spare = room(&self.notes);
+        let (uri, id) = (columns(middle), columns(&self.call_id) + 2);
+        let telling = if uri + id <= spare {
+            format!("{middle}{after}  {}", self.call_id)
+        } else if spare < 2 * TELLING {
+            // Half a Call-ID finds nothing.
+            format!("{}{after}", elide(middle, spare, mark))
+        } else {
+            let half = spare / 2;
+            let uri = uri.min(half.max(spare.saturating_sub(id)));
+            spare -= uri;
+            let id = elide(&self.call_id, spare.saturating_sub(2), mark);
+            format!("{}{after}  {id}", elide(middle, uri, mark))
+        };
+        let mut text = format!("{} {before}{telling}", self.lead);
+        for note in &self.notes {
+            text.push_str("  ");
+            text.push_str(note);
+        }
+        elide(&text, width, mark)
+    }
+}
+
+/// The first line in three parts with secrets masked; only the middle one may be cut: method,
+/// Request-URI, nothing; status, reason phrase, the method it answers.
+fn first(message: &Message) -> [String; 3] {
     if message.is_request() {
         let secrets = secret::places(message);
         let line = masked(message, &secrets, 0..message.start_line().len());
-        return line.trim_end_matches("SIP/2.0").trim_end().to_owned();
+        let line = line.trim_end_matches("SIP/2.0").trim_end();
+        let (method, uri) = line.split_at(line.find(' ').map_or(line.len(), |space| space + 1));
+        return [method.to_owned(), uri.to_owned(), String::new()];
     }
     let status = message.status().map_or(0, |status| status.0);
-    let reason = visible(message.reason().unwrap_or_default());
+    let mut reason = visible(message.reason().unwrap_or_default());
     let method = message.cseq().map(|cseq| visible(cseq.method)).unwrap_or_default();
-    format!("{status} {reason} ({method})")
+    if !reason.is_empty() {
+        reason.insert(0, ' ');
+    }
+    let method = if method.is_empty() { method } else { format!(" ({method})") };
+    [status.to_string(), reason, method]
+}
+
+/// The first line with secrets masked; a response names the method it answers.
+pub(super) fn first_line(message: &Message) -> String {
+    first(message).concat()
 }
 
 /// Words on what is special about a message: relation, completeness, findings.
@@ -111,6 +178,20 @@ pub(super) fn notes(row: &MessageRow<'_>, files: Files<'_>) -> Vec<String> {
     }
     if !row.findings.is_empty() {
         notes.push(format!("[{}]", row.findings.join(" ")));
+    }
+    notes
+}
+
+/// The same in the words of ladders, for narrow terminals.
+fn short_notes(row: &MessageRow<'_>, files: Files<'_>) -> Vec<String> {
+    let mut notes = notes(row, files);
+    if let (Some(relation), Some(first)) = (row.relation, notes.first_mut()) {
+        let frame = files.frame(relation.frame());
+        *first = match relation {
+            Relation::Retransmission(_) => format!("[again of {frame}]"),
+            Relation::Duplicate(_) => format!("[copy of {frame}]"),
+            Relation::Forwarded(_) => format!("[from {frame}]"),
+        };
     }
     notes
 }

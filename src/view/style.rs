@@ -43,7 +43,8 @@ pub enum Format {
 /// How to draw. All of it is decided by the caller; views read no environment.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// Columns of the terminal; no line is wider.
+    /// Columns of the terminal; no line is wider. [`Style::UNBOUNDED`] for rows that are not to be
+    /// cut.
     pub width: usize,
     /// Characters that may be used.
     pub charset: Charset,
@@ -72,6 +73,14 @@ impl Style {
             return text.to_owned();
         }
         format!("{}{text}{}", paint.render(), paint.render_reset())
+    }
+
+    /// The width of rows that go to no terminal: each is as long as what it says.
+    pub const UNBOUNDED: usize = usize::MAX;
+
+    /// True where no row is to be cut.
+    pub const fn is_unbounded(&self) -> bool {
+        self.width == Self::UNBOUNDED
     }
 
     /// `unicode` or, on a terminal that cannot show it, `ascii`.

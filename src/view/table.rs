@@ -1,12 +1,11 @@
 //! Tables that fit the terminal: columns give way by their rank, cells are elided, never wrapped.
+//! Where no terminal limits the width, nothing is cut.
 
 use std::io::{self, Write};
 
-use tabled::builder::Builder;
-use tabled::settings::object::{Columns, Rows};
-use tabled::settings::{Alignment, Color, Padding, Style as Borders};
+use anstyle::Style as Paint;
 
-use super::style::{Charset, Coloring, Style};
+use super::style::{self, Style};
 use super::text::in_charset;
 use super::visible::{columns, elide, elide_middle};
 
@@ -15,9 +14,9 @@ use super::visible::{columns, elide, elide_middle};
 pub struct Column {
     /// Heading.
     pub title: &'static str,
-    /// Columns below which it is of no use.
+    /// Columns below which it is of no use; numbers and what is shown whole are never cut.
     pub least: usize,
-    /// Columns beyond which it is cut even where there is room.
+    /// Columns beyond which it is cut even where a terminal has room.
     pub most: usize,
     /// The highest rank is left out first where there is no room; rank 0 stays.
     pub rank: u8,
@@ -32,7 +31,9 @@ pub enum Fit {
     Text,
     /// Left, cut in the middle: addresses differ at their ends.
     Address,
-    /// Right.
+    /// Left, never cut: shown where all other columns have what they need, else left out.
+    Whole,
+    /// Right, never cut: the beginning of a number is another number.
     Number,
 }
 
@@ -79,59 +80,79 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let widths = widths(head, rows, style.width);
-    let mut builder = Builder::with_capacity(rows.len() + 1, widths.len());
-    builder
-        .push_record(widths.iter().map(|(column, width)| elide(head[*column].title, *width, "")));
+    let mut line = Line { style, text: String::new(), column: 0, start: 0 };
+    for (column, width) in &widths {
+        let Column { title, fit, .. } = head[*column];
+        line.cell(&elide(title, *width, ""), *width, fit, style::BOLD);
+    }
+    line.end(out)?;
     for row in rows {
-        builder.push_record(widths.iter().map(|(column, width)| {
-            let text = row.get(*column).map_or("", |cell| &cell.text);
-            cut(text, *width, head[*column].fit, style)
-        }));
-    }
-    let mut table = builder.build();
-    table.with(Borders::empty()).with(Padding::new(0, GAP, 0, 0));
-    for (place, (column, _)) in widths.iter().enumerate() {
-        if head[*column].fit == Fit::Number {
-            table.modify(Columns::one(place), Alignment::right());
+        for (column, width) in &widths {
+            let fit = head[*column].fit;
+            let (text, tone) = row.get(*column).map_or(("", Tone::Plain), |c| (&c.text, c.tone));
+            line.cell(&cut(text, *width, fit, style), *width, fit, paint(tone));
         }
-    }
-    if style.coloring != Coloring::None {
-        table.modify(Rows::first(), Color::BOLD);
-        for (line, row) in rows.iter().enumerate() {
-            for (place, (column, _)) in widths.iter().enumerate() {
-                if let Some(color) = row.get(*column).and_then(|cell| color(cell.tone)) {
-                    table.modify((line + 1, place), color);
-                }
-            }
-        }
-    }
-    for line in table.to_string().lines() {
-        writeln!(out, "{}", line.trim_end())?;
+        line.end(out)?;
     }
     Ok(())
 }
 
 /// Spaces between columns.
 const GAP: usize = 2;
+/// Columns a cell is filled up to where nothing limits the width; wider ones move their row only.
+const FILLED: usize = 160;
 
-fn color(tone: Tone) -> Option<Color> {
+/// A line of the table that grows from left to right.
+struct Line<'a> {
+    style: &'a Style,
+    text: String,
+    /// Columns written so far.
+    column: usize,
+    /// Where the next cell begins.
+    start: usize,
+}
+
+impl Line<'_> {
+    fn cell(&mut self, text: &str, width: usize, fit: Fit, paint: Paint) {
+        let taken = columns(text);
+        let before = if fit == Fit::Number { width.saturating_sub(taken) } else { 0 };
+        // A cell that was too wide moves what comes after it.
+        self.start = self.start.max(if self.column == 0 { 0 } else { self.column + GAP });
+        if taken != 0 {
+            let at = self.start + before;
+            self.text.extend(std::iter::repeat_n(' ', at - self.column));
+            self.text.push_str(&self.style.paint(paint, text));
+            self.column = at + taken;
+        }
+        self.start += width + GAP;
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        (self.column, self.start) = (0, 0);
+        self.text.push('\n');
+        out.write_all(self.text.as_bytes())?;
+        self.text.clear();
+        Ok(())
+    }
+}
+
+fn paint(tone: Tone) -> Paint {
     match tone {
-        Tone::Plain => None,
-        Tone::Good => Some(Color::FG_GREEN),
-        Tone::Doubtful => Some(Color::FG_YELLOW),
-        Tone::Bad => Some(Color::FG_RED),
+        Tone::Plain => Paint::new(),
+        Tone::Good => style::SUCCESS,
+        Tone::Doubtful => style::WARNING,
+        Tone::Bad => style::FAILURE,
     }
 }
 
 fn cut(text: &str, width: usize, fit: Fit, style: &Style) -> String {
     let text = in_charset(text, style.charset);
-    let mark = match style.charset {
-        Charset::Unicode => "…",
-        Charset::Ascii => "~",
-    };
+    if style.is_unbounded() {
+        return text;
+    }
     match fit {
-        Fit::Address => elide_middle(&text, width, mark),
-        Fit::Text | Fit::Number => elide(&text, width, mark),
+        Fit::Address => elide_middle(&text, width, style.glyph("…", "~")),
+        Fit::Text | Fit::Whole | Fit::Number => elide(&text, width, style.glyph("…", "~")),
     }
 }
 
@@ -142,32 +163,64 @@ fn widths(head: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<(usize, usize
         let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text));
         let widest = cells.max().unwrap_or(0);
         let width = if widest == 0 { 0 } else { widest.max(columns(column.title)) };
-        (at, width.min(column.most.max(columns(column.title))))
+        let most = match column.fit {
+            _ if room == Style::UNBOUNDED => FILLED,
+            Fit::Whole | Fit::Number => usize::MAX,
+            Fit::Text | Fit::Address => column.most.max(columns(column.title)),
+        };
+        (at, width.min(most))
     };
     // A column without any text says nothing.
     let mut widths: Vec<_> =
         head.iter().enumerate().map(natural).filter(|(_, width)| *width != 0).collect();
-    let least = |at: usize, width: usize| width.min(head[at].least.max(columns(head[at].title)));
-    let needed = |widths: &[(usize, usize)]| {
-        widths.iter().map(|(at, width)| least(*at, *width) + GAP).sum::<usize>()
-    };
-    while room + GAP < needed(&widths) {
-        let Some(last) = widths
-            .iter()
-            .enumerate()
-            .filter(|(_, (at, _))| head[*at].rank != 0)
-            .max_by_key(|(_, (at, _))| head[*at].rank)
-            .map(|(place, _)| place)
-        else {
-            break;
-        };
-        widths.remove(last);
+    if room != Style::UNBOUNDED {
+        leave_out(head, &mut widths, room);
+        shrink(head, &mut widths, room);
     }
-    let total = |widths: &[(usize, usize)]| widths.iter().map(|(_, w)| w + GAP).sum::<usize>();
-    while room.saturating_add(GAP) < total(&widths) {
+    widths
+}
+
+/// Columns a table of `widths` takes.
+fn total(widths: &[(usize, usize)]) -> usize {
+    widths.iter().fold(0_usize, |sum, (_, width)| sum.saturating_add(*width).saturating_add(GAP))
+}
+
+/// The least width of a column that would have `width`.
+fn least(column: &Column, width: usize) -> usize {
+    match column.fit {
+        Fit::Whole | Fit::Number => width,
+        Fit::Text | Fit::Address => width.min(column.least.max(columns(column.title))),
+    }
+}
+
+/// Takes columns away until the others have room: first those that are shown whole, as long as
+/// others would have to shrink for them, then the highest rank.
+fn leave_out(head: &[Column], widths: &mut Vec<(usize, usize)>, room: usize) {
+    let last = |widths: &[(usize, usize)], gives_way: &dyn Fn(&Column) -> bool| {
+        let candidates = widths.iter().enumerate().filter(|(_, (at, _))| gives_way(&head[*at]));
+        candidates.max_by_key(|(_, (at, _))| head[*at].rank).map(|(place, _)| place)
+    };
+    while room.saturating_add(GAP) < total(widths) {
+        let Some(extra) = last(widths, &|column| column.fit == Fit::Whole) else { break };
+        widths.remove(extra);
+    }
+    let needed = |widths: &[(usize, usize)]| {
+        let least: Vec<_> =
+            widths.iter().map(|(at, width)| (*at, least(&head[*at], *width))).collect();
+        total(&least)
+    };
+    while room.saturating_add(GAP) < needed(widths) {
+        let Some(place) = last(widths, &|column| column.rank != 0) else { break };
+        widths.remove(place);
+    }
+}
+
+/// Makes columns narrower until all fit, the widest first.
+fn shrink(head: &[Column], widths: &mut Vec<(usize, usize)>, room: usize) {
+    while room.saturating_add(GAP) < total(widths) {
         let Some(widest) = widths
             .iter_mut()
-            .filter(|(at, width)| least(*at, *width) < *width)
+            .filter(|(at, width)| least(&head[*at], *width) < *width)
             .max_by_key(|(at, width)| (*width, usize::MAX - at))
         else {
             break;
@@ -176,12 +229,11 @@ fn widths(head: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<(usize, usize
     }
     // Where even the least is too much, the last columns are cut.
     let mut used = 0;
-    for (_, width) in &mut widths {
+    for (_, width) in widths.iter_mut() {
         *width = (*width).min(room.saturating_sub(used));
         used = (used + *width + GAP).min(room);
     }
     widths.retain(|(_, width)| *width != 0);
-    widths
 }
 
 #[cfg(test)]
@@ -220,5 +272,34 @@ mod tests {
         assert!(drawn(60).contains("[2001:db8::1234:5678]:5060"));
         assert!(drawn(26).contains('…') && drawn(26).contains("Source"));
         assert!(!drawn(16).contains("Source") && drawn(16).contains("1234"));
+    }
+
+    #[test]
+    fn nothing_is_cut_where_nothing_limits_the_width() {
+        let long = "x".repeat(5000);
+        let rows = vec![vec![long.as_str().into(), "a".into(), "1".into()], vec!["b".into()]];
+        let style = Style { width: Style::UNBOUNDED, ..Style::default() };
+        let mut out = Vec::new();
+        write(&HEAD, &rows, &style, &mut out).unwrap();
+        let table = String::from_utf8(out).unwrap();
+        assert!(table.contains(&format!("{long}  a")), "{table}");
+        assert!(table.len() < 6000, "other rows are not filled up to the longest cell");
+    }
+
+    #[test]
+    fn what_is_shown_whole_waits_for_the_others() {
+        let head = [
+            Column { title: "From", least: 4, most: 40, rank: 0, fit: Fit::Text },
+            Column { title: "Call-ID", least: 7, most: 60, rank: 9, fit: Fit::Whole },
+        ];
+        let rows = vec![vec!["alice@example.com".into(), "0123456789@192.0.2.1".into()]];
+        let drawn = |width| {
+            let mut out = Vec::new();
+            write(&head, &rows, &Style { width, ..Style::default() }, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(drawn(39).contains("alice@example.com  0123456789@192.0.2.1"));
+        assert!(drawn(38).contains("alice@example.com") && !drawn(38).contains("Call-ID"));
+        assert!(drawn(10).contains("alice@exa…"));
     }
 }

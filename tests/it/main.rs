@@ -19,6 +19,7 @@ mod mutation;
 mod net;
 mod oracle;
 mod probes;
+mod presentation;
 mod program;
 mod registrations;
 mod rules;

@@ -1,0 +1,118 @@
+//! What a terminal, a file and a pipe get to see: nothing that matters is cut or left out.
+
+use serde_json::Value;
+
+use crate::program::run;
+
+const FAILURES: &str = "samples/failures.pcap";
+
+fn objects(args: &[&str]) -> Vec<Value> {
+    let run = run(&[args, &["--format", "ndjson"]].concat());
+    run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn rows_that_go_to_a_pipe_are_not_cut() {
+    for input in [FAILURES, "samples/gb28181-camera.pcap", "samples/presence.pcap"] {
+        let table = run(&["list", input]).out;
+        let rows = run(&["messages", input]).out;
+        assert!(!table.contains('…') && !rows.contains('…'), "{table}{rows}");
+        for call in objects(&["list", input]) {
+            assert!(table.contains(call["call_id"].as_str().unwrap()), "{table}");
+        }
+        for (message, row) in objects(&["messages", input]).iter().zip(rows.lines()) {
+            assert!(row.contains(message["call_id"].as_str().unwrap()), "{row}");
+            assert!(row.contains(message["request_uri"].as_str().unwrap_or_default()), "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_narrow_terminal_keeps_what_is_special_about_a_message() {
+    let input = "samples/unreachable.pcap";
+    for (width, word) in [("80", "[again of "), ("120", "[retransmission of ")] {
+        let rows = run(&["messages", "--width", width, input]).out;
+        let again = objects(&["messages", input]);
+        for (message, row) in again.iter().zip(rows.lines()) {
+            assert!(row.chars().count() <= width.parse().unwrap(), "{row}");
+            let note = message["note"].as_str();
+            assert_eq!(note == Some("retransmission"), row.contains(word), "{row}");
+            let method = message["method"].as_str().or(message["cseq_method"].as_str());
+            assert!(row.contains(method.unwrap()), "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_list_shows_status_before_anything_that_can_be_looked_up() {
+    for width in ["40", "60", "80", "100"] {
+        let table = run(&["list", "--width", width, FAILURES]).out;
+        assert!(table.contains("404") && table.contains("486"), "{width}: {table}");
+    }
+    // Sender and receiver are whole before the Call-ID is shown.
+    let table = run(&["list", "--width", "140", FAILURES]).out;
+    assert!(table.contains("redirect@10.20.0.1") && !table.contains("Call-ID"), "{table}");
+}
+
+#[test]
+fn captures_of_several_days_show_the_time_of_day() {
+    for width in ["60", "80", "120"] {
+        let inputs = ["samples/unanswered.pcap", "samples/unreachable.pcap"];
+        let table = run(&[&["list", "--utc", "--width", width][..], &inputs].concat()).out;
+        assert!(table.contains("2026-11-20 22:27:34"), "{table}");
+    }
+}
+
+#[test]
+fn an_empty_stretch_of_time_says_when_the_input_was_captured() {
+    let run = run(&["list", "--utc", "--since", "10m", FAILURES]);
+    assert_eq!(run.code, 4);
+    assert!(run.err.contains("no packets after 2026-11-20 22:26:36"), "{}", run.err);
+    assert!(run.err.contains("runs from 2026-11-20 22:16:36"), "{}", run.err);
+    let turned = self::run(&["list", "--since", "10m", "--until", "5m", FAILURES]);
+    assert_eq!(turned.code, 2);
+    assert!(turned.err.contains("--since 10m is after --until 5m"), "{}", turned.err);
+}
+
+#[test]
+fn a_time_of_day_is_of_the_day_of_the_capture() {
+    let late = objects(&["messages", "--utc", "--since", "22:16:48", FAILURES]);
+    assert!(!late.is_empty());
+    assert!(late.iter().all(|m| "2026-11-20T22:16:48" <= m["time"].as_str().unwrap()));
+}
+
+#[test]
+fn c_counts_what_the_filter_lets_through_whatever_the_command() {
+    let invites = objects(&["messages", "-c", "2", "--method", "INVITE", FAILURES]);
+    assert_eq!(invites.len(), 2);
+    let calls = objects(&["list", "-c", "2", "--method", "INVITE", FAILURES]);
+    assert_eq!(calls.len(), 1, "two messages of the first call");
+    assert_eq!(calls[0]["method"], "INVITE");
+    assert_eq!(calls[0]["messages"], 2);
+}
+
+#[test]
+fn a_search_in_vain_says_where_it_looked() {
+    for (word, meant) in [
+        ("486", "status == 486"),
+        ("invite", "method == INVITE"),
+        ("10.20.0.3", "host == 10.20.0.3"),
+        ("nowhere", "text contains nowhere"),
+    ] {
+        let run = run(&["list", "-f", word, FAILURES]);
+        assert_eq!(run.code, 4, "{word}: {}", run.out);
+        assert!(run.err.contains("looked for in From, To and Call-ID"), "{}", run.err);
+        assert!(run.err.contains(meant), "{}", run.err);
+        // A word in the input, or one that is not: the hint is a filter all the same.
+        assert_ne!(self::run(&["list", "-f", meant, FAILURES]).code, 2, "{meant}");
+    }
+    let run = run(&["list", "--call-id", "4cafb", FAILURES]);
+    assert!(run.err.contains("call_id contains \"4cafb\""), "{}", run.err);
+}
+
+#[test]
+fn text_without_the_closing_line_can_be_had() {
+    let run = run(&["messages", "-v", "-q", "-c", "1", FAILURES]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert!(run.out.contains("CSeq: "), "{}", run.out);
+}
