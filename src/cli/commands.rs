@@ -174,7 +174,7 @@ fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
     let chosen: std::collections::BTreeSet<FlowId> = subject.flows.iter().copied().collect();
     let mut calls: Vec<Vec<FlowId>> = subject
         .model
-        .calls
+        .calls()
         .iter()
         .filter(|call| call.flows.iter().any(|flow| chosen.contains(flow)))
         .map(|call| call.flows.clone())

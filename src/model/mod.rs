@@ -29,6 +29,7 @@ pub use transaction::{Hop, Transaction};
 pub use vantage::Vantage;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use crate::limits::Tally;
 use crate::time::Timestamp;
@@ -54,18 +55,17 @@ pub struct DialogId(pub u32);
 pub struct Model {
     /// All call flows in the order of their first message.
     pub flows: Vec<CallFlow>,
-    /// What people made: flows joined by REFER, Replaces, B2BUA evidence; in the order of their
-    /// first flow. Every INVITE flow is in exactly one call.
-    pub calls: Vec<Call>,
     /// What the capture point could see.
     pub vantage: Vantage,
     /// Counters of the whole run.
     pub tally: Tally,
+    seed: Seed,
+    /// Joined when they are first asked for.
+    calls: OnceLock<Vec<Call>>,
 }
 
 impl Model {
-    /// The model of complete `flows`, in the order of their first messages: numbers them, joins
-    /// them into calls.
+    /// The model of complete `flows`, in the order of their first messages, which it numbers.
     ///
     /// The capture goes on until `last`; `deaf` says of a sender and a receiver that nothing from
     /// the receiver could be seen.
@@ -83,8 +83,13 @@ impl Model {
                 entry.message.is_request() && deaf(envelope.from.ip, envelope.to.ip)
             });
         }
-        let calls = joining::join(&flows, seed);
-        Self { flows, calls, ..Self::default() }
+        Self { flows, seed, ..Self::default() }
+    }
+
+    /// What people made: flows joined by REFER, Replaces, B2BUA evidence; in the order of their
+    /// first flow. Every INVITE flow is in exactly one call.
+    pub fn calls(&self) -> &[Call] {
+        self.calls.get_or_init(|| joining::join(&self.flows, self.seed))
     }
 
     /// The flow `id`.

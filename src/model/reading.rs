@@ -6,7 +6,7 @@ use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::net::Endpoint;
-use crate::sip::{HeaderName, Message, Method, Status};
+use crate::sip::{HeaderName, Message, Method, Status, Via, plain_branch};
 
 /// Start value of all hashes of what strangers wrote, so that nobody can aim for collisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,16 +57,26 @@ impl<'m> Reading<'m> {
         let cseq = cseq.map(|c| c.number);
         let mut vias = SmallVec::new();
         let mut branch = 0;
-        for via in message.vias() {
-            let key = via.unique_branch().map(|branch| seed.hash(branch));
+        let mut add = |pairs_by: u64, via: u64| {
             if vias.is_empty() {
+                branch = pairs_by;
+            }
+            vias.push(half(via));
+        };
+        for value in message.values(HeaderName::Via) {
+            if let Some(branch) = plain_branch(value) {
+                let key = seed.hash(branch);
+                add(key, key);
+                continue;
+            }
+            for via in Via::all(value) {
+                let key = via.unique_branch().map(|branch| seed.hash(branch));
                 // Section 17.1.3 and 17.2.3: the branch when it is one, the RFC 2543 tuple otherwise.
                 let tuple = || seed.hash((via.host, via.port, via.branch(), from_tag, cseq));
-                branch = key.unwrap_or_else(tuple);
+                // A Via as proxies hand it on: gateways of NATs rewrite sent-by, but not the branch.
+                let sent_by = || seed.hash((via.host, via.port, via.branch()));
+                add(key.unwrap_or_else(tuple), key.unwrap_or_else(sent_by));
             }
-            // A Via as proxies hand it on: gateways of NATs rewrite sent-by, but not the branch.
-            let sent_by = || seed.hash((via.host, via.port, via.branch()));
-            vias.push(half(key.unwrap_or_else(sent_by)));
         }
         let reliable = status.is_some_and(Status::is_provisional);
         Self {

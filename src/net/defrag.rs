@@ -132,8 +132,7 @@ impl Defrag {
             return Some(set);
         }
         loop {
-            let key = self.sets.oldest()?;
-            let set = self.sets.peek(&key)?;
+            let (key, set) = self.sets.oldest()?;
             if now.since(set.began) < PATIENCE {
                 return None;
             }
@@ -156,7 +155,7 @@ impl Defrag {
 
     fn keep_bounds(&mut self) {
         while self.most_sets < self.sets.len() || self.most_octets < self.held {
-            let Some(key) = self.sets.oldest() else { break };
+            let Some((key, _)) = self.sets.oldest() else { break };
             let Some(set) = self.let_go(&key) else { break };
             if !set.again {
                 self.lost.push_back(set);

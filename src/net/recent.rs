@@ -87,14 +87,14 @@ impl<K: Hash + Eq + Copy, V> Recent<K, V> {
         Some(value)
     }
 
-    /// The key of the entry that was used least recently.
-    pub fn oldest(&self) -> Option<K> {
-        self.slots.get(self.oldest as usize)?.entry.as_ref().map(|(key, _)| *key)
+    /// The entry that was used least recently.
+    pub fn oldest(&self) -> Option<(K, &V)> {
+        self.slots.get(self.oldest as usize)?.entry.as_ref().map(|(key, value)| (*key, value))
     }
 
     /// Takes out the entry that was used least recently.
     pub fn remove_oldest(&mut self) -> Option<V> {
-        let key = self.oldest()?;
+        let (key, _) = self.oldest()?;
         self.remove(&key)
     }
 

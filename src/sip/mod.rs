@@ -26,6 +26,7 @@ pub use field::replaces::Replaces;
 pub use field::session_expires::{Refresher, SessionExpires};
 pub use field::subscription_state::SubscriptionState;
 pub use field::via::Via;
+pub(crate) use field::via::plain_branch;
 pub use field::warning::Warning;
 pub use header::HeaderName;
 pub use message::{Defect, DefectKind, Field, Message, Span, StartLine};

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::transport::peek::{HeaderLines, split_header};
+use crate::transport::peek;
 
 /// A declared length above this is a mistake or an attack, and says nothing about the body.
 const ABSURD: usize = 16 << 20;
@@ -21,18 +21,13 @@ pub(super) enum Length {
 impl Length {
     /// Reads it from a whole head; of several Content-Length fields the first counts.
     pub(super) fn of(head: &[u8]) -> Self {
-        let mut typed = false;
-        for line in HeaderLines::after_start_line(head) {
-            if !matches!(line.first(), Some(b'C' | b'c' | b'L' | b'l')) {
-                continue;
-            }
-            let Some((name, value)) = split_header(line) else { continue };
-            if name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"l") {
-                return octets(value).map_or(Self::Unknown, Self::Octets);
-            }
-            typed |= name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c");
+        if let Some(value) = peek::header(head, b"content-length", b'l') {
+            return octets(value).map_or(Self::Unknown, Self::Octets);
         }
-        if typed { Self::Unknown } else { Self::Zero }
+        match peek::header(head, b"content-type", b'c') {
+            Some(_) => Self::Unknown,
+            None => Self::Zero,
+        }
     }
 }
 

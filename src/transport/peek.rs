@@ -5,7 +5,7 @@
 //! start line (two spaces, a version of its own, white space in the Request-URI) counts only when
 //! a header line follows it, so that logs and prose that quote SIP stay out.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Octets within which the first line has to end.
 const LONGEST_LINE: usize = 16 << 10;
@@ -106,7 +106,7 @@ pub fn may_become_start_line(bytes: &[u8]) -> bool {
 pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     let bytes = &bytes[leading_crlfs(bytes)..];
     // A payload whose first word is no token is never searched for the end of its line.
-    if !bytes.get(..4)?.eq_ignore_ascii_case(b"SIP/") {
+    if !is_sip_slash(bytes.get(..4)?) {
         split_method(bytes)?;
     }
     let window = &bytes[..bytes.len().min(LONGEST_LINE)];
@@ -163,18 +163,37 @@ pub fn peek_content_length(head: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok().filter(|_| value.first() != Some(&b'+'))
 }
 
-/// The value of the first header field named `long` (lower case) or `compact`.
-fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
-    HeaderLines::after_start_line(text).find_map(|line| {
-        // Behind the start line a line may begin with white space and is no fold.
-        let first = line.trim_ascii_start().first()?.to_ascii_lowercase();
-        if first != long[0] && first != compact {
-            return None;
+/// The value of the first header field named `long` or `compact`, both in lower case.
+///
+/// As [`HeaderLines`] and [`split_header`] have it, but nothing is read of a line that does not
+/// begin with a letter of the names: this is asked of every message.
+pub(super) fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
+    let initial = *long.first()?;
+    let is_name = |name: &[u8]| match name {
+        [one] => one.to_ascii_lowercase() == compact,
+        name => name.eq_ignore_ascii_case(long),
+    };
+    let mut rest = text.get(HeaderLines::after_start_line(text).offset()..)?;
+    // Behind the start line a line may begin with white space and is no fold.
+    let mut is_first = true;
+    loop {
+        let begins = match rest {
+            [] | [b'\n', ..] | [b'\r', b'\n', ..] => return None,
+            [b' ' | b'\t', ..] => is_first,
+            [first, ..] => {
+                let first = first.to_ascii_lowercase();
+                first == initial || first == compact || first.is_ascii_whitespace()
+            }
+        };
+        if begins {
+            let field = HeaderLines::of(rest).next().and_then(split_header);
+            if let Some((_, value)) = field.filter(|(name, _)| is_name(name)) {
+                return Some(value);
+            }
         }
-        let (name, value) = split_header(line)?;
-        let named = name.eq_ignore_ascii_case(long) || matches!(name, [_] if first == compact);
-        named.then_some(value)
-    })
+        is_first = false;
+        rest = rest.get(memchr(b'\n', rest)? + 1..)?;
+    }
 }
 
 /// Name and value of a header line, white space at their ends taken off; `None` without a colon.
@@ -271,7 +290,7 @@ enum Form {
 }
 
 fn split_first_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
-    if line.get(..4)?.eq_ignore_ascii_case(b"SIP/") {
+    if is_sip_slash(line.get(..4)?) {
         return split_status_line(line);
     }
     let (method, gap, rest) = split_method(line)?;
@@ -283,7 +302,7 @@ fn split_first_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
     }
     let uri = rest[..version_at].trim_ascii();
     let known = METHODS.contains(&method);
-    let one_word = !uri.iter().any(|&octet| is_blank(octet));
+    let one_word = memchr2(b' ', b'\t', uri).is_none();
     let plausible = if one_word { known || has_scheme(uri) } else { has_scheme(uri) };
     if uri.is_empty() || !plausible {
         return None;
@@ -320,6 +339,10 @@ fn split_method(line: &[u8]) -> Option<(&[u8], usize, &[u8])> {
     }
     let gap = rest.iter().position(|&octet| !is_blank(octet)).unwrap_or(rest.len());
     Some((method, gap, &rest[gap..]))
+}
+
+fn is_sip_slash(octets: &[u8]) -> bool {
+    octets == b"SIP/" || octets.eq_ignore_ascii_case(b"SIP/")
 }
 
 /// `SIP/` in any case, digits, a dot, digits.
@@ -380,6 +403,10 @@ const fn is_blank(octet: u8) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
 
@@ -453,6 +480,24 @@ mod tests {
         for bad in ["-999", "+5", "x", ""] {
             let head = format!("A sip:b SIP/2.0\r\nContent-Length: {bad}\r\n\r\n");
             assert_eq!(peek_content_length(head.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_field_is_found_as_lines_taken_apart_have_it(
+            parts in vec(select(vec![
+                "Call-ID", "call-id", "i", "I", "Contact", "c", ":", " ", "\t", "\r", "\n", "\r\n", "x",
+                "\r\n\r\n", "\x0c", "call-idx",
+            ]), 0..24),
+        ) {
+            let text = format!("BYE sip:a SIP/2.0\r\n{}", parts.concat());
+            let slow = HeaderLines::after_start_line(text.as_bytes()).find_map(|line| {
+                let (name, value) = split_header(line)?;
+                let named = name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
+                named.then_some(value)
+            });
+            prop_assert_eq!(peek_call_id(text.as_bytes()), slow);
         }
     }
 

@@ -59,10 +59,11 @@ pub(super) fn blanks(bytes: &[u8]) -> usize {
 
 /// The first start line at the beginning of a line, at `from` or behind.
 pub(super) fn find_line(bytes: &[u8], from: usize) -> Option<usize> {
-    candidates(bytes, from)
-        .filter(|candidate| candidate.place == Place::Line)
-        .map(|candidate| candidate.at)
-        .find(|&at| is_start_line(bytes.get(at..).unwrap_or_default()))
+    let searched = bytes.get(from..).unwrap_or_default();
+    let mut lines = memmem::find_iter(searched, b"SIP/").map(|hit| {
+        memrchr(b'\n', bytes.get(..from + hit).unwrap_or_default()).map_or(0, |at| at + 1)
+    });
+    lines.find(|&at| from <= at && 0 < at && is_start_line(bytes.get(at..).unwrap_or_default()))
 }
 
 /// The first start line, at `from` or behind, that a head of a message follows.

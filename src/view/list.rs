@@ -151,7 +151,7 @@ fn findings(subject: &Subject<'_>, flow: &CallFlow) -> Cell {
 /// For each flow that is part of a call of several, the number of the call, from 1.
 fn calls(subject: &Subject<'_>) -> FxHashMap<FlowId, usize> {
     let mut calls = FxHashMap::default();
-    for (index, call) in subject.model.calls.iter().enumerate() {
+    for (index, call) in subject.model.calls().iter().enumerate() {
         calls.extend(call.flows.iter().map(|flow| (*flow, index + 1)));
     }
     calls

@@ -504,9 +504,9 @@ fn a_transfer_joins_two_flows_into_one_call() {
          2000 a>c INVITE id=three user=dave via=a8 from=h cseq=1",
     );
     let calls: Vec<Vec<u32>> =
-        model.calls.iter().map(|call| call.flows.iter().map(|flow| flow.0).collect()).collect();
+        model.calls().iter().map(|call| call.flows.iter().map(|flow| flow.0).collect()).collect();
     assert_eq!(calls, [vec![0, 1], vec![2]]);
-    let link = &model.calls[0].links[0];
+    let link = &model.calls()[0].links[0];
     assert_eq!((link.kind, link.from, link.to), (LinkKind::Refer, FlowId(0), FlowId(1)));
     assert_eq!(link.evidence, Some((FlowId(0), MessageId(2))));
 }
@@ -515,11 +515,12 @@ fn a_transfer_joins_two_flows_into_one_call() {
 fn two_legs_of_a_b2bua_are_joined_only_when_no_other_fits() {
     let one = "0 a>s INVITE id=one via=a1 from=f cseq=1 sdp
                9 s>b INVITE id=two via=s1 from=g cseq=1 sdp";
-    let calls = model(one).calls;
+    let model_of_one = model(one);
+    let calls = model_of_one.calls();
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].links[0].kind, LinkKind::Inferred);
     let both = "0 a>s INVITE id=one via=a1 from=f cseq=1 sdp
                 1 c>s INVITE id=other via=c1 from=h cseq=1 sdp
                 9 s>b INVITE id=two via=s1 from=g cseq=1 sdp";
-    assert_eq!(model(both).calls.len(), 3);
+    assert_eq!(model(both).calls().len(), 3);
 }

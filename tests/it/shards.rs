@@ -47,7 +47,7 @@ fn run(jobs: usize) -> Vec<String> {
     let plan = Plan { limits: Limits::default(), jobs, seed: Seed(jobs as u64) };
     let Analysis { model, let_go } = analyze(&mut busy(), &plan, &|_| ());
     assert!(let_go.is_empty());
-    let calls = model.calls.iter().map(|call| format!("{call:?}"));
+    let calls = model.calls().iter().map(|call| format!("{call:?}"));
     shards::map(&model.flows, jobs, told).into_iter().chain(calls).collect()
 }
 

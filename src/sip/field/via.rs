@@ -1,13 +1,13 @@
 //! Via (section 20.42).
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 use nom::Parser;
 use nom::character::complete::char;
 use nom::combinator::consumed;
 use nom::sequence::{delimited, preceded, separated_pair};
 
 use super::params::Params;
-use crate::sip::lex::{Parsed, is_lws, is_token, leading_number, lws, token};
+use crate::sip::lex::{Parsed, Split, is_lws, is_token, leading_number, lws, token};
 
 /// One Via value: a hop the request took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ impl<'a> Via<'a> {
         })
     }
 
+    /// All Vias in one field value.
+    pub(crate) fn all(value: &'a [u8]) -> impl Iterator<Item = Self> {
+        Split::new(value, b',').filter(|part| !part.is_empty()).filter_map(Self::parse)
+    }
+
     /// The branch parameter.
     pub fn branch(&self) -> Option<&'a [u8]> {
         self.params.value("branch")
@@ -51,8 +56,41 @@ impl<'a> Via<'a> {
 
     /// The branch when it has that cookie, and so names its transaction by itself.
     pub fn unique_branch(&self) -> Option<&'a [u8]> {
-        self.branch().filter(|b| b.len() > 7 && b[..7].eq_ignore_ascii_case(b"z9hG4bK"))
+        self.branch().filter(|branch| has_cookie(branch))
     }
+}
+
+/// The [unique branch](Via::unique_branch) of a field value that is a single Via written as nearly
+/// everybody writes it; `None` says nothing.
+///
+/// For the model, which asks it of every message and asks a Via for little else.
+pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
+    let rest = value.strip_prefix(b"SIP/2.0/")?;
+    if memchr3(b',', b'"', b'<', rest).is_some() {
+        return None;
+    }
+    let transport = rest.iter().position(|&octet| !is_token(octet)).filter(|end| 0 < *end)?;
+    let [b' ', first, sent_by @ ..] = &rest[transport..] else { return None };
+    if !first.is_ascii_alphanumeric() && *first != b'[' {
+        return None;
+    }
+    let mut params = &sent_by[memchr(b';', sent_by)? + 1..];
+    loop {
+        let end = memchr(b';', params).unwrap_or(params.len());
+        match params.first()? {
+            b'b' => {
+                let branch = params[..end].strip_prefix(b"branch=")?.trim_ascii();
+                return Some(branch).filter(|branch| has_cookie(branch));
+            }
+            // Not the beginning of the name in another form.
+            first if first.is_ascii_lowercase() => params = params.get(end + 1..)?,
+            _ => return None,
+        }
+    }
+}
+
+fn has_cookie(branch: &[u8]) -> bool {
+    7 < branch.len() && branch[..7].eq_ignore_ascii_case(b"z9hG4bK")
 }
 
 /// `SIP / 2.0 / UDP` and the white space behind.
@@ -93,6 +131,10 @@ pub(crate) fn split_sent_by(text: &[u8]) -> (&[u8], Option<u16>) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
 
@@ -150,6 +192,32 @@ mod tests {
         for text in ["", ";", "SIP/2.0", "SIP/2.0/UDP", "SIP/2.0/UDP ;branch=1", "sip:a@b"] {
             assert_eq!(Via::parse(text.as_bytes()), None, "{text}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_branch_is_the_one_the_whole_reading_finds(
+            parts in vec(select(vec![
+                ";", "branch=", "branch", "Branch=", "z9hG4bKa", "z9hG4bK", "=", " ", "rport", ",",
+                "\"", "<", "\r\n ", "a", "Via: SIP/2.0/UDP b",
+            ]), 0..8),
+            head in select(vec!["SIP/2.0/UDP a", "SIP/2.0/TCP [::1]:5", "SIP/2.0/UDP ", "SIP/2.0 /UDP a"]),
+        ) {
+            let value = format!("{head}{}", parts.concat());
+            if let Some(branch) = plain_branch(value.as_bytes()) {
+                let all: Vec<_> = Via::all(value.as_bytes()).map(|via| via.unique_branch()).collect();
+                prop_assert_eq!(all, [Some(branch)], "{}", value);
+            }
+        }
+    }
+
+    #[test]
+    fn a_branch_as_nearly_everybody_writes_it_is_plain() {
+        let branch = |text: &str| plain_branch(text.as_bytes()).map(<[u8]>::to_vec);
+        let value = "SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKa1;received=192.0.2.2";
+        assert_eq!(branch(value).as_deref(), Some(&b"z9hG4bKa1"[..]));
+        assert_eq!(branch("SIP/2.0/TLS a.example;branch=1"), None);
+        assert_eq!(branch("SIP/2.0/TLS a;branch=z9hG4bKa, SIP/2.0/TLS b;branch=z9hG4bKb"), None);
     }
 
     #[test]

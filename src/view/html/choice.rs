@@ -22,7 +22,7 @@ impl Choice {
         let chosen: BTreeSet<FlowId> = subject.flows.iter().copied().collect();
         let mut groups: Vec<Vec<FlowId>> = Vec::new();
         let mut grouped: BTreeSet<FlowId> = BTreeSet::new();
-        for call in &subject.model.calls {
+        for call in subject.model.calls() {
             let flows: Vec<FlowId> =
                 call.flows.iter().copied().filter(|flow| chosen.contains(flow)).collect();
             grouped.extend(&flows);

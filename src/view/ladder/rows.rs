@@ -332,7 +332,7 @@ fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
 fn joins(subject: &Subject<'_>, flows: &[FlowId]) -> Vec<Moment<'static>> {
     let leg_of = |id: FlowId| flows.iter().position(|flow| *flow == id);
     let mut moments = Vec::new();
-    for link in subject.model.calls.iter().flat_map(|call| &call.links) {
+    for link in subject.model.calls().iter().flat_map(|call| &call.links) {
         let (Some(earlier), Some(later)) = (leg_of(link.from), leg_of(link.to)) else { continue };
         let Some(first) = subject.flow(link.to).messages.first() else { continue };
         let why = match link.kind {
