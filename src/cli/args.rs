@@ -216,10 +216,10 @@ pub struct InputArgs {
 
 /// Which calls are looked at.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Choice")]
+#[command(next_help_heading = "Choice", after_long_help = super::filter::fields::help())]
 pub struct ChoiceArgs {
     /// Calls for which this holds: status >= 400 && from contains "1001"; a plain word is looked
-    /// for in From, To and Call-ID
+    /// for in From, To and Call-ID. --help lists all fields and operators
     #[arg(short = 'f', long, value_name = "EXPR")]
     pub filter: Option<String>,
     /// Calls with this Call-ID

@@ -44,6 +44,12 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
 /// `siplens messages`.
 pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     let mut run = Run::open(&args.common)?;
+    if let Some(field) = run.filter.as_ref().and_then(|f| f.asks(&|field| field.is_of_calls())) {
+        bail!(
+            "--filter: {} is of calls, a single message has none: see `siplens list`",
+            field.name()
+        );
+    }
     let mut sink = run.sink(Paging::Never)?;
     let detail = match args.common.output.verbose {
         0 => Detail::Line,

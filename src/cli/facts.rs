@@ -4,6 +4,7 @@
 use super::filter::{Facts, Field, Value};
 use crate::model::{CallFlow, Summary};
 use crate::net::Endpoint;
+use crate::rules::{FlowReport, Selection, codes, find};
 use crate::sip::{HeaderName, Message, NameAddr, Uri};
 use crate::time::SECOND;
 
@@ -54,6 +55,9 @@ impl Facts for Message {
             }
             Field::Transport => test(Value::Text(envelope.transport.word().as_bytes())),
             Field::Frame => number(Some(envelope.frame.number as f64), test),
+            Field::Rule => {
+                codes(self, &Selection::default()).into_iter().any(|code| names(code, test))
+            }
             Field::State
             | Field::FinalStatus
             | Field::Setup
@@ -80,6 +84,29 @@ impl Facts for CallFlow {
             _ => self.messages.iter().any(|entry| entry.message.any(field, test)),
         }
     }
+}
+
+/// A call with what the rules say of it.
+pub struct Judged<'a> {
+    /// The call.
+    pub flow: &'a CallFlow,
+    /// Findings of this call alone.
+    pub report: &'a FlowReport,
+}
+
+impl Facts for Judged<'_> {
+    fn any(&self, field: Field, test: Test<'_>) -> bool {
+        match field {
+            Field::Rule => self.report.findings().any(|finding| names(finding.rule.code, test)),
+            _ => self.flow.any(field, test),
+        }
+    }
+}
+
+/// Whether `test` holds for the code or the name of a rule.
+fn names(code: &str, test: Test<'_>) -> bool {
+    let name = find(code).map_or("", |rule| rule.name);
+    test(Value::Text(code.as_bytes())) || test(Value::Text(name.as_bytes()))
 }
 
 fn number(number: Option<f64>, test: Test<'_>) -> bool {

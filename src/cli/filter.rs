@@ -3,144 +3,12 @@
 //! A field has all the values found in what is asked: one message, or all messages of a call. A
 //! comparison holds when one value satisfies it; `!=` when none is equal, as in Wireshark.
 
+pub mod fields;
 mod grammar;
 
 use std::fmt;
 
-/// What may be asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Method of a request; of the request a response answers.
-    Method,
-    /// Status code of a response.
-    Status,
-    /// The status a list shows: of the answer that counted, challenges passed over.
-    FinalStatus,
-    /// Reason phrase.
-    Reason,
-    /// Call-ID.
-    CallId,
-    /// Number of CSeq.
-    CSeq,
-    /// From as written.
-    From,
-    /// User part of From.
-    FromUser,
-    /// Tag of From.
-    FromTag,
-    /// To as written.
-    To,
-    /// User part of To.
-    ToUser,
-    /// Tag of To.
-    ToTag,
-    /// User part of From, To or Request-URI.
-    User,
-    /// Contact as written.
-    Contact,
-    /// Topmost Via as written.
-    Via,
-    /// Request-URI.
-    RequestUri,
-    /// User-Agent or Server.
-    Agent,
-    /// The whole text of the message.
-    Text,
-    /// Host that sent it.
-    Source,
-    /// Host that received it.
-    Destination,
-    /// Either host.
-    Host,
-    /// Port it was sent from.
-    SourcePort,
-    /// Port it was sent to.
-    DestinationPort,
-    /// Either port.
-    Port,
-    /// `udp`, `tcp` …
-    Transport,
-    /// Number of the frame.
-    Frame,
-    /// Where the call got to: `in-call`, `busy` …
-    State,
-    /// Seconds to the answer.
-    Setup,
-    /// Seconds answered.
-    Duration,
-    /// Messages of the call.
-    Messages,
-    /// Retransmissions in the call.
-    Retransmissions,
-}
-
-/// Our name, then tshark's where it has one.
-const FIELDS: &[(Field, &[&str])] = &[
-    (Field::Method, &["method", "sip.method", "cseq.method", "sip.cseq.method"]),
-    (Field::Status, &["status", "sip.status-code"]),
-    (Field::FinalStatus, &["final_status"]),
-    (Field::Reason, &["reason", "sip.reason-phrase"]),
-    (Field::CallId, &["call_id", "call-id", "sip.call-id"]),
-    (Field::CSeq, &["cseq", "sip.cseq.seq"]),
-    (Field::From, &["from", "sip.from"]),
-    (Field::FromUser, &["from.user", "sip.from.user"]),
-    (Field::FromTag, &["from.tag", "sip.from.tag"]),
-    (Field::To, &["to", "sip.to"]),
-    (Field::ToUser, &["to.user", "sip.to.user"]),
-    (Field::ToTag, &["to.tag", "sip.to.tag"]),
-    (Field::User, &["user"]),
-    (Field::Contact, &["contact", "sip.contact"]),
-    (Field::Via, &["via", "sip.via"]),
-    (Field::RequestUri, &["request_uri", "r-uri", "sip.r-uri"]),
-    (Field::Agent, &["user_agent", "user-agent", "sip.user-agent", "server", "sip.server"]),
-    (Field::Text, &["text", "sip"]),
-    (Field::Source, &["src", "ip.src", "ipv6.src"]),
-    (Field::Destination, &["dst", "ip.dst", "ipv6.dst"]),
-    (Field::Host, &["host", "ip.addr", "ipv6.addr"]),
-    (Field::SourcePort, &["sport", "udp.srcport", "tcp.srcport"]),
-    (Field::DestinationPort, &["dport", "udp.dstport", "tcp.dstport"]),
-    (Field::Port, &["port", "udp.port", "tcp.port"]),
-    (Field::Transport, &["transport"]),
-    (Field::Frame, &["frame", "frame.number"]),
-    (Field::State, &["state"]),
-    (Field::Setup, &["setup"]),
-    (Field::Duration, &["duration"]),
-    (Field::Messages, &["messages"]),
-    (Field::Retransmissions, &["retransmissions"]),
-];
-
-impl Field {
-    /// The names of all fields, each with its synonyms, for docs/cli.md.
-    pub fn names() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
-        FIELDS
-            .iter()
-            .map(|(field, names)| (*names, if field.is_number() { "number" } else { "text" }))
-    }
-
-    fn of(name: &str) -> Option<Self> {
-        FIELDS
-            .iter()
-            .find(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
-            .map(|(field, _)| *field)
-    }
-
-    const fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Status
-                | Self::FinalStatus
-                | Self::CSeq
-                | Self::SourcePort
-                | Self::DestinationPort
-                | Self::Port
-                | Self::Frame
-                | Self::Setup
-                | Self::Duration
-                | Self::Messages
-                | Self::Retransmissions
-        )
-    }
-}
+pub use fields::Field;
 
 /// One value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -263,6 +131,15 @@ impl Filter {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::Or(Box::new(self), Box::new(other))
+    }
+
+    /// The first field it asks for that is one of `those`.
+    pub fn asks(&self, those: &dyn Fn(Field) -> bool) -> Option<Field> {
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => a.asks(those).or_else(|| b.asks(those)),
+            Self::Not(inner) => inner.asks(those),
+            Self::Is(field, _) => Some(*field).filter(|field| those(*field)),
+        }
     }
 
     /// True when the condition holds for `facts`.
@@ -402,8 +279,11 @@ mod tests {
     #[test]
     fn mistakes_are_pointed_at() {
         wrong("", 0, "empty");
-        wrong("methd == \"INVITE\"", 0, "no field is named methd");
+        wrong("methd == \"INVITE\"", 0, "no field is named methd: did you mean method?");
+        wrong("weather == 4", 0, "no field is named weather; the fields are method, status,");
+        wrong("alice bob", 0, "to search for a text with spaces");
         wrong("method \"INVITE\"", 6, "expected an operator");
+        wrong("from matches \"a.*\"", 4, "== != < <= > >= contains in");
         wrong("status == x", 10, "expected a number");
         wrong("status > 400 &&", 15, "expected");
         wrong("(status > 400", 13, "expected )");

@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 
 use super::Outcome;
 use super::args::{CatalogFormat, Cli, CompletionsArgs, ExplainArgs, OutputArgs, RulesArgs};
+use super::filter::fields;
 use super::output::{Paging, Sink};
 use crate::rules::{RULES, Rule, Selection, find};
 
@@ -98,6 +99,11 @@ pub(super) fn man() -> anyhow::Result<Outcome> {
     let command = Cli::command();
     let manual = clap_mangen::Man::new(command.clone());
     manual.render(&mut page)?;
+    // There are no pages of single commands: they follow below.
+    let mut page = String::from_utf8_lossy(&page)
+        .replace("siplens\\-", "siplens ")
+        .replace("(1)\n", "\n")
+        .into_bytes();
     for sub in command.get_subcommands() {
         let mut options = clap_mangen::Man::new(sub.clone().disable_help_flag(true));
         options = options.title(format!("siplens-{}", sub.get_name()));
@@ -105,7 +111,19 @@ pub(super) fn man() -> anyhow::Result<Outcome> {
         options.render_description_section(&mut page)?;
         options.render_options_section(&mut page)?;
     }
+    filters(&mut page)?;
     print(&page)
+}
+
+/// The filter language, as it stands in the help.
+fn filters(page: &mut Vec<u8>) -> io::Result<()> {
+    writeln!(page, ".SH FILTERS\n.nf")?;
+    for line in fields::help().lines().skip(1) {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        // A line that began with a dot or a quote would be an instruction.
+        writeln!(page, "\\&{line}")?;
+    }
+    writeln!(page, ".fi")
 }
 
 fn open(no_pager: bool, paging: Paging) -> anyhow::Result<Sink> {

@@ -11,8 +11,9 @@ use super::Outcome;
 use super::args::{Common, InputArgs, RuleArgs};
 use super::choice;
 use super::closing;
+use super::facts::Judged;
 use super::feed::{Frames, Wanted, on_interrupt};
-use super::filter::Filter;
+use super::filter::{Field, Filter};
 use super::output::{Paging, Sink, WIDTH};
 use super::window::Window;
 use super::zone;
@@ -97,14 +98,21 @@ impl<'a> Run<'a> {
         let blind = Vantage::default();
         let early = Context { vantage: &blind, selection, settings: &settings };
         let filter = self.filter.as_ref();
-        let wanted = |flow: &CallFlow| filter.is_none_or(|filter| filter.holds(flow));
+        let asks_rules = filter.is_some_and(|f| f.asks(&|field| field == Field::Rule).is_some());
+        let wanted = |flow: &CallFlow, context: &Context<'_>| match filter {
+            None => true,
+            Some(filter) if asks_rules => {
+                filter.holds(&Judged { flow, report: &check_flow(flow, context) })
+            }
+            Some(filter) => filter.holds(flow),
+        };
         let judge_early = |flow: &CallFlow| check_flow(flow, &early).without_places();
-        let let_go = |flow: &CallFlow| wanted(flow).then(|| judge_early(flow));
+        let let_go = |flow: &CallFlow| wanted(flow, &early).then(|| judge_early(flow));
         let analysis = engine::analyze(&mut self.feed, &plan, &let_go);
         let model = analysis.model;
-        let chosen: Vec<FlowId> =
-            model.flows.iter().filter(|flow| wanted(flow)).map(|flow| flow.id).collect();
         let context = Context { vantage: &model.vantage, selection, settings: &settings };
+        let flows = model.flows.iter().filter(|flow| wanted(flow, &context));
+        let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
         let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
         let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
         reports.extend(shards::map(&chosen, jobs, judge));

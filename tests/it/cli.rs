@@ -44,6 +44,7 @@ fn wrong_usage_is_2() {
         &["list", "-f", "status == x", CALL],
         &["list", "--status", "busy", CALL],
         &["list", "--since", "noon", CALL],
+        &["messages", "-f", "state == busy", CALL],
         &["list", "--memory", "much", CALL],
         &["check", "--severity", "M014", CALL],
     ] {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use clap::CommandFactory as _;
 use siplens::cli::args::Cli;
-use siplens::cli::filter::Field;
+use siplens::cli::filter::fields::{FIELDS, OPERATORS};
 
 const COMMON: &[&str] = &["Input", "Choice", "Means", "Output"];
 
@@ -32,6 +32,23 @@ fn docs_cli_md_is_what_the_program_says() {
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
     assert!(stored == fresh, "docs/cli.md is stale: run `make bless`");
+}
+
+#[test]
+fn help_and_manual_name_every_field_and_operator() {
+    let siplens = |args: &[&str]| crate::program::run(args).out.replace("\\-", "-");
+    for text in [siplens(&["list", "--help"]), siplens(&["man"])] {
+        for name in FIELDS.iter().map(|entry| entry.names[0]) {
+            let line = text.lines().find(|line| {
+                line.trim_start_matches("\\&").trim_start().starts_with(&format!("{name} "))
+            });
+            assert!(line.is_some(), "{name} in {text}");
+        }
+        for (signs, ..) in OPERATORS {
+            assert!(text.contains(signs), "{signs} in {text}");
+        }
+    }
+    assert!(!siplens(&["list", "-h"]).contains("sport"), "-h is the short help");
 }
 
 #[test]
@@ -179,10 +196,22 @@ fn cli_page() -> String {
             .for_each(|arg| row(&mut page, arg));
     }
     page.push_str(FILTERS);
-    for (names, kind) in Field::names() {
-        let mut names = names.iter().map(|name| format!("`{name}`"));
+    let code = |words: &str| match words {
+        "" => String::new(),
+        words if words.contains('{') => format!("`{words}`"),
+        words => words.split(' ').map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" "),
+    };
+    for (signs, words, meaning) in OPERATORS {
+        let signs = code(signs).replace('|', "\\|");
+        let _ = writeln!(page, "| {signs} | {} | {meaning} |", code(words));
+    }
+    page.push_str("\n| field | also | is a | meaning |\n|---|---|---|---|\n");
+    for entry in FIELDS {
+        let mut names = entry.names.iter().map(|name| format!("`{name}`"));
         let first = names.next().unwrap_or_default();
-        let _ = writeln!(page, "| {first} | {} | {kind} |", names.collect::<Vec<_>>().join(" "));
+        let also = names.collect::<Vec<_>>().join(" ");
+        let kind = entry.kind.word();
+        let _ = writeln!(page, "| {first} | {also} | {kind} | {} |", entry.meaning);
     }
     let status = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     page.push_str("\n## Exit status\n\n| status | means |\n|---|---|\n");
@@ -202,14 +231,6 @@ A field has all the values found in the messages of a call (`siplens messages`: 
 message). A comparison holds when one of them satisfies it; `!=` holds when none is equal.
 
 | operator | also | holds for |
-|---|---|---|
-| `==` `!=` | `eq` `ne` | texts without regard to case, numbers |
-| `<` `<=` `>` `>=` | `lt` `le` `gt` `ge` | numbers |
-| `contains` | `~` | a part of a text |
-| `in {486, 600..699}` | | one of several, or of a range |
-| `&&` `\|\|` `!` | `and` `or` `not` | conditions; parentheses group |
-
-| field | also | is a |
 |---|---|---|
 "#;
 

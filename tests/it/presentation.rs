@@ -116,3 +116,17 @@ fn text_without_the_closing_line_can_be_had() {
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     assert!(run.out.contains("CSeq: "), "{}", run.out);
 }
+
+#[test]
+fn calls_can_be_chosen_by_the_rules_they_break() {
+    let codes = |expression: &str| {
+        let calls = objects(&["list", "-f", expression, "samples/rejects.pcap"]);
+        calls.into_iter().map(|call| call["findings"].clone()).collect::<Vec<_>>()
+    };
+    let all = objects(&["list", "samples/rejects.pcap"]).len();
+    let broken = codes("rule == T005");
+    assert!(0 < broken.len() && broken.len() < all);
+    assert!(broken.iter().all(|codes| codes.to_string().contains("T005")));
+    assert_eq!(codes("findings == ack-mismatch"), broken);
+    assert_eq!(codes("not rule == T005").len(), all - broken.len());
+}

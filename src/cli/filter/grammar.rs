@@ -9,6 +9,7 @@ use nom::multi::{fold_many0, separated_list1};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser as _};
 
+use super::fields::FIELDS;
 use super::{Field, Filter, Operand, Order, Test};
 
 /// Reads a whole expression; the error is what is left of it and what was expected there.
@@ -97,10 +98,11 @@ fn comparison(input: &str) -> Read<'_, Filter> {
     let (start, _) = multispace0.parse(input)?;
     let (rest, name) = name(start)?;
     let Some(field) = Field::of(name) else {
-        return failure(start, format!("no field is named {name}; see docs/cli.md for the names"));
+        return failure(start, no_field(name, rest));
     };
     let Ok((rest, operator)) = token(operator).parse(rest) else {
-        return failure(rest, format!("expected an operator after {name}: == contains"));
+        let all = "== != < <= > >= contains in";
+        return failure(rest, format!("expected an operator after {name}: one of {all}"));
     };
     let number_field = field.is_number();
     match operator {
@@ -124,6 +126,21 @@ fn comparison(input: &str) -> Read<'_, Filter> {
         Operator::Order(_) => failure(rest, format!("{name} is a text: use == != or contains")),
         Operator::Contains => failure(rest, format!("{name} is a number: use == != < <= > >=")),
     }
+}
+
+/// What is said of the unknown field `name`, before `rest`.
+fn no_field(name: &str, rest: &str) -> String {
+    if token(operator).parse(rest).is_err() {
+        return format!(
+            "no field is named {name}; to search for a text with spaces: text contains \"…\""
+        );
+    }
+    if let Some(near) = Field::nearest(name) {
+        return format!("no field is named {name}: did you mean {near}?");
+    }
+    let names = FIELDS.iter().filter_map(|entry| entry.names.first().copied());
+    let names: Vec<_> = names.collect();
+    format!("no field is named {name}; the fields are {}", names.join(", "))
 }
 
 #[derive(Clone, Copy, Debug)]
