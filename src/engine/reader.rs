@@ -12,7 +12,7 @@ use self::vault::Vault;
 use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
-use crate::net::connections::{Change, Connection, Connections, Seen, Side};
+use crate::net::connections::{Change, Connection, Connections, Keep, Seen, Side};
 use crate::net::decode::Decoder;
 use crate::net::stream::{After, Arrival, Readable, Reading};
 use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
@@ -130,6 +130,11 @@ impl Reader {
         vault.tell(&mut desk.tally);
     }
 
+    /// TCP connections held now.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
     /// What was counted so far.
     pub fn tally(&self) -> &Tally {
         &self.desk.tally
@@ -180,6 +185,13 @@ impl Default for Link {
             opened: None,
             secure: None,
         }
+    }
+}
+
+impl Keep for Link {
+    fn held(&self) -> usize {
+        let secure = self.secure.as_ref().map_or(0, |secure| secure.heap_size());
+        secure + self.carriers.iter().map(Carrier::heap_size).sum::<usize>()
     }
 }
 

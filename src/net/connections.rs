@@ -28,6 +28,18 @@ pub struct Connections<S> {
     memory: usize,
 }
 
+/// What the layer above keeps for a connection.
+pub trait Keep: Default {
+    /// Octets of private memory it holds.
+    fn held(&self) -> usize;
+}
+
+impl Keep for () {
+    fn held(&self) -> usize {
+        0
+    }
+}
+
 /// The two endpoints of a connection, the lower first.
 type Ends = (Endpoint, Endpoint);
 
@@ -107,7 +119,7 @@ impl Side {
     }
 }
 
-impl<S: Default> Connections<S> {
+impl<S: Keep> Connections<S> {
     /// An empty table.
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -208,7 +220,8 @@ impl<S: Default> Connections<S> {
         if let Some(ends) = self.lent.take()
             && let Some(connection) = self.open.peek(&ends)
         {
-            let held: usize = connection.streams.iter().map(Stream::held).sum();
+            let streams: usize = connection.streams.iter().map(Stream::held).sum();
+            let held = streams + connection.state.held();
             self.held = (self.held + held).saturating_sub(connection.held);
             connection.held = held;
             connection.queue(&mut self.deadlines);
@@ -221,7 +234,7 @@ impl<S: Default> Connections<S> {
     }
 }
 
-impl<S: Default> Connection<S> {
+impl<S: Keep> Connection<S> {
     fn new(number: u32, ends: Ends, stream_bytes: usize) -> Self {
         Self {
             number,

@@ -67,6 +67,14 @@ impl Carrier {
         matches!(self, Self::NotForUs)
     }
 
+    /// Octets of private memory it holds.
+    pub fn heap_size(&self) -> usize {
+        match self {
+            Self::WebSocket(websocket) => websocket.heap_size(),
+            _ => 0,
+        }
+    }
+
     /// Hands out what is whole in `input` and returns how many octets are done with.
     ///
     /// `patient` says that SIP is to be expected: the other direction or the ports say so.

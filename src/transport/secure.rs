@@ -90,6 +90,18 @@ impl Secure {
         self.failure
     }
 
+    /// Who sent an alert that could not be opened, before any data.
+    pub const fn sealed_alert(&self) -> Option<Side> {
+        self.connection.sealed_alert()
+    }
+
+    /// Octets of private memory it holds.
+    pub fn heap_size(&self) -> usize {
+        let inner =
+            self.inner.iter().map(|inner| inner.held.capacity() + inner.carrier.heap_size());
+        size_of::<Self>() + self.connection.heap_size() + inner.sum::<usize>()
+    }
+
     /// Which side is the client.
     pub fn client(&self) -> Option<Side> {
         self.connection.client()

@@ -16,6 +16,8 @@ use crate::transport::{Completeness, Transport};
 
 /// Messages that may come without one of SIP among them.
 const PATIENCE: u32 = 16;
+/// Octets of a compressed frame that is looked for without knowing where frames begin.
+const LONGEST_UNKNOWN: u64 = 64 << 10;
 /// Octets of a payload that tell whether it is SIP.
 const EVIDENCE: usize = 512;
 
@@ -28,6 +30,8 @@ pub struct WebSocket {
     gathered: Vec<u8>,
     gathering: Gathering,
     inflate: Option<Box<Inflate>>,
+    /// What a frame of a compressed message looks like here, once one was seen.
+    deflated: Option<Header>,
     content: Content,
 }
 
@@ -65,6 +69,7 @@ impl WebSocket {
             gathered: Vec::new(),
             gathering: Gathering::Nothing,
             inflate: None,
+            deflated: None,
             content: Content::Unknown { messages: 0 },
         }
     }
@@ -72,6 +77,12 @@ impl WebSocket {
     /// True when it talks something else.
     pub fn is_not_for_us(&self) -> bool {
         matches!(self.content, Content::Unknown { messages } if PATIENCE < messages)
+    }
+
+    /// Octets of private memory it holds.
+    pub fn heap_size(&self) -> usize {
+        let window = self.inflate.as_ref().map_or(0, |_| Inflate::HEAP);
+        size_of::<Self>() + self.gathered.capacity() + window
     }
 
     /// Hands out what is whole in `input` and returns how many octets are done with.
@@ -184,6 +195,7 @@ impl WebSocket {
         let gathered = std::mem::take(&mut self.gathered);
         match std::mem::replace(&mut self.gathering, Gathering::Nothing) {
             Gathering::Deflated => {
+                self.deflated = Some(header);
                 let inflate = self.inflate.get_or_insert_default();
                 match inflate.message(&gathered, context.limits.inflate) {
                     Ok(text) => self.hand_out(&text, end, Completeness::Whole, sink),
@@ -265,7 +277,13 @@ impl WebSocket {
 
     fn search(&mut self, bytes: &[u8]) -> Option<usize> {
         for at in 0..bytes.len() {
-            match probe(bytes.get(at..).unwrap_or_default()) {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let verdict = match (probe(rest), &self.deflated) {
+                // It may go on from what was lost: then it is counted as unread.
+                (Probe::NotForUs, Some(like)) => like.probe_chain(rest),
+                (verdict, _) => verdict,
+            };
+            match verdict {
                 Probe::Certain => {
                     self.state = State::Border;
                     return Some(at);
@@ -275,6 +293,26 @@ impl WebSocket {
             }
         }
         (!bytes.is_empty()).then_some(bytes.len())
+    }
+}
+
+impl Header {
+    /// Whether `bytes` are a frame like this one, compressed and of the same side, and what
+    /// follows it may be a frame too.
+    fn probe_chain(&self, bytes: &[u8]) -> Probe {
+        let Ok(Some(header)) = Self::of(bytes) else { return Probe::NotForUs };
+        let is_alike = header.deflated
+            && header.opcode == self.opcode
+            && header.mask.is_some() == self.mask.is_some()
+            && header.octets <= LONGEST_UNKNOWN;
+        if !is_alike {
+            return Probe::NotForUs;
+        }
+        match bytes.get(header.total() as usize..) {
+            None => Probe::Unsure,
+            Some(next) if Self::of(next).is_ok() => Probe::Certain,
+            Some(_) => Probe::NotForUs,
+        }
     }
 }
 

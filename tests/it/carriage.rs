@@ -1,17 +1,17 @@
-//! SIP over TLS through the whole reader, however its segments are cut, moved, doubled and lost.
+//! SIP over TLS, and over WebSocket in TLS, through the whole reader, however its segments are cut, moved, doubled and lost.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::engine::Reader;
 use siplens::limits::Limits;
-use siplens::transport::{Completeness, Observation, Transport};
+use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
 
 use crate::support::packet::{ACK, SYN, Tcp, ethernet, frame, tcp};
 use crate::tls;
 
 const SERVER: &str = "192.0.2.2:5061";
 /// One of each kind of protection, and what is special about TLS 1.3.
-const CAPTURES: [&str; 7] = [
+const CAPTURES: [&str; 11] = [
     "tls12_cbc_sha1_mte",
     "tls12_cbc_sha256_etm",
     "tls12_chacha",
@@ -19,6 +19,10 @@ const CAPTURES: [&str; 7] = [
     "tls13_aes128",
     "tls13_key_update",
     "tls13_hello_retry",
+    "tls13_chacha",
+    "wss_tls12",
+    "wss_tls13",
+    "wss_tls13_deflate",
 ];
 
 /// A piece of one direction: from the server or not, first octet, octets.
@@ -63,6 +67,7 @@ struct Got {
     parts: Vec<String>,
     lost: Vec<(&'static str, u64)>,
     notices: Vec<String>,
+    is_wss: bool,
 }
 
 fn run(frames: &[Vec<u8>], key_log: &[u8], limits: &Limits) -> Got {
@@ -71,7 +76,8 @@ fn run(frames: &[Vec<u8>], key_log: &[u8], limits: &Limits) -> Got {
     let mut got = Got::default();
     let mut note = |observation: Observation<'_>| {
         let Observation::Message { envelope, text, .. } = observation else { return };
-        assert_eq!(envelope.transport, Transport::Tls);
+        assert!(matches!(envelope.transport, Transport::Tls | Transport::Wss));
+        got.is_wss |= envelope.transport == Transport::Wss;
         let text = String::from_utf8_lossy(text).into_owned();
         match envelope.completeness {
             Completeness::Whole => got.whole.push(text),
@@ -127,6 +133,87 @@ fn a_handshake_that_fails_is_told_with_its_alert() {
 }
 
 #[test]
+fn an_alert_that_kills_a_connection_is_told_with_and_without_keys() {
+    // The client takes the server for a stranger, before any data.
+    let all = frames(CLIENT, &pieces("alert_tls12"));
+    let got = run(&all, b"", &Limits::default());
+    let head = "1 TLS connection to 192.0.2.2:5061 (sip.example.test) failed";
+    assert_eq!(got.notices, [format!("{head}: alert 48 unknown_ca from the client")]);
+
+    // The server wants a certificate and says so when the client already talks.
+    let all = frames(CLIENT, &pieces("alert_tls13"));
+    let mut reader = Reader::new(&Limits::default());
+    reader.add_secrets(&tls::key_log("alert_tls13"));
+    let (mut messages, mut alerts) = (0, Vec::new());
+    for (at, bytes) in all.iter().enumerate() {
+        reader.read(&frame(at as u64 + 1, 0, 1, bytes), &mut |observation| match observation {
+            Observation::Message { .. } => messages += 1,
+            Observation::Connection { signal, change: ConnectionChange::TlsAlert(code) } => {
+                alerts.push((signal.from.to_string(), code));
+            }
+            _ => {}
+        });
+    }
+    assert_eq!((messages, alerts), (1, vec![(SERVER.to_owned(), 116)]));
+}
+
+#[test]
+fn an_encrypted_alert_before_any_data_is_told_as_such() {
+    let mut all = pieces("tls12_gcm128");
+    // Both hellos, the keys of the client; then the server ends it.
+    all.truncate(3);
+    let place = all.iter().filter(|(from_server, ..)| *from_server).map(|p| p.2.len()).sum();
+    let alert = [&[20, 3, 3, 0, 1, 1, 21, 3, 3, 0, 26][..], &[0x5a; 26]].concat();
+    all.push((true, place, alert));
+    let got = run(&frames(CLIENT, &all), b"", &Limits::default());
+    let told = "failed before any data: an encrypted alert from the server";
+    assert_eq!(got.notices.len(), 1, "{:?}", got.notices);
+    assert!(got.notices[0].ends_with(told), "{:?}", got.notices);
+}
+
+#[test]
+fn a_key_log_of_other_connections_opens_those_and_counts_the_rest() {
+    let names = ["tls12_gcm128", "tls13_aes128", "tls13_chacha"];
+    let each: Vec<Vec<Vec<u8>>> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| frames(&format!("192.0.2.1:{}", 40_000 + n), &pieces(name)))
+        .collect();
+    let wrong = String::from_utf8(tls::key_log("tls13_chacha")).unwrap();
+    let wrong: Vec<String> = wrong
+        .lines()
+        .map(|line| line.split_at(line.len() - 2))
+        .map(|(line, end)| format!("{line}{}\n", if end == "00" { "01" } else { "00" }))
+        .collect();
+    let log = [tls::key_log("tls12_gcm128"), wrong.concat().into_bytes()].concat();
+    let got = run(&each.concat(), &log, &Limits::default());
+    assert_eq!((got.whole.len(), got.parts.len()), (6, 0));
+    assert_eq!(got.lost, [("encrypted", 1), ("encrypted-wrong-keys", 1)]);
+    assert_eq!(got.notices.len(), 2, "{:?}", got.notices);
+}
+
+#[test]
+fn what_tls_connections_hold_counts_against_the_memory_allowed() {
+    // A record that claims 16 KiB and never comes to its end, in many connections.
+    let limits = Limits { memory: 8 << 20, ..Limits::default() };
+    let mut reader = Reader::new(&limits);
+    let hello = pieces("tls13_aes128").swap_remove(0).2;
+    let record = [&[23, 3, 3, 0x40, 0][..], &[0; 1400]].concat();
+    let mut number = 0;
+    for client in 0..5_000 {
+        let client = format!("192.0.2.1:{}", 1_024 + client);
+        let all = [(false, 0, hello.clone()), (false, hello.len(), record.clone())];
+        for bytes in frames(&client, &all) {
+            number += 1;
+            reader.read(&frame(number, 0, 1, &bytes), &mut |_| {});
+        }
+    }
+    let open = reader.connections();
+    // A quarter of the memory is for streams.
+    assert!(open * 1_400 < 2 << 20 && 500 < open, "{open}");
+}
+
+#[test]
 fn more_tls_connections_than_allowed_cost_the_oldest() {
     let name = "tls12_gcm128";
     let all = pieces(name);
@@ -160,6 +247,7 @@ proptest! {
         let whole = pieces(name);
         let wanted = run(&frames(CLIENT, &whole), &key_log, &Limits::default());
         prop_assert_eq!(wanted.whole.len(), 6);
+        prop_assert_eq!(wanted.is_wss, name.starts_with("wss"));
         let mut parts = cut(&whole, size);
         for (which, length) in extra {
             // A piece again, longer or shorter than it was.

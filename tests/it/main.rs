@@ -14,6 +14,7 @@ mod cli;
 mod damage;
 mod differential;
 mod docs;
+mod fragments;
 mod logs;
 mod mutation;
 mod net;

@@ -35,6 +35,8 @@ enum Why {
     Sealed(Verdict),
     /// The handshake failed: the code of the alert, and who sent it.
     Failed(u8, Peer),
+    /// It ended, before any data, with an alert that could not be opened.
+    FailedSealed(Peer),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,13 +74,15 @@ impl Vault {
 
     /// Notes what a connection between the endpoints of its sides came to.
     pub(super) fn note(&mut self, secure: &Secure, end: impl Fn(Side) -> Endpoint) {
-        let why = match (secure.verdict(), secure.failure()) {
-            (Verdict::Open, _) => return,
-            (_, Some((side, code))) => {
-                let is_client = secure.client() == Some(side);
-                Why::Failed(code, if is_client { Peer::Client } else { Peer::Server })
-            }
-            (verdict, None) if verdict.reason().is_some() => Why::Sealed(verdict),
+        let peer = |side| {
+            if secure.client() == Some(side) { Peer::Client } else { Peer::Server }
+        };
+        let why = match (secure.verdict(), secure.failure(), secure.sealed_alert()) {
+            (Verdict::Open, ..) => return,
+            (Verdict::Partly, ..) => Why::Sealed(Verdict::Partly),
+            (_, Some((side, code)), _) => Why::Failed(code, peer(side)),
+            (_, None, Some(side)) => Why::FailedSealed(peer(side)),
+            (verdict, ..) if verdict.reason().is_some() => Why::Sealed(verdict),
             _ => return,
         };
         // Where the hello is missing, servers have the lower port.
@@ -104,6 +108,15 @@ impl Vault {
     }
 }
 
+impl Peer {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
 impl Shut {
     fn sentence(&self, count: u64) -> String {
         let plural = if count == 1 { "" } else { "s" };
@@ -114,14 +127,18 @@ impl Shut {
             name.as_deref().unwrap_or_default()
         );
         match self.why {
+            Why::FailedSealed(peer) => {
+                let peer = peer.word();
+                format!("{head} failed before any data: an encrypted alert from the {peer}")
+            }
             Why::Failed(code, peer) => {
-                let peer = match peer {
-                    Peer::Client => "client",
-                    Peer::Server => "server",
-                };
+                let peer = peer.word();
                 let word = alert_word(code).map(|word| format!(" {word}")).unwrap_or_default();
                 format!("{head} failed: alert {code}{word} from the {peer}")
             }
+            Why::Sealed(Verdict::Partly) => format!(
+                "{head} stayed shut in part: the key log lacks secrets of a direction, or octets are lost"
+            ),
             Why::Sealed(verdict) => format!("{head} stayed shut: {}", reason(verdict)),
         }
     }
@@ -134,7 +151,7 @@ fn reason(verdict: Verdict) -> String {
             "the capture begins after the handshake, so no key log opens them".to_owned()
         }
         Verdict::Suite(suite) => format!("the cipher suite 0x{suite:04x} is not known here"),
-        Verdict::NoKeys | Verdict::Open | Verdict::Idle => {
+        Verdict::NoKeys | Verdict::Open | Verdict::Partly | Verdict::Idle => {
             "no secrets for them; a key log (--keylog) opens them".to_owned()
         }
     }

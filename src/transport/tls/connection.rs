@@ -58,6 +58,8 @@ pub enum Verdict {
     NoKeys,
     /// There are secrets, but no record opens with them.
     WrongKeys,
+    /// Records were opened, but the last ones of a direction were not.
+    Partly,
     /// The handshake was not captured.
     NoHandshake,
     /// A cipher suite that is not opened here.
@@ -71,6 +73,7 @@ impl Verdict {
             Self::Open | Self::Idle => None,
             Self::NoKeys => Some("encrypted"),
             Self::WrongKeys => Some("encrypted-wrong-keys"),
+            Self::Partly => Some("encrypted-partly"),
             Self::NoHandshake => Some("encrypted-no-handshake"),
             Self::Suite(_) => Some("encrypted-unknown-cipher"),
         }
@@ -118,6 +121,8 @@ pub struct Connection {
     retried: bool,
     opened: u64,
     sealed: u64,
+    /// Who sent an alert that could not be opened, before any data.
+    sealed_alert: Option<Side>,
 }
 
 /// One direction.
@@ -191,6 +196,9 @@ impl Connection {
     /// Why it is open or shut.
     pub fn verdict(&self) -> Verdict {
         match &self.server_hello {
+            _ if self.opened > 0 && self.halves.iter().any(|half| half.refused > 0) => {
+                Verdict::Partly
+            }
             _ if self.opened > 0 => Verdict::Open,
             _ if self.sealed == 0 => Verdict::Idle,
             None => Verdict::NoHandshake,
@@ -199,6 +207,11 @@ impl Connection {
             Some(_) if self.had_keys => Verdict::WrongKeys,
             Some(_) => Verdict::NoKeys,
         }
+    }
+
+    /// Who sent an alert that could not be opened, before any data: the handshake failed.
+    pub const fn sealed_alert(&self) -> Option<Side> {
+        self.sealed_alert
     }
 
     /// Octets of private memory it holds.
@@ -274,6 +287,9 @@ impl Connection {
                 self.content(secrets, side, opened.kind, &opened.content, each);
             }
             None if kind == 23 || modern => self.sealed += 1,
+            None if kind == 21 && self.sealed == 0 && self.opened == 0 => {
+                self.sealed_alert.get_or_insert(side);
+            }
             None => {}
         }
         Step::Done

@@ -42,6 +42,9 @@ impl fmt::Debug for Inflate {
 }
 
 impl Inflate {
+    /// Octets of private memory of one: a window of 32 KiB and the tables of the decoder.
+    pub(super) const HEAP: usize = 48 << 10;
+
     /// Inflates a whole message to at most `bound` octets. After a failure the window is of no
     /// use: begin anew.
     pub(super) fn message(&mut self, deflated: &[u8], bound: usize) -> Result<Vec<u8>, Failure> {
