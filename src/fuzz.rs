@@ -103,8 +103,8 @@ fn show(model: &Model) {
     let flows: Vec<FlowId> = subject.flows.iter().copied().take(8).collect();
     let ladder = Ladder::of(&subject, &flows, &LadderOptions::default());
     let _ = text::draw(&ladder, &style, out);
-    let _ = svg::draw(&ladder, &TimeStyle::Utc, out);
-    let _ = mermaid::draw(&ladder, out);
+    let _ = svg::draw(std::slice::from_ref(&ladder), &TimeStyle::Utc, out);
+    let _ = mermaid::draw(std::slice::from_ref(&ladder), &TimeStyle::Utc, out);
     let options = ReportOptions { calls: 8, ..ReportOptions::default() };
     let _ = html::write(&subject, &options, out);
 }

@@ -308,9 +308,9 @@ pub enum RowFormat {
 pub enum LadderFormat {
     /// Drawn with characters.
     Text,
-    /// A Mermaid sequence diagram.
+    /// Mermaid sequence diagrams; several calls make a Markdown file with a block for each.
     Mermaid,
-    /// An SVG picture.
+    /// An SVG picture, the calls below each other.
     Svg,
 }
 

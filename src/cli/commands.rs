@@ -93,20 +93,24 @@ pub(super) fn ladder(args: &LadderArgs) -> anyhow::Result<Outcome> {
     let style = run.style(&sink);
     let subject = found.subject(&run.files);
     let options = LadderOptions { lanes: lanes(args.lanes), ..LadderOptions::default() };
-    let together = |flows: &[FlowId]| Ladder::of(&subject, flows, &options);
+    let calls = calls(&subject);
+    let ladders = calls.iter().map(|flows| Ladder::of(&subject, flows, &options));
     match args.format {
         _ if subject.flows.is_empty() => {}
-        LadderFormat::Mermaid => mermaid::draw(&together(&subject.flows), &mut sink)?,
-        LadderFormat::Svg => svg::draw(&together(&subject.flows), &style.time, &mut sink)?,
+        LadderFormat::Mermaid => {
+            mermaid::draw(&ladders.collect::<Vec<_>>(), &style.time, &mut sink)?;
+        }
+        LadderFormat::Svg => svg::draw(&ladders.collect::<Vec<_>>(), &style.time, &mut sink)?,
         LadderFormat::Text => {
-            for (index, flows) in calls(&subject).iter().enumerate() {
+            for (index, ladder) in ladders.enumerate() {
                 if index != 0 {
                     io::Write::write_all(&mut sink, b"\n")?;
                 }
-                text::draw(&together(flows), &style, &mut sink)?;
+                text::draw(&ladder, &style, &mut sink)?;
             }
         }
     }
+    drop(calls);
     let shown = subject.flows.len();
     drop(subject);
     run.close(sink, found.tally(), shown)

@@ -2,16 +2,20 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anstyle::Style as Paint;
+
 use super::json::{self, finding::FindingRecord, octets};
+use super::message::first_line;
 use super::page;
 use super::quote::Quote;
 use super::sarif;
 use super::secret::{self, MASK, Part};
 use super::style;
 use super::text::{in_charset, severity_paint};
-use super::visible::{elide, visible, wrap};
+use super::visible::{columns, visible, wrap, wrap_from};
 use super::{Format, Style, Subject};
 use crate::rules::{Coverage, Finding, Place, Rule, Severity};
 use crate::sip::{Message, Span};
@@ -79,10 +83,18 @@ fn text(subject: &Subject<'_>, style: &Style, out: &mut dyn Write) -> io::Result
     let mut groups =
         subject.findings.chunk_by(|a, b| std::ptr::eq(a.rule, b.rule) && a.severity == b.severity);
     groups.try_for_each(|group| printer.group(group, out))?;
-    for line in wrap(&undecided(subject.coverage), style.width.min(120)) {
+    for line in wrap(&undecided(subject.coverage), style.width.min(PROSE)) {
         writeln!(out, "{}", style.paint(style::DIM, &printer.safe(&line)))?;
     }
-    writeln!(out, "{}", style.paint(style::BOLD, &totals(subject.findings)))
+    writeln!(out, "{}", style.paint(style::BOLD, &verdict(subject)))
+}
+
+/// What came of it in a few words: the totals, or that there was nothing to judge.
+pub fn verdict(subject: &Subject<'_>) -> String {
+    if subject.flows.is_empty() && subject.findings.is_empty() {
+        return "nothing was checked: no SIP message to judge".to_owned();
+    }
+    totals(subject.findings)
 }
 
 /// `not decidable: only one direction was captured (7)`: what cannot be proven either way.
@@ -118,6 +130,9 @@ pub fn totals(findings: &[Finding]) -> String {
     if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
 
+/// Columns beyond which prose is hard to read.
+const PROSE: usize = 120;
+
 struct Printer<'a> {
     subject: &'a Subject<'a>,
     style: &'a Style,
@@ -128,49 +143,34 @@ impl Printer<'_> {
     fn group(&self, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let rule = first.rule;
-        let word = self.style.paint(severity_paint(first.severity), first.severity.word());
-        let used = first.severity.word().len() + rule.code.len() + rule.name.len() + 4;
-        let statement = self.cut(rule.statement, used);
+        let word = first.severity.word();
+        let used = word.len() + rule.code.len() + rule.name.len() + 4;
+        let word = self.style.paint(severity_paint(first.severity), word);
         let name = self.style.paint(style::BOLD, &format!("{} {}", rule.code, rule.name));
-        writeln!(out, "{word} {name}  {statement}")?;
+        self.lines((&format!("{word} {name}  "), used), rule.statement, 4, Paint::new(), out)?;
         for finding in findings {
             self.finding(finding, out)?;
         }
-        for (label, text) in [("why", page::why(rule)), ("fix", page::remedy(rule))] {
+        let see = format!("{}; siplens explain {}", rule.refs.join(", "), rule.code);
+        for (label, text) in
+            [("why", page::why(rule)), ("fix", page::remedy(rule)), ("see", Some(see))]
+        {
             let Some(text) = text else { continue };
-            let room = self.style.width.min(120).saturating_sub(7);
-            for (index, line) in wrap(&self.safe(&text), room).iter().enumerate() {
-                let label = if index == 0 { label } else { "" };
-                writeln!(
-                    out,
-                    "  {} {line}",
-                    self.style.paint(style::BOLD, &format!("{label:<4}"))
-                )?;
-            }
+            let label = self.style.paint(style::BOLD, &format!("{label:<4}"));
+            self.lines((&format!("  {label} "), 7), &text, 7, Paint::new(), out)?;
         }
-        let refs = format!("{}; siplens explain {}", rule.refs.join(", "), rule.code);
-        writeln!(out, "  {} {}", self.style.paint(style::BOLD, "see "), self.cut(&refs, 7))?;
         writeln!(out)
     }
 
     fn finding(&self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-        let times = match finding.count {
-            0 | 1 => String::new(),
-            count => format!(" ({count} times)"),
-        };
-        let title = visible(finding.title.as_bytes());
-        writeln!(
-            out,
-            "  {} {}{times}",
-            self.style.glyph("•", "*"),
-            self.cut(&title, 4 + times.len())
-        )?;
-        let whom = format!("{}; {}", finding.sender, finding.hop);
-        writeln!(
-            out,
-            "    {}",
-            self.style.paint(style::DIM, &self.cut(&visible(whom.as_bytes()), 4))
-        )?;
+        let mut title = visible(finding.title.as_bytes());
+        if 1 < finding.count {
+            let _ = write!(title, " ({} times)", finding.count);
+        }
+        let bullet = format!("  {} ", self.style.glyph("•", "*"));
+        self.lines((&bullet, 4), &title, 4, Paint::new(), out)?;
+        let whom = visible(format!("{}; {}", finding.sender, finding.hop).as_bytes());
+        self.lines(("    ", 4), &whom, 6, style::DIM, out)?;
         for place in &finding.evidence {
             self.place(place, out)?;
         }
@@ -182,38 +182,81 @@ impl Printer<'_> {
         let flow = self.subject.flow(place.flow);
         let message = flow.message(place.message);
         let envelope = &message.envelope;
-        let text = format!(
-            "frame {}  {}  Call-ID {}  {}",
-            self.subject.files.frame(envelope.frame),
-            self.style.time.date_time(envelope.time),
-            visible(flow.call_id()),
-            visible(message.start_line()),
-        );
-        writeln!(out, "    {}", self.cut(&text, 4))?;
-        let note = visible(place.note.as_bytes());
+        self.parts(
+            &[
+                format!("frame {}", self.subject.files.frame(envelope.frame)),
+                self.style.time.date_time(envelope.time),
+                format!("Call-ID {}", visible(flow.call_id())),
+                first_line(message),
+            ],
+            out,
+        )?;
+        let note = self.safe(&visible(place.note.as_bytes()));
         let Some(span) = place.span else {
-            if !note.is_empty() {
-                writeln!(out, "      {}", self.cut(&note, 6))?;
-            }
-            return Ok(());
+            return self.lines(("      ", 6), &note, 6, Paint::new(), out);
         };
         let bar = self.style.paint(style::DIM, self.style.glyph("│", "|"));
         let room = self.style.width.saturating_sub(8);
         let quote = Quote::of(message, span, room, self.style);
         writeln!(out, "      {bar} {}", quote.line)?;
-        let carets = format!("{}{} {note}", " ".repeat(quote.column), "^".repeat(quote.columns));
-        let carets = self.style.paint(style::FAILURE, &self.cut(&carets, 8));
-        writeln!(out, "      {bar} {}", carets.trim_end())
+        let indent = " ".repeat(quote.column);
+        let carets = format!("{indent}{}", "^".repeat(quote.columns));
+        let fits = columns(&carets) + 1 + columns(&note) <= room;
+        let line = if fits { format!("{carets} {note}") } else { carets };
+        writeln!(out, "      {bar} {}", self.style.paint(style::FAILURE, line.trim_end()))?;
+        if !fits {
+            let shift = quote.column.min(room.saturating_sub(columns(&note)));
+            for line in wrap(&note, room - shift) {
+                let line = format!("{}{line}", " ".repeat(shift));
+                writeln!(out, "      {bar} {}", self.style.paint(style::FAILURE, &line))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `text` behind a lead that takes so many columns; further lines are indented.
+    fn lines(
+        &self,
+        (lead, used): (&str, usize),
+        text: &str,
+        indent: usize,
+        paint: Paint,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let width = self.style.width.min(PROSE);
+        let (first, room) = (width.saturating_sub(used), width.saturating_sub(indent));
+        for (index, line) in wrap_from(&self.safe(text), first, room).iter().enumerate() {
+            let line = self.style.paint(paint, line);
+            let before = if index == 0 { lead.to_owned() } else { " ".repeat(indent) };
+            writeln!(out, "{}", format!("{before}{line}").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Parts of a line, each whole on the first line that has room for it.
+    fn parts(&self, parts: &[String], out: &mut dyn Write) -> io::Result<()> {
+        let mut line = String::new();
+        let mut lead = "    ";
+        for part in parts {
+            let part = self.safe(part);
+            let gap = if line.is_empty() { 0 } else { 2 };
+            if gap != 0 && self.style.width < lead.len() + columns(&line) + gap + columns(&part) {
+                writeln!(out, "{lead}{line}")?;
+                (line, lead) = (part, "      ");
+            } else {
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(&part);
+            }
+        }
+        let room = self.style.width.saturating_sub(lead.len());
+        if columns(&line) <= room {
+            return writeln!(out, "{lead}{line}");
+        }
+        wrap(&line, room).iter().try_for_each(|line| writeln!(out, "{lead}{line}"))
     }
 
     fn safe(&self, text: &str) -> String {
         in_charset(text, self.style.charset)
-    }
-
-    /// `text` in what is left of a line after `used` columns.
-    fn cut(&self, text: &str, used: usize) -> String {
-        let room = self.style.width.saturating_sub(used);
-        elide(&self.safe(text), room, self.style.glyph("…", "~"))
     }
 }
 
@@ -231,11 +274,12 @@ fn github(subject: &Subject<'_>, out: &mut dyn Write) -> io::Result<()> {
         let file = frame.map_or("", |frame| subject.files.file(frame));
         let number = frame.map_or(0, |frame| frame.number);
         let title = format!("{} {}", finding.rule.code, finding.rule.name);
+        let times =
+            if finding.count < 2 { String::new() } else { format!("; {} times", finding.count) };
         let text = format!(
-            "frame {number}: {} ({}; {} times)",
+            "frame {number}: {} ({}{times})",
             visible(finding.title.as_bytes()),
             visible(finding.sender.as_bytes()),
-            finding.count
         );
         writeln!(
             out,

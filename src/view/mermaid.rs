@@ -4,11 +4,31 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Ladder;
+use super::clock::TimeStyle;
 use super::ladder::{Arrow, Event, Row};
 
-/// Draws `ladder` as `sequenceDiagram`.
-pub fn draw(ladder: &Ladder, out: &mut dyn Write) -> io::Result<()> {
+/// Draws one ladder as `sequenceDiagram`, several as Markdown with a block for each: Mermaid has
+/// one diagram in a file.
+pub fn draw(ladders: &[Ladder], time: &TimeStyle, out: &mut dyn Write) -> io::Result<()> {
+    if let [ladder] = ladders {
+        return diagram(ladder, time, out);
+    }
+    for (number, ladder) in ladders.iter().enumerate() {
+        let gap = if number == 0 { "" } else { "\n" };
+        writeln!(out, "{gap}```mermaid")?;
+        diagram(ladder, time, out)?;
+        writeln!(out, "```")?;
+    }
+    Ok(())
+}
+
+fn diagram(ladder: &Ladder, time: &TimeStyle, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sequenceDiagram")?;
+    let when = ladder.rows.first().map(|row| time.date_time(row.time)).unwrap_or_default();
+    writeln!(out, "    title {}", escape(&format!("{}, {when}", ladder.title)))?;
+    for call_id in &ladder.legs {
+        writeln!(out, "    %% Call-ID {}", escape(call_id))?;
+    }
     for (number, lane) in ladder.lanes.iter().enumerate() {
         writeln!(out, "    participant L{number} as {}", escape(&lane.name))?;
     }

@@ -27,16 +27,49 @@ pub fn anchor((flow, message): (FlowId, MessageId)) -> String {
     format!("m{}-{}", flow.0 + 1, message.0 + 1)
 }
 
-/// Draws `ladder` as an SVG document of its own.
-pub fn draw(ladder: &Ladder, time: &TimeStyle, out: &mut dyn Write) -> io::Result<()> {
-    let drawing = Drawing::new(ladder, time, Links::None);
-    out.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
-    drawing.open(out)?;
+/// Draws `ladders` below each other as an SVG document of its own, each with its title, the time of
+/// its first row, and its Call-IDs.
+pub fn draw(ladders: &[Ladder], time: &TimeStyle, out: &mut dyn Write) -> io::Result<()> {
+    let drawings: Vec<_> =
+        ladders.iter().map(|ladder| Drawing::new(ladder, time, Links::None)).collect();
+    let heads: Vec<_> = drawings.iter().map(Drawing::heading).collect();
+    let sizes = drawings.iter().zip(&heads);
+    let height: usize = sizes.clone().map(|(d, head)| heading_height(head) + d.height).sum();
+    let width = sizes.map(|(d, head)| d.width.max(heading_width(head))).max().unwrap_or(0);
     writeln!(
         out,
-        "<style>\n.ladder {{ background: Canvas; color-scheme: light dark; }}\n{STYLE}</style>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ladder\" width=\"{width}\" \
+         height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+         <style>\n.ladder {{ background: Canvas; color-scheme: light dark; }}\n\
+         .heading {{ font-weight: bold; font-size: 14px; }}\n{STYLE}</style>"
     )?;
-    drawing.content(out)
+    let mut top = 0;
+    for (drawing, head) in drawings.iter().zip(&heads) {
+        writeln!(
+            out,
+            "<g transform=\"translate(0,{top})\" role=\"group\" aria-label=\"Ladder: {}\">",
+            escape(&drawing.ladder.title)
+        )?;
+        for (line, text) in head.iter().enumerate() {
+            let class = if line == 0 { "heading" } else { "small" };
+            let y = 20 + line * LINE;
+            writeln!(out, "<text class=\"{class}\" x=\"8\" y=\"{y}\">{}</text>", escape(text))?;
+        }
+        writeln!(out, "<g transform=\"translate(0,{})\">", heading_height(head))?;
+        drawing.content(out)?;
+        writeln!(out, "</g></g>")?;
+        top += heading_height(head) + drawing.height;
+    }
+    writeln!(out, "</svg>")
+}
+
+const fn heading_height(lines: &[String]) -> usize {
+    lines.len() * LINE + 16
+}
+
+fn heading_width(lines: &[String]) -> usize {
+    lines.iter().map(|line| columns(line) * (GLYPH + 1) + 16).max().unwrap_or(0)
 }
 
 /// Draws `ladder` for a page that holds [`STYLE`].
@@ -48,7 +81,8 @@ pub fn inline(
 ) -> io::Result<()> {
     let drawing = Drawing::new(ladder, time, links);
     drawing.open(out)?;
-    drawing.content(out)
+    drawing.content(out)?;
+    writeln!(out, "</svg>")
 }
 
 /// Columns left of the lanes, in pixels: frame and time.
@@ -153,7 +187,25 @@ impl<'a> Drawing<'a> {
             y += height(row);
             is_first = is_first && matches!(row.event, Event::Remark(_));
         }
-        writeln!(out, "</svg>")
+        Ok(())
+    }
+
+    /// Title, time and Call-IDs, for a drawing that stands alone.
+    fn heading(&self) -> Vec<String> {
+        let first = self.ladder.rows.first();
+        let zone = |time| format!("{} {}", self.time.date_time(time), self.time.zone(time));
+        let when = first.map(|row| zone(row.time)).unwrap_or_default();
+        let mut lines = vec![self.ladder.title.clone()];
+        match self.ladder.legs.as_slice() {
+            [] => {}
+            [call_id] => lines.push(format!("{when}, Call-ID {call_id}")),
+            legs => {
+                lines.push(when);
+                let leg = |(index, id)| format!("leg {}: Call-ID {id}", index + 1);
+                lines.extend(legs.iter().enumerate().map(leg));
+            }
+        }
+        lines
     }
 
     fn row(&self, row: &Row, top: usize, is_first: bool, out: &mut dyn Write) -> io::Result<()> {

@@ -129,14 +129,23 @@ fn tail(text: &str, room: usize) -> String {
     text.get(from..).unwrap_or_default().to_owned()
 }
 
-/// Breaks `text` at spaces into lines of at most `room` columns; longer words are cut.
+/// Breaks `text` at spaces into lines of at most `room` columns; longer words are broken, too.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
-    let room = room.max(1);
+    wrap_from(text, room, room)
+}
+
+/// As [`wrap`], with `first` columns on the first line: something stands before it. An empty first
+/// line means that no word fits there.
+pub fn wrap_from(text: &str, first: usize, room: usize) -> Vec<String> {
+    let rest = room.max(1);
+    let mut room = first.min(rest);
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
-        if !line.is_empty() && room < columns(&line) + 1 + columns(word) {
+        let is_begun = !line.is_empty() || (lines.is_empty() && room < rest);
+        if is_begun && room < columns(&line) + usize::from(!line.is_empty()) + columns(word) {
             lines.push(std::mem::take(&mut line));
+            room = rest;
         }
         if !line.is_empty() {
             line.push(' ');
@@ -144,8 +153,9 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
         line.push_str(word);
         while room < columns(&line) {
             let cut = head(&line, room).len().max(line.chars().next().map_or(0, char::len_utf8));
-            let rest = line.split_off(cut);
-            lines.push(std::mem::replace(&mut line, rest));
+            let tail = line.split_off(cut);
+            lines.push(std::mem::replace(&mut line, tail));
+            room = rest;
         }
     }
     if !line.is_empty() {
@@ -180,6 +190,13 @@ mod tests {
         for room in 2..30 {
             for line in wrap(text, room) {
                 assert!(columns(&line) <= room, "{line:?} in {room}");
+            }
+            for first in 0..room {
+                let lines = wrap_from(text, first, room);
+                assert!(columns(&lines[0]) <= first, "{lines:?} in {first} and {room}");
+                assert!(lines.iter().all(|line| columns(line) <= room), "{lines:?} in {room}");
+                let words = |text: &str| text.split_whitespace().collect::<String>();
+                assert_eq!(words(&lines.concat()), words(text));
             }
         }
     }

@@ -125,8 +125,65 @@ fn calls_can_be_chosen_by_the_rules_they_break() {
     };
     let all = objects(&["list", "samples/rejects.pcap"]).len();
     let broken = codes("rule == T005");
-    assert!(0 < broken.len() && broken.len() < all);
+    assert!(!broken.is_empty() && broken.len() < all);
     assert!(broken.iter().all(|codes| codes.to_string().contains("T005")));
     assert_eq!(codes("findings == ack-mismatch"), broken);
     assert_eq!(codes("not rule == T005").len(), all - broken.len());
+}
+
+#[test]
+fn several_calls_are_several_drawings() {
+    let calls = objects(&["list", FAILURES]);
+    let svg = run(&["ladder", "--utc", "--format", "svg", FAILURES]).out;
+    let mermaid = run(&["ladder", "--utc", "--format", "mermaid", FAILURES]).out;
+    assert_eq!(svg.matches("<svg").count(), 1, "one file, one document");
+    assert_eq!(svg.matches("class=\"heading\"").count(), calls.len());
+    assert_eq!(mermaid.matches("```mermaid\nsequenceDiagram").count(), calls.len());
+    for (call, block) in calls.iter().zip(mermaid.split("```mermaid").skip(1)) {
+        let call_id = format!("Call-ID {}", call["call_id"].as_str().unwrap());
+        assert_eq!(svg.matches(&call_id).count(), 1, "{call_id}");
+        assert!(block.contains(&call_id), "{block}");
+        assert!(block.contains("title ") && block.contains("2026-11-20 22:16:"), "{block}");
+    }
+    let one = ["ladder", "--format", "mermaid", "--call-id", "4cafb396d3096b8e", FAILURES];
+    assert!(run(&one).out.starts_with("sequenceDiagram\n"), "a diagram alone is no Markdown");
+}
+
+#[test]
+fn a_narrow_ladder_keeps_the_method_of_a_response() {
+    for (width, label) in [("80", "200 (CANCEL)"), ("60", "(CANCEL)")] {
+        let ladder = run(&["ladder", "--width", width, "samples/fork.pcap"]).out;
+        assert!(ladder.contains(label), "{ladder}");
+        assert!(!ladder.contains("t…") && !ladder.contains("R…"), "{ladder}");
+    }
+}
+
+#[test]
+fn findings_are_wrapped_and_never_cut() {
+    for sample in ["rejects.pcap", "fragments.pcap", "unreachable.pcap"] {
+        let input = format!("samples/{sample}");
+        let whole = |text: &str| text.split_whitespace().collect::<String>();
+        let all = objects(&["check", &input]);
+        for width in ["60", "80", "100", "130"] {
+            let text = run(&["check", "--width", width, &input]).out;
+            assert!(text.lines().all(|line| line.chars().count() <= width.parse().unwrap()));
+            let text = whole(&text);
+            for finding in &all {
+                let code = finding["code"].as_str().unwrap();
+                assert!(text.contains(&format!("siplensexplain{code}")), "{width}: {text}");
+                for key in ["title", "sender", "hop"] {
+                    let value = whole(finding[key].as_str().unwrap());
+                    assert!(text.contains(&value), "{width}: {key} {value}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_nothing_was_checked_no_one_says_no_findings() {
+    let empty = run(&["check", "samples/empty.pcap"]);
+    assert_eq!(empty.code, 4);
+    assert!(empty.out.contains("nothing was checked"), "{}", empty.out);
+    assert!(run(&["check", "samples/call.pcap"]).out.contains("no findings"));
 }

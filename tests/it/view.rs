@@ -178,8 +178,8 @@ fn text_svg_and_mermaid_show_the_same_rows() {
     let ladder = ladder_of(&model, &report);
     let style = Style { width: 240, ..Style::default() };
     let as_text = drawn(|out| text::draw(&ladder, &style, out));
-    let as_svg = drawn(|out| svg::draw(&ladder, &style.time, out));
-    let as_mermaid = drawn(|out| mermaid::draw(&ladder, out));
+    let as_svg = drawn(|out| svg::draw(std::slice::from_ref(&ladder), &style.time, out));
+    let as_mermaid = drawn(|out| mermaid::draw(std::slice::from_ref(&ladder), &style.time, out));
 
     let mut heads: Vec<String> = Vec::new();
     for row in &ladder.rows {
