@@ -1,6 +1,7 @@
 //! One flow under all rules: each subject once, every check in one pass.
 
 use super::case::Reported;
+use super::schedule::Subject;
 use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, numbered, quote,
@@ -178,50 +179,17 @@ fn cut_short(completeness: Completeness) -> Option<&'static str> {
     }
 }
 
-/// What a check is called for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Subject {
-    Message,
-    Transaction,
-    Dialog,
-    Exchange,
-    Flow,
-}
-
-impl Subject {
-    /// `None` for a check of more than one flow.
-    const fn of(check: &Check) -> Option<Self> {
-        match check {
-            Check::Message(_) | Check::Sighting(_) => Some(Self::Message),
-            Check::Transaction(_) => Some(Self::Transaction),
-            Check::Dialog(_) => Some(Self::Dialog),
-            Check::Exchange(_) => Some(Self::Exchange),
-            Check::Flow(_) => Some(Self::Flow),
-            Check::Registration(_) | Check::Fleet(_) => None,
-        }
-    }
-}
-
 /// The checks that are on, and what they have said so far.
 struct Run<'a> {
     flow: &'a CallFlow,
     context: &'a Context<'a>,
-    /// Together by subject, each group in order of code.
-    checks: Vec<(Subject, RuleIndex, Check)>,
     counts: Counts,
     reported: Vec<Reported>,
 }
 
 impl<'a> Run<'a> {
     fn new(flow: &'a CallFlow, context: &'a Context<'a>) -> Self {
-        let on = numbered().filter(|(index, _)| context.selection.is_on(*index));
-        let mut checks = Vec::with_capacity(2 * RULES.len());
-        for (index, rule) in on {
-            let of_flow = |check: &Check| Some((Subject::of(check)?, index, *check));
-            checks.extend(rule.checks.iter().filter_map(of_flow));
-        }
-        checks.sort_by_key(|(subject, ..)| *subject as u8);
-        Self { flow, context, checks, counts: Counts::of_all_rules(), reported: Vec::new() }
+        Self { flow, context, counts: Counts::of_all_rules(), reported: Vec::new() }
     }
 
     /// Runs the checks of `subject`, about message `id` where it is one.
@@ -231,19 +199,19 @@ impl<'a> Run<'a> {
         id: MessageId,
         judge: impl Fn(&Check, &mut Found<'_>) -> Option<Verdict>,
     ) {
+        let checks = self.context.selection.schedule().of_subject(subject);
+        let Some((index, _)) = checks.first() else { return };
         let reported = &mut self.reported;
-        let mut sink = |one: Reported| reported.push(one);
-        let of_subject = |(of, ..): &&(Subject, RuleIndex, Check)| *of == subject;
-        let others = |(of, ..): &&(Subject, RuleIndex, Check)| *of != subject;
-        for (_, index, check) in self.checks.iter().skip_while(others).take_while(of_subject) {
-            let mut found = Found {
-                subject: id,
-                settings: self.context.settings,
-                rule: index.rule(),
-                index: *index,
-                selection: self.context.selection,
-                sink: &mut sink,
-            };
+        let mut found = Found {
+            subject: id,
+            settings: self.context.settings,
+            rule: index.rule(),
+            index: *index,
+            selection: self.context.selection,
+            sink: &mut |one| reported.push(one),
+        };
+        for (index, check) in checks {
+            (found.index, found.rule) = (*index, index.rule());
             if let Some(verdict) = judge(check, &mut found) {
                 self.counts.add(*index, verdict);
             }

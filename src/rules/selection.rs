@@ -1,5 +1,8 @@
 //! Which rules are on, and how much each weighs: what `--select`, `--ignore`, `--severity` mean.
 
+use std::sync::OnceLock;
+
+use super::schedule::Schedule;
 use super::{RULES, Rule, RuleIndex, Severity, Tier, find, numbered};
 
 /// A choice of rules and kinds with their severities.
@@ -7,6 +10,8 @@ use super::{RULES, Rule, RuleIndex, Severity, Tier, find, numbered};
 pub struct Selection {
     /// By rule, then by kind; a rule without kinds has one level.
     levels: Vec<Box<[Option<Level>]>>,
+    /// Made of the levels when it is asked for.
+    schedule: OnceLock<Schedule>,
 }
 
 /// How much a kind weighs.
@@ -101,7 +106,12 @@ impl Selection {
     /// No rule at all.
     pub fn none() -> Self {
         let levels = RULES.iter().map(|rule| vec![None; rule.kinds.len().max(1)].into()).collect();
-        Self { levels }
+        Self { levels, schedule: OnceLock::new() }
+    }
+
+    /// The checks of the rules that are on.
+    pub(super) fn schedule(&self) -> &Schedule {
+        self.schedule.get_or_init(|| Schedule::new(self))
     }
 
     fn set(&mut self, selector: &Selector, on: bool) {
@@ -112,6 +122,7 @@ impl Selection {
 
     /// Calls `each` with the level of every kind `selector` names and the catalogue's severity.
     fn visit(&mut self, selector: &Selector, mut each: impl FnMut(&mut Option<Level>, Severity)) {
+        self.schedule = OnceLock::new();
         for ((_, rule), levels) in numbered().zip(&mut self.levels) {
             for (at, level) in levels.iter_mut().enumerate() {
                 let kind = rule.kinds.get(at).copied();

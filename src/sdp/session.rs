@@ -4,20 +4,22 @@ use memchr::memchr;
 use nom::bytes::complete::{take_till1, take_while1};
 use nom::character::complete::{char, u8 as number8, u16 as number16, u32 as number32};
 use nom::combinator::opt;
-use nom::multi::many0;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::payload::static_codec;
 use super::{Codec, Direction, Line, Media, Session};
+use crate::transport::scan;
 
 /// Media sections read; a body that has more is no session anyone offers.
 const MOST_SECTIONS: usize = 1_000;
+/// Lines of most sessions.
+const USUAL_LINES: usize = 16;
 
 impl<'a> Session<'a> {
     /// Reads `body`; never fails: what is no SDP line is kept as a line with letter 0.
     pub fn parse(body: &'a [u8]) -> Self {
-        let mut session = Self::default();
+        let mut session = Self { lines: Vec::with_capacity(USUAL_LINES), ..Self::default() };
         for text in lines(body) {
             let (letter, value) = match text {
                 [letter, b'=', value @ ..] if letter.is_ascii_alphabetic() => (*letter, value),
@@ -71,14 +73,14 @@ impl<'a> Session<'a> {
 /// are left out.
 fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = if memchr(b'\n', body).is_some() { b'\n' } else { b'\r' };
-    body.split(move |&octet| octet == end)
+    scan::pieces(body, end)
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .filter(|line| !line.is_empty())
 }
 
 /// Name and value of an `a=` line.
 fn attribute(value: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr(b':', value) {
+    match scan::find(value, b':') {
         Some(at) => (&value[..at], Some(&value[at + 1..])),
         None => (value.trim_ascii_end(), None),
     }
@@ -86,9 +88,9 @@ fn attribute(value: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
-/// A run of octets other than blanks, blanks before it allowed.
-fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
-    preceded(opt(take_while1(is_blank)), take_till1(is_blank)).parse(input)
+/// The runs of octets other than blanks.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&octet| is_blank(octet)).filter(|word| !word.is_empty())
 }
 
 const fn is_blank(octet: u8) -> bool {
@@ -105,9 +107,7 @@ fn whole<'a, T>(
 
 /// `audio 49170/2 RTP/AVP 0 8`
 fn media(value: &[u8]) -> Media<'_> {
-    let mut words = many0(word);
-    let words = words.parse(value).map(|(_, words)| words).unwrap_or_default();
-    let mut words = words.into_iter();
+    let mut words = words(value);
     let kind = words.next().unwrap_or_default();
     let port = words.next().unwrap_or_default();
     let (port, ports) =
@@ -124,7 +124,7 @@ fn media(value: &[u8]) -> Media<'_> {
 
 /// The address of a `c=` line, without TTL and number of addresses.
 fn address(value: &[u8]) -> Option<&[u8]> {
-    let (_, (_, _, address)) = (word, word, word).parse(value).ok()?;
+    let address = words(value).nth(2)?;
     Some(&address[..memchr(b'/', address).unwrap_or(address.len())])
 }
 
@@ -144,12 +144,8 @@ fn value_of<'a>(attributes: &[(&[u8], Option<&'a [u8]>)], name: &[u8]) -> Option
 
 /// One codec for each format that is a payload type and has a name.
 fn codecs<'a>(media: &Media<'a>) -> Vec<Codec<'a>> {
-    let maps: Vec<_> = media
-        .attributes
-        .iter()
-        .filter(|(name, _)| *name == b"rtpmap")
-        .filter_map(|&(_, value)| whole(rtpmap, value?))
-        .collect();
+    let maps = media.attributes.iter().filter(|(name, _)| *name == b"rtpmap");
+    let maps: Vec<_> = maps.filter_map(|&(_, value)| whole(rtpmap, value?)).collect();
     let types = media.formats.iter().filter_map(|format| whole(number8, format));
     types
         .filter_map(|payload_type| {

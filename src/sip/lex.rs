@@ -5,6 +5,7 @@ use nom::error::ParseError;
 use nom::{IResult, Parser};
 
 pub(crate) use crate::transport::peek::is_token;
+pub(crate) use crate::transport::scan;
 
 /// What a parser of octets gives; the error says where only when a strict reader asks.
 pub(crate) type Parsed<'a, T, E = ()> = IResult<&'a [u8], T, E>;
@@ -35,7 +36,7 @@ pub(crate) fn quoted_len(text: &[u8]) -> Option<usize> {
     let inner = text.strip_prefix(b"\"")?;
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', inner.get(at..)?)?;
+        at += scan::find_any(inner.get(at..)?, [b'"', b'\\'])?;
         if inner[at] == b'"' {
             return Some(at + 2);
         }
@@ -88,11 +89,11 @@ impl<'a> Iterator for Split<'a> {
 pub(crate) fn find_outside(text: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr3(wanted, b'"', b'<', text.get(at..)?)?;
+        at += scan::find_any(text.get(at..)?, [wanted, b'"', b'<'])?;
         at += match text[at] {
             octet if octet == wanted => return Some(at),
             b'"' => quoted_len(&text[at..]).unwrap_or(1),
-            _ => memchr::memchr(b'>', &text[at..]).map_or(1, |close| close + 1),
+            _ => scan::find(&text[at..], b'>').map_or(1, |close| close + 1),
         };
     }
 }

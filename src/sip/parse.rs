@@ -10,6 +10,9 @@ use crate::transport::peek::{self, FirstLine, HeadEnd, HeaderLines};
 /// Defects kept of one message; a message that has more is no better understood by them.
 const MOST_DEFECTS: usize = 16;
 
+/// The one control octet that is no less than a space.
+const DELETE: u8 = 0x7f;
+
 /// What the head of a message holds.
 pub(super) struct Head {
     pub(super) start: StartLine,
@@ -38,14 +41,13 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     let mut lines = HeaderLines::after_start_line(text);
     for line in lines.by_ref() {
         match field(text, line) {
-            Ok(field) => fields.push(field),
-            Err(kind) => defects.add(kind, line),
-        }
-        if let Some(field) = fields.last().filter(|field| field.name == HeaderName::Other) {
-            let name = field.name_span().range();
-            if !text[name.clone()].iter().all(|&octet| is_token(octet)) {
-                defects.add(DefectKind::BadName, &text[name]);
+            Ok(field) => {
+                if field.name == HeaderName::Other {
+                    defects.name(field.name_span());
+                }
+                fields.push(field);
             }
+            Err(kind) => defects.add(kind, line),
         }
     }
     let body = match lines.end() {
@@ -55,7 +57,10 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
             text.len()
         }
     };
-    defects.octets(body);
+    // What is not plain is looked for only when there is any.
+    if !lines.is_plain() || memchr(DELETE, &text[..body]).is_some() {
+        defects.octets(body);
+    }
     Head {
         start,
         subject,
@@ -145,25 +150,22 @@ impl<'a> Defects<'a> {
         }
     }
 
-    /// Line ends and control octets of the head, which ends at `end`: two passes without branches
-    /// over all of it, in octets so that they are vectorized, and others only when those found
-    /// something.
+    /// The name of a field that is not known: a token, or it is none.
+    fn name(&mut self, name: Span) {
+        let name = &self.text[name.range()];
+        if !name.iter().all(|&octet| is_token(octet)) {
+            self.add(DefectKind::BadName, name);
+        }
+    }
+
+    /// Line ends and control octets of the head, which ends at `end`.
+    #[cold]
     fn octets(&mut self, end: usize) {
         let head = &self.text[..end];
-        let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
-        let odd_end = pairs.fold(u8::from(head.first() == Some(&b'\n')), |odd, (&octet, &next)| {
-            odd | (u8::from(octet == b'\r') ^ u8::from(next == b'\n'))
-        });
-        let control = head.iter().fold(0, |found, &octet| {
-            let blank =
-                u8::from(octet == b'\t') | u8::from(octet == b'\r') | u8::from(octet == b'\n');
-            found | (u8::from(octet < b' ') & !blank) | u8::from(octet == 0x7f)
-        });
-        let (odd_end, control) = (odd_end != 0, control & 1 != 0);
-        if let Some(at) = odd_end.then(|| bare_end(head)).flatten() {
+        if let Some(at) = bare_end(head) {
             self.add(DefectKind::BareLf, &self.text[at..=at]);
         }
-        if let Some(at) = control.then(|| first_control(head)).flatten() {
+        if let Some(at) = first_control(head) {
             self.add(DefectKind::ControlByte, &self.text[at..=at]);
         }
     }
@@ -178,7 +180,7 @@ impl<'a> Defects<'a> {
 
 /// Control octets other than those of white space and line ends.
 const fn is_control(octet: u8) -> bool {
-    (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == 0x7f
+    (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == DELETE
 }
 
 /// The first line feed without carriage return, or carriage return without line feed.

@@ -1,6 +1,6 @@
 //! `sip:`, `sips:` and `tel:` URIs (section 19.1, RFC 3966); any other scheme is kept whole.
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::memrchr;
 use nom::Parser;
 use nom::bytes::complete::take_while1;
 use nom::character::complete::char;
@@ -8,7 +8,7 @@ use nom::sequence::terminated;
 
 use super::field::params::Params;
 use super::field::via::split_sent_by;
-use super::lex::Parsed;
+use super::lex::{Parsed, scan};
 
 /// A URI taken apart; all parts as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl<'a> Uri<'a> {
             headers: None,
         };
         if scheme.eq_ignore_ascii_case(b"tel") {
-            let (number, params) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+            let (number, params) = rest.split_at(scan::find(rest, b';').unwrap_or(rest.len()));
             return Some(Self { user: Some(number), params: Params(params), ..bare });
         }
         Some(bare)
@@ -73,17 +73,17 @@ impl<'a> Uri<'a> {
     fn sip(scheme: &'a [u8], rest: &'a [u8]) -> Self {
         let (userinfo, rest) = split_userinfo(rest);
         let (user, password) = match userinfo {
-            Some(info) => match memchr(b':', info) {
+            Some(info) => match scan::find(info, b':') {
                 Some(colon) => (Some(&info[..colon]), Some(&info[colon + 1..])),
                 None => (Some(info), None),
             },
             None => (None, None),
         };
-        let (rest, headers) = match memchr(b'?', rest) {
+        let (rest, headers) = match scan::find(rest, b'?') {
             Some(mark) => (&rest[..mark], Some(&rest[mark + 1..])),
             None => (rest, None),
         };
-        let (hostport, params) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+        let (hostport, params) = rest.split_at(scan::find(rest, b';').unwrap_or(rest.len()));
         let (host, port) = split_sent_by(hostport);
         Self { scheme, user, password, host, port, params: Params(params), headers }
     }
@@ -92,6 +92,10 @@ impl<'a> Uri<'a> {
 /// A scheme and its colon.
 pub(super) fn scheme(input: &[u8]) -> Parsed<'_, &[u8]> {
     let octet = |o: u8| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.');
+    // As nearly everybody writes it.
+    if let Some(rest) = input.strip_prefix(b"sip:") {
+        return Ok((rest, &input[..3]));
+    }
     terminated(take_while1(octet), char(':')).parse(input)
 }
 
@@ -99,9 +103,10 @@ pub(super) fn scheme(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// first one counts; of several before the parameters the last does, since a host has none. All of
 /// `;`, `?` and `/` may stand in the user (section 25.1, RFC 4475 section 3.1.1.9).
 pub(super) fn split_userinfo(rest: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    let Some(first) = memchr(b'@', rest) else { return (None, rest) };
-    let region = memchr2(b';', b'?', &rest[first..]).map_or(rest.len(), |end| first + end);
-    let at = memrchr(b'@', &rest[..region]).unwrap_or(first);
+    let Some(first) = scan::find(rest, b'@') else { return (None, rest) };
+    let region = scan::find_any(&rest[first..], [b';', b'?']).map_or(rest.len(), |end| first + end);
+    let last = memrchr(b'@', &rest[first + 1..region]);
+    let at = last.map_or(first, |last| first + 1 + last);
     (Some(&rest[..at]), &rest[at + 1..])
 }
 

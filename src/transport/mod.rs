@@ -1,5 +1,7 @@
 //! Datagrams and streams become the text of single SIP messages: framing, WebSocket, TLS, HEP.
 
+pub(crate) mod scan;
+mod lines;
 pub mod peek;
 mod start;
 mod head;

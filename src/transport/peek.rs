@@ -7,6 +7,9 @@
 
 use memchr::{memchr, memchr2};
 
+pub use super::lines::{HeadEnd, HeaderLines, split_header};
+use super::scan;
+
 /// Octets within which the first line has to end.
 const LONGEST_LINE: usize = 16 << 10;
 
@@ -192,94 +195,8 @@ pub(super) fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a
             }
         }
         is_first = false;
-        rest = rest.get(memchr(b'\n', rest)? + 1..)?;
+        rest = rest.get(scan::find(rest, b'\n')? + 1..)?;
     }
-}
-
-/// Name and value of a header line, white space at their ends taken off; `None` without a colon.
-pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name_end = line.iter().position(|&octet| !is_token(octet))?;
-    let colon = match line[name_end] {
-        b':' => name_end,
-        _ => name_end + memchr(b':', &line[name_end..])?,
-    };
-    Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
-}
-
-/// The header lines of a text, each with its folds and without its last line end, up to the empty
-/// line.
-#[derive(Clone, Debug)]
-pub struct HeaderLines<'a> {
-    text: &'a [u8],
-    at: usize,
-    end: HeadEnd,
-}
-
-/// How the header lines ended, as far as they were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeadEnd {
-    /// Not reached yet, or the text ended before the empty line.
-    Missing,
-    /// With an empty line; the body begins at this offset of the text.
-    Empty(usize),
-}
-
-impl<'a> HeaderLines<'a> {
-    /// The lines that follow the first one.
-    pub fn after_start_line(text: &'a [u8]) -> Self {
-        let start = leading_crlfs(text);
-        let at = memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
-        Self { text, at, end: HeadEnd::Missing }
-    }
-
-    /// All lines of `text`, which has no first line of another kind: the head of a body part.
-    pub const fn of(text: &'a [u8]) -> Self {
-        Self { text, at: 0, end: HeadEnd::Missing }
-    }
-
-    /// How the lines ended; known once the iterator is exhausted.
-    pub const fn end(&self) -> HeadEnd {
-        self.end
-    }
-
-    /// Offset in the text of the line that comes next.
-    pub const fn offset(&self) -> usize {
-        self.at
-    }
-}
-
-impl<'a> Iterator for HeaderLines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.end != HeadEnd::Missing {
-            return None;
-        }
-        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        match rest {
-            [b'\n', ..] => self.end = HeadEnd::Empty(self.at + 1),
-            [b'\r', b'\n', ..] => self.end = HeadEnd::Empty(self.at + 2),
-            _ => {
-                let (line, taken) = logical_line(rest);
-                self.at += taken;
-                return Some(line);
-            }
-        }
-        None
-    }
-}
-
-/// The first line of `rest` with the lines folded into it, and what it takes with its line end.
-fn logical_line(rest: &[u8]) -> (&[u8], usize) {
-    let mut from = 0;
-    while let Some(end) = memchr(b'\n', &rest[from..]) {
-        let after = from + end + 1;
-        if !matches!(rest.get(after), Some(b' ' | b'\t')) {
-            return (without_cr(&rest[..after - 1]), after);
-        }
-        from = after;
-    }
-    (rest, rest.len())
 }
 
 /// Whether a start line is as RFC 3261 section 25.1 has it, or needs a header line as evidence.

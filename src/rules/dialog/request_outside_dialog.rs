@@ -42,16 +42,18 @@ fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if matches!(message.envelope.completeness, Completeness::Truncated | Completeness::Gap) {
         return Verdict::Undecided("message not whole");
     }
-    let (Some(from), Some(to)) = (message.from(), message.to()) else {
+    let tags = (message.from_tag(), message.to_tag());
+    let is_tagged = matches!(tags, (Some(_), Some(_)));
+    if !is_tagged && (message.from().is_none() || message.to().is_none()) {
         return Verdict::Undecided("From or To not readable");
-    };
-    let what = quote::what(message);
-    match (from.tag(), to.tag()) {
+    }
+    match tags {
         (_, None) if is_invite => Verdict::Moot,
         (_, None) => {
             found.add_kind("no-to-tag", || {
                 let note = "the tag of the far side is missing";
                 let place = quote::field(message, HeaderName::To);
+                let what = quote::what(message);
                 Breach::new(format!("{what} outside a dialog: no To tag")).at(id, place, note)
             });
             Verdict::Judged

@@ -29,12 +29,12 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         return Verdict::Undecided("header section without an end");
     }
     let me = found.subject;
-    let field = quote::field(message, HeaderName::ContentLength);
+    let field = || quote::field(message, HeaderName::ContentLength);
     let body = message.body_span();
     if message.envelope.completeness == Completeness::Desync {
         found.add_kind("stream-desync", || {
             Breach::new(format!("No start line follows the {declared} octets of the body"))
-                .at(me, field, "declared here")
+                .at(me, field(), "declared here")
                 .at(me, Some(body), "the body by that count")
         });
         return Verdict::Judged;
@@ -51,7 +51,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if actual < declared {
         found.add_kind("too-large", || {
             Breach::new(format!("Content-Length {declared}, but {actual} octets of body"))
-                .at(me, field, "declared here")
+                .at(me, field(), "declared here")
                 .at(me, Some(body), remark(message, declared))
         });
         return Verdict::Judged;
@@ -69,7 +69,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
                 "octets after the declared end, to be discarded"
             };
             Breach::new(format!("Content-Length {declared}, but {actual} octets of body"))
-                .at(me, field, "declared here")
+                .at(me, field(), "declared here")
                 .at(me, Some(after), note)
         });
     }

@@ -46,7 +46,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     }
     let me = found.subject;
     let what = || quote::what_to(message);
-    let place = quote::field(message, HeaderName::Contact);
+    let place = || quote::field(message, HeaderName::Contact);
     let mut contacts = message.elements(HeaderName::Contact);
     match (contacts.next(), contacts.count()) {
         (None, _) => found.add_kind(kind, || {
@@ -54,11 +54,15 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
             Breach::new(format!("{} without Contact", what())).at(me, None, note)
         }),
         (Some(b"*"), _) => found.add_kind("star", || {
-            Breach::new(format!("Contact * in {}", what())).at(me, place, "* is for REGISTER only")
+            Breach::new(format!("Contact * in {}", what())).at(
+                me,
+                place(),
+                "* is for REGISTER only",
+            )
         }),
         (Some(_), more @ 1..) if kind == "request" => found.add_kind("request-multiple", || {
             let title = format!("{} Contact values in {}", more + 1, what());
-            Breach::new(title).at(me, place, "exactly one is allowed")
+            Breach::new(title).at(me, place(), "exactly one is allowed")
         }),
         _ => {}
     }

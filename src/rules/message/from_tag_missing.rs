@@ -23,6 +23,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() || message.value(HeaderName::From).is_none() {
         return Verdict::Moot;
     }
+    if message.from_tag().is_some() {
+        return Verdict::Judged;
+    }
     let Some(from) = message.from() else { return Verdict::Undecided("From is not readable") };
     if from.tag().is_none() {
         let me = found.subject;

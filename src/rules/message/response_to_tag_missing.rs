@@ -24,6 +24,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !is_bound || message.value(HeaderName::To).is_none() {
         return Verdict::Moot;
     }
+    if message.to_tag().is_some() {
+        return Verdict::Judged;
+    }
     let Some(to) = message.to() else { return Verdict::Undecided("To is not readable") };
     if to.tag().is_none() {
         let me = found.subject;

@@ -8,7 +8,7 @@ pub(super) mod offer_unanswered;
 
 use crate::rules::Verdict;
 use crate::sip::{HeaderName, Message};
-use crate::transport::Completeness;
+use crate::transport::{Completeness, scan};
 
 /// Octets after a body that are taken for padding.
 const PADDING: usize = 4;
@@ -34,7 +34,7 @@ fn description(message: &Message) -> Result<&[u8], Verdict> {
 
 /// The lines of a description: letter, value and place in the body.
 fn lines(body: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    body.split(|octet| *octet == b'\n').filter_map(|line| {
+    scan::pieces(body, b'\n').filter_map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match line {
             [letter, b'=', value @ ..] => Some((*letter, value)),

@@ -1,8 +1,9 @@
 //! X006: a secret anyone on the path can read.
 
+use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method, Uri};
-use crate::transport::Transport;
+use crate::sip::{Auth, HeaderName, Message, Method, Uri};
+use crate::transport::{Transport, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "X006",
@@ -37,12 +38,18 @@ const AUTHENTICATION: [HeaderName; 4] = [
 ];
 
 /// Keys before secrets in bodies, in lower case.
-const KEYS: [&[u8]; 5] = [b"password", b"passwd", b"passcode", b"pwd", "密码".as_bytes()];
+const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
+static ANY_KEY: Words = Words::new(KEYS);
+
+/// The scheme that sends passwords.
+static BASIC: Words = Words::new(&["basic"]);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
     for name in AUTHENTICATION {
-        let mut schemes = message.auths(name).map(|auth| auth.scheme);
+        // Most values hold the word nowhere and need not be taken apart.
+        let values = message.values(name).filter(|value| BASIC.find_in(value).is_some());
+        let mut schemes = values.flat_map(Auth::all).map(|auth| auth.scheme);
         let Some(scheme) = schemes.find(|scheme| scheme.eq_ignore_ascii_case(b"Basic")) else {
             continue;
         };
@@ -100,13 +107,15 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
 
 /// True when two colons, that of the scheme and that of the password, stand before an `@`.
 fn may_hold_password(text: &[u8]) -> bool {
-    let before = memchr::memrchr(b'@', text).and_then(|at| text.get(..at)).unwrap_or_default();
-    memchr::memchr_iter(b':', before).nth(1).is_some()
+    let Some(at) = memchr::memrchr(b'@', text) else { return false };
+    let colon = |text| scan::find(text, b':');
+    colon(&text[..at]).is_some_and(|scheme| colon(&text[scheme + 1..at]).is_some())
 }
 
 /// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.
 fn password_in_body(body: &[u8]) -> Option<&[u8]> {
-    KEYS.iter().find_map(|key| {
+    ANY_KEY.find_in(body)?;
+    KEYS.iter().map(|key| key.as_bytes()).find_map(|key| {
         let at = body.windows(key.len()).position(|part| part.eq_ignore_ascii_case(key))?;
         let rest = body.get(at + key.len()..)?;
         let separators = rest.iter().take_while(|octet| b"=:>\"' ".contains(octet)).count();

@@ -1,5 +1,6 @@
 //! X001: a request signed by a scanning tool.
 
+use crate::rules::words::{Words, contains};
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
@@ -19,7 +20,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 /// Names that tools give themselves in User-Agent, in lower case.
-static AGENTS: Names = Names::new(&[
+static AGENTS: Words = Words::new(&[
     "friendly-scanner",
     "friendly-request",
     "sipvicious",
@@ -43,8 +44,8 @@ static AGENTS: Names = Names::new(&[
 ]);
 
 /// Names long enough to mean the tool wherever they stand, in lower case.
-static ANYWHERE: Names =
-    Names::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"]);
+static ANYWHERE: Words =
+    Words::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"]);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
@@ -77,48 +78,4 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 pub(in crate::rules) fn is_signed(message: &Message) -> bool {
     let agent = message.value(HeaderName::UserAgent).unwrap_or_default();
     AGENTS.find_in(agent).is_some()
-}
-
-/// Names in lower case that are looked for in one pass.
-struct Names {
-    names: &'static [&'static str],
-    /// True for the octets that some name begins with.
-    starts: [bool; 256],
-}
-
-impl Names {
-    const fn new(names: &'static [&'static str]) -> Self {
-        let mut starts = [false; 256];
-        let mut at = 0;
-        while at < names.len() {
-            let first = names[at].as_bytes()[0];
-            starts[first as usize] = true;
-            starts[first.to_ascii_uppercase() as usize] = true;
-            at += 1;
-        }
-        Self { names, starts }
-    }
-
-    /// The first of the names that `value` contains in any case.
-    fn find_in(&self, value: &[u8]) -> Option<&'static str> {
-        let mut first = self.names.len();
-        for (at, octet) in value.iter().enumerate() {
-            if !self.starts[usize::from(*octet)] {
-                continue;
-            }
-            let rest = &value[at..];
-            let begins = |name: &&str| begins_with(rest, name);
-            first = self.names[..first].iter().position(begins).unwrap_or(first);
-        }
-        self.names.get(first).copied()
-    }
-}
-
-fn contains(value: &[u8], name: &str) -> bool {
-    (0..value.len()).any(|at| begins_with(&value[at..], name))
-}
-
-/// True when `value` begins with `name` in any case.
-fn begins_with(value: &[u8], name: &str) -> bool {
-    value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
 }

@@ -96,6 +96,11 @@ fn no_such_invite(id: MessageId, number: u32, case: &Case<'_>, found: &mut Found
     Verdict::Judged
 }
 
+/// The branch of the topmost Via.
+fn branch(message: &Message) -> Option<&[u8]> {
+    message.top_via().and_then(|via| via.branch())
+}
+
 /// An ACK and the INVITE it belongs to, on one hop.
 struct Pair<'a> {
     id: MessageId,
@@ -130,8 +135,6 @@ impl Pair<'_> {
     }
 
     fn judge_branch_of_2xx(&self, found: &mut Found<'_>) {
-        let branch =
-            |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
         let own = branch(self.ack);
         if own.is_some() && own == branch(self.invite) {
             found.add_kind("branch-reused-2xx", || {
@@ -148,8 +151,6 @@ impl Pair<'_> {
 
     fn judge_refusal(&self, status: Status, found: &mut Found<'_>) {
         let (ack, invite) = (self.ack, self.invite);
-        let branch =
-            |message: &Message| message.top_via().and_then(|via| via.branch().map(<[u8]>::to_vec));
         if branch(ack) != branch(invite) {
             self.differs("branch-changed-non2xx", HeaderName::Via, found, || {
                 format!("ACK of a {} with a branch of its own", status.0)

@@ -35,9 +35,8 @@ pub(in crate::rules) const RULE: Rule = Rule {
 fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let mut challenged: Vec<Attempt<'_>> = Vec::new();
     let mut verdict = Verdict::Moot;
-    for transaction in &case.flow.transactions {
-        let is_first = transaction.previous_hop.is_none();
-        let Some(attempt) = Attempt::of(transaction, case).filter(|_| is_first) else { continue };
+    let firsts = case.flow.transactions.iter().filter(|one| one.previous_hop.is_none());
+    for attempt in firsts.filter_map(|transaction| Attempt::of(transaction, case)) {
         verdict = Verdict::Judged;
         let known = challenged.iter_mut().find(|known| known.is_same(&attempt));
         match known {
@@ -72,8 +71,8 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
 /// What one client tried with one method in one realm, and what became of it.
 struct Attempt<'a> {
     method: &'a Method,
-    from: Vec<u8>,
-    realm: Vec<u8>,
+    from: &'a [u8],
+    realm: &'a [u8],
     /// The challenges in a row to requests with credentials.
     wrong: Vec<(MessageId, MessageId)>,
     stale: Vec<(MessageId, MessageId)>,
@@ -85,7 +84,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn of(transaction: &'a Transaction, case: &Case<'_>) -> Option<Self> {
+    fn of(transaction: &'a Transaction, case: &Case<'a>) -> Option<Self> {
         if matches!(transaction.method, Method::Ack | Method::Cancel) {
             return None;
         }
@@ -93,8 +92,8 @@ impl<'a> Attempt<'a> {
         let asked = case.message(request);
         let mut attempt = Self {
             method: &transaction.method,
-            from: asked.from().map(|from| from.uri.to_vec()).unwrap_or_default(),
-            realm: Vec::new(),
+            from: asked.from().map(|from| from.uri).unwrap_or_default(),
+            realm: b"",
             wrong: Vec::new(),
             stale: Vec::new(),
             worst_wrong: Vec::new(),
@@ -110,14 +109,13 @@ impl<'a> Attempt<'a> {
         let Some(challenge) = said.auths(challenge_header(said)).next() else {
             return Some(attempt);
         };
-        attempt.realm = challenge.get("realm").unwrap_or_default().to_vec();
+        attempt.realm = challenge.get("realm").unwrap_or_default();
         let tried = if status.0 == 401 {
             HeaderName::Authorization
         } else {
             HeaderName::ProxyAuthorization
         };
-        let has_credentials =
-            asked.auths(tried).any(|own| own.get("realm") == Some(attempt.realm.as_slice()));
+        let has_credentials = asked.auths(tried).any(|own| own.get("realm") == Some(attempt.realm));
         if has_credentials {
             let is_stale = challenge.get("stale").is_some_and(|v| v.eq_ignore_ascii_case(b"true"));
             let row = if is_stale { &mut attempt.stale } else { &mut attempt.wrong };

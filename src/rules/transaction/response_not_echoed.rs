@@ -4,7 +4,7 @@ use super::BEFORE_CAPTURE;
 use crate::model::{MessageId, Note, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, NameAddr, Uri, Via};
-use crate::transport::Completeness;
+use crate::transport::{Completeness, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "T009",
@@ -75,7 +75,8 @@ fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut
     {
         differ("from", HeaderName::From, "From");
     }
-    if let (Some(one), Some(other)) = (asked.to(), said.to())
+    if !is_to_repeated(asked, said)
+        && let (Some(one), Some(other)) = (asked.to(), said.to())
         && (!same_uri(&one, &other) || (one.tag().is_some() && one.tag() != other.tag()))
     {
         differ("to", HeaderName::To, "To");
@@ -88,6 +89,19 @@ fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut
     if !is_repeated(HeaderName::Via) && !same_vias(asked, said) {
         differ("via-stack", HeaderName::Via, "the Vias");
     }
+}
+
+/// True when the To of the request stands at the start of that of the response, and what follows
+/// can only be the tag the server added.
+fn is_to_repeated(asked: &Message, said: &Message) -> bool {
+    let (Some(one), Some(other)) = (asked.value(HeaderName::To), said.value(HeaderName::To)) else {
+        return false;
+    };
+    let is_bracketed = || {
+        one.ends_with(b">") && scan::find_any(one, [b'<', b';']).is_some_and(|at| one[at] == b'<')
+    };
+    let added = other.strip_prefix(one);
+    added.is_some_and(|added| added.is_empty() || (added.starts_with(b";tag=") && is_bracketed()))
 }
 
 /// True when two addresses name the same: host in any case, escapes read, parameters left out.
@@ -128,10 +142,12 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 
 /// True when both have the same Vias in the same order, received and rport left out.
 fn same_vias(asked: &Message, said: &Message) -> bool {
-    let same = |(one, other): (Via<'_>, Via<'_>)| {
+    let same = |one: Via<'_>, other: Via<'_>| {
         one.host.eq_ignore_ascii_case(other.host)
             && one.port.unwrap_or(5060) == other.port.unwrap_or(5060)
             && one.branch() == other.branch()
     };
-    asked.vias().count() == said.vias().count() && asked.vias().zip(said.vias()).all(same)
+    let mut said = said.vias();
+    asked.vias().all(|one| said.next().is_some_and(|other| same(one, other)))
+        && said.next().is_none()
 }

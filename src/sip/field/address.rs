@@ -1,10 +1,8 @@
 //! name-addr and addr-spec with their parameters: From, To, Route, Refer-To … (section 20.10).
 
-use memchr::{memchr, memchr2};
-
 use super::params::Params;
 use crate::sip::Uri;
-use crate::sip::lex::{is_lws, quoted_len};
+use crate::sip::lex::{is_lws, quoted_len, scan};
 
 /// A display name, a URI and header parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ impl<'a> NameAddr<'a> {
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let text = text.trim_ascii();
         let quoted = quoted_len(text).unwrap_or(0);
-        let open = memchr(b'<', &text[quoted..]).map(|at| quoted + at);
+        let open = scan::find(&text[quoted..], b'<').map(|at| quoted + at);
         let address = match open {
             Some(open) if 0 < quoted || !is_bare(&text[..open]) => Self::bracketed(text, open),
             _ => Self::bare(text),
@@ -48,7 +46,7 @@ impl<'a> NameAddr<'a> {
     fn bracketed(text: &'a [u8], open: usize) -> Self {
         let display = text[..open].trim_ascii();
         let rest = &text[open + 1..];
-        let (uri, behind) = match memchr(b'>', rest) {
+        let (uri, behind) = match scan::find(rest, b'>') {
             Some(close) => (&rest[..close], &rest[close + 1..]),
             None => (rest, &rest[rest.len()..]),
         };
@@ -70,17 +68,17 @@ impl<'a> NameAddr<'a> {
 /// True when `before`, which stands before an angle bracket, is an addr-spec with parameters
 /// already, so that the bracket is part of a parameter.
 fn is_bare(before: &[u8]) -> bool {
-    memchr(b';', before).is_some_and(|at| memchr(b':', &before[..at]).is_some())
+    scan::find(before, b';').is_some_and(|at| scan::find(&before[..at], b':').is_some())
 }
 
 /// Where the addr-spec at the start of `text` ends. A semicolon before the `@` is part of the user,
 /// unless a tag follows it.
 pub(crate) fn bare_end(text: &[u8]) -> usize {
-    let Some(semicolon) = memchr(b';', text) else { return text.len() };
+    let Some(semicolon) = scan::find(text, b';') else { return text.len() };
     let next = text[semicolon + 1..].trim_ascii_start();
-    let user_goes_on = match memchr2(b'@', b'"', &text[semicolon..]) {
+    let user_goes_on = match scan::find_any(&text[semicolon..], [b'@', b'"']) {
         Some(at) if text[semicolon + at] == b'@' => {
-            memchr(b'@', &text[..semicolon]).is_none()
+            scan::find(&text[..semicolon], b'@').is_none()
                 && !next.get(..3).is_some_and(|name| name.eq_ignore_ascii_case(b"tag"))
                 && !text[semicolon..semicolon + at].iter().any(|&octet| is_lws(octet))
         }
@@ -89,13 +87,13 @@ pub(crate) fn bare_end(text: &[u8]) -> usize {
     if !user_goes_on {
         return semicolon;
     }
-    let at = memchr(b'@', text).unwrap_or(text.len());
-    memchr(b';', &text[at..]).map_or(text.len(), |end| at + end)
+    let at = scan::find(text, b'@').unwrap_or(text.len());
+    scan::find(&text[at..], b';').map_or(text.len(), |end| at + end)
 }
 
 /// `text` from its first semicolon on.
 fn from_semicolon(text: &[u8]) -> &[u8] {
-    memchr(b';', text).map_or(&text[text.len()..], |at| &text[at..])
+    scan::find(text, b';').map_or(&text[text.len()..], |at| &text[at..])
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! CSeq (section 20.16).
 
-use nom::Parser;
-use nom::combinator::opt;
-use nom::sequence::preceded;
-
-use crate::sip::lex::{Parsed, digits, leading_number, lws, token};
+use crate::sip::lex::{is_lws, is_token, leading_number};
 
 /// Sequence number and method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,17 +14,18 @@ pub struct CSeq<'a> {
 impl<'a> CSeq<'a> {
     /// Takes `text` apart; `None` when it does not begin with a number.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        parts(text).ok().map(|(_, cseq)| cseq)
+        let text = behind(text, is_lws);
+        let number = leading_number(text)?.min(u32::MAX.into()) as u32;
+        let method = behind(behind(text, |octet| octet.is_ascii_digit()), is_lws);
+        let end = method.len() - behind(method, is_token).len();
+        Some(Self { number, method: &method[..end] })
     }
 }
 
-fn parts(input: &[u8]) -> Parsed<'_, CSeq<'_>> {
-    (preceded(lws, digits), preceded(lws, opt(token)))
-        .map(|(number, method)| CSeq {
-            number: leading_number(number).map_or(u32::MAX, |n| n.min(u32::MAX.into()) as u32),
-            method: method.unwrap_or_default(),
-        })
-        .parse(input)
+/// `text` without the octets at its start that are of a kind.
+fn behind(text: &[u8], is_of_it: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|&octet| !is_of_it(octet)).unwrap_or(text.len());
+    &text[end..]
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `;name=value` parameters.
 
-use crate::sip::lex::Split;
+use crate::sip::lex::{Split, scan};
 
 /// The parameters behind a value: raw text from the first `;`, read on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,16 @@ impl<'a> Params<'a> {
 
     /// The value of the first parameter `name` (any case): `Some(None)` for a flag.
     pub fn get(self, name: &str) -> Option<Option<&'a [u8]>> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        Split::new(self.0, b';').find_map(|part| {
+            let (start, rest) = part.split_at_checked(name.len())?;
+            let rest = rest.trim_ascii_start();
+            let value = match rest.first() {
+                None => None,
+                Some(b'=') => Some(rest[1..].trim_ascii_start()),
+                Some(_) => return None,
+            };
+            start.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+        })
     }
 
     /// The value of the first parameter `name` that has one.
@@ -25,7 +34,7 @@ impl<'a> Params<'a> {
 
 /// `name=value` taken apart, white space around both taken off.
 pub(crate) fn split_pair(part: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'=', part) {
+    match scan::find(part, b'=') {
         Some(at) => (part[..at].trim_ascii_end(), Some(part[at + 1..].trim_ascii_start())),
         None => (part, None),
     }

@@ -7,7 +7,7 @@ use nom::combinator::consumed;
 use nom::sequence::{delimited, preceded, separated_pair};
 
 use super::params::Params;
-use crate::sip::lex::{Parsed, Split, is_lws, is_token, leading_number, lws, token};
+use crate::sip::lex::{Parsed, Split, is_lws, is_token, leading_number, lws, scan, token};
 
 /// One Via value: a hop the request took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl<'a> Via<'a> {
     /// Takes one Via value apart; `None` when it has no protocol and sent-by.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let (rest, (protocol, transport)) = sent_protocol(text).ok()?;
-        let (sent_by, params) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+        let (sent_by, params) = rest.split_at(scan::find(rest, b';').unwrap_or(rest.len()));
         let (host, port) = split_sent_by(sent_by.trim_ascii());
         (!host.is_empty()).then_some(Self {
             protocol,
@@ -116,9 +116,9 @@ fn sent_protocol(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
 /// without brackets are an IPv6 address that lacks them.
 pub(crate) fn split_sent_by(text: &[u8]) -> (&[u8], Option<u16>) {
     let host_end = match text {
-        [b'[', ..] => memchr(b']', text).map_or(text.len(), |close| close + 1),
-        _ => match memchr(b':', text) {
-            Some(colon) if memchr(b':', &text[colon + 1..]).is_none() => colon,
+        [b'[', ..] => scan::find(text, b']').map_or(text.len(), |close| close + 1),
+        _ => match scan::find(text, b':') {
+            Some(colon) if scan::find(&text[colon + 1..], b':').is_none() => colon,
             _ => text.iter().position(|&octet| is_lws(octet)).unwrap_or(text.len()),
         },
     };

@@ -1,4 +1,5 @@
-//! Which octets may stand where in a URI and in a Call-ID (section 25.1), as one table of bits.
+//! Which octets may stand where in a URI, a Call-ID and a token (section 25.1), as one table of
+//! bits.
 
 /// A set of octets.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub(super) const HEADER: Class = Class(16);
 pub(super) const WORD: Class = Class(32);
 /// URIs of other schemes.
 pub(super) const OTHER: Class = Class(64);
+/// `token`.
+pub(super) const TOKEN: Class = Class(128);
 
 const TABLE: [u8; 256] = {
     let mut table = [0; 256];
@@ -35,6 +38,7 @@ const TABLE: [u8; 256] = {
     table = with(table, b"[]/:&+$", PARAM.0);
     table = with(table, b"[]/?:+$=&", HEADER.0);
     table = with(table, b";/?:@&=+$,[]#", OTHER.0);
+    table = with(table, b"-.!%*_+`'~", TOKEN.0);
     with(table, b"-.!%*_+`'~()<>:\\\"/[]?{}", WORD.0)
 };
 
@@ -49,6 +53,7 @@ const fn with(mut table: [u8; 256], octets: &[u8], bits: u8) -> [u8; 256] {
 
 impl Class {
     /// Where the first octet stands that is none of the class.
+    #[inline]
     pub(super) fn break_in(self, text: &[u8]) -> Option<usize> {
         text.iter().position(|&octet| TABLE[usize::from(octet)] & self.0 == 0)
     }

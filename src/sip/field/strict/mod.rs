@@ -5,6 +5,7 @@
 
 mod address;
 mod class;
+mod plain;
 mod scalar;
 mod uri;
 
@@ -81,6 +82,9 @@ pub fn check_request_uri(message: &Message) -> Option<Fault> {
 /// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
 pub fn check(message: &Message, field: &Field) -> Option<Fault> {
     let text = message.at(field.value());
+    if plain::is_right(field.name, text) {
+        return None;
+    }
     let (kind, broken) = match field.name {
         HeaderName::Via => (FaultKind::Via, list(text, scalar::via)),
         HeaderName::From | HeaderName::To | HeaderName::ReferTo => {

@@ -186,3 +186,95 @@ fn dates_and_extensions_are_judged() {
     );
     check("Subject: \"open ;; ,, <", None);
 }
+
+/// Values as nearly everybody writes them, and two URIs.
+const USUAL: &[(HeaderName, &str)] = &[
+    (HeaderName::Via, "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa1;rport"),
+    (HeaderName::From, "\"A. B.\" <sip:a@b.example:5070;transport=tcp>;tag=1"),
+    (HeaderName::From, "Bob B <sips:b.example>"),
+    (HeaderName::From, "<sip:34020000001320000001@192.0.2.1:5060>;expires=3600"),
+    (HeaderName::CSeq, "102 REGISTER"),
+    (HeaderName::Authorization, "Digest username=\"a\", realm=\"b, c\",nc=00000001, opaque=\"\""),
+    (HeaderName::Contact, "sip:a@b.example:5060;lr"),
+    (HeaderName::Contact, "sip:b.example"),
+];
+
+/// Pieces of values, right and wrong.
+const PIECES: &[&str] = &[
+    "sip:",
+    "sips:",
+    "tel:",
+    "SIP/2.0/",
+    "SIP/2.0/UDP ",
+    "UDP",
+    "Digest ",
+    "realm=",
+    "\"",
+    "\"x\"",
+    "<",
+    ">",
+    ";",
+    "=",
+    ",",
+    " ",
+    "@",
+    ":",
+    "5060",
+    "1",
+    "a.example",
+    "[::1]",
+    "%41",
+    "%",
+    "?",
+    "/",
+    "*",
+    "\\",
+    ";tag=",
+    ";branch=z9hG4bK1",
+    ";received=",
+    "2001:db8::1",
+    ";lr",
+    "Bob",
+    "<sip:a@b>",
+    "INVITE",
+    "\t",
+    "\r\n ",
+    "é",
+    "'",
+    "{",
+    "method",
+    ".",
+];
+
+proptest::proptest! {
+    #[test]
+    fn what_is_known_at_a_glance_is_right_by_the_full_grammar(
+        usual in proptest::sample::select(USUAL),
+        at in 0_usize..60,
+        piece in proptest::sample::select(PIECES),
+        taken in 0_usize..3,
+    ) {
+        let mut text = usual.1.to_owned();
+        let at = at.min(text.len());
+        text.replace_range(at..text.len().min(at + taken), piece);
+        let text = text.as_bytes();
+        if plain::is_uri(text) {
+            proptest::prop_assert!(uri::check(text).is_ok());
+        }
+        let is_right = match usual.0 {
+            HeaderName::Via => list(text, scalar::via),
+            HeaderName::From => whole(text, address::address).and(list(text, address::address)),
+            HeaderName::Contact => list(text, address::address),
+            HeaderName::CSeq => whole(text, scalar::cseq),
+            _ => scalar::auth(text),
+        };
+        proptest::prop_assert!(!plain::is_right(usual.0, text) || is_right.is_ok());
+    }
+}
+
+#[test]
+fn usual_values_are_known_at_a_glance() {
+    for (name, text) in USUAL.iter().take(6) {
+        assert!(plain::is_right(*name, text.as_bytes()), "{text}");
+    }
+}

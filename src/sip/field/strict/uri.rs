@@ -3,8 +3,9 @@
 use memchr::memchr;
 
 use super::class::{Class, HEADER, HOST, OTHER, PARAM, PASSWORD, USER};
-use super::{Broken, FaultKind, Verdict};
+use super::{Broken, FaultKind, Verdict, plain};
 use crate::sip::Uri;
+use crate::sip::lex::scan;
 use crate::sip::uri::{scheme, split_userinfo};
 
 /// A URI anywhere but in the request line.
@@ -38,7 +39,12 @@ pub(super) fn check(text: &[u8]) -> Verdict<'_> {
 
 /// The Request-URI, which must have neither headers nor a `method` (section 19.1.1, table 1).
 pub(super) fn check_request(text: &[u8]) -> Verdict<'_> {
-    check(text)?;
+    if !plain::is_uri(text) {
+        check(text)?;
+    }
+    if scan::find_any(text, [b';', b'?']).is_none() {
+        return Ok(());
+    }
     let Some(uri) = Uri::parse(text).filter(Uri::is_sip) else { return Ok(()) };
     let component = |at| Err(Broken::of(FaultKind::RuriComponent, at));
     if let Some(headers) = uri.headers {

@@ -1,0 +1,108 @@
+//! Looks for some words at once, in any case, without reading most of the text.
+
+/// Words in lower case, one table for all.
+#[derive(Debug)]
+pub(super) struct Words {
+    words: &'static [&'static str],
+    /// Octets of the shortest word: so much of each is in the tables.
+    window: usize,
+    /// How far the window may go on when it ends with an octet; 0 when a word may stand in it.
+    skip: [u8; 256],
+    /// True for the octets that some word begins with.
+    starts: [bool; 256],
+}
+
+impl Words {
+    /// The tables for `words`, none of them empty.
+    pub(super) const fn new(words: &'static [&'static str]) -> Self {
+        let mut window = words[0].len();
+        let mut at = 1;
+        while at < words.len() {
+            if words[at].len() < window {
+                window = words[at].len();
+            }
+            at += 1;
+        }
+        let mut skip = [window as u8; 256];
+        let mut starts = [false; 256];
+        at = 0;
+        while at < words.len() {
+            let word = words[at].as_bytes();
+            starts[word[0] as usize] = true;
+            starts[word[0].to_ascii_uppercase() as usize] = true;
+            let mut place = 0;
+            while place < window {
+                let (octet, left) = (word[place], (window - 1 - place) as u8);
+                if left < skip[octet as usize] {
+                    skip[octet as usize] = left;
+                    skip[octet.to_ascii_uppercase() as usize] = left;
+                }
+                place += 1;
+            }
+            at += 1;
+        }
+        Self { words, window, skip, starts }
+    }
+
+    /// The first of the words that `text` contains in any case.
+    pub(super) fn find_in(&self, text: &[u8]) -> Option<&'static str> {
+        let mut first = self.words.len();
+        let mut end = self.window - 1;
+        while let Some(&octet) = text.get(end) {
+            let skip = usize::from(self.skip[usize::from(octet)]);
+            if skip != 0 {
+                end += skip;
+                continue;
+            }
+            let rest = &text[end + 1 - self.window..];
+            if self.starts[usize::from(rest[0])] {
+                let begins = |word: &&str| begins_with(rest, word);
+                first = self.words[..first].iter().position(begins).unwrap_or(first);
+            }
+            end += 1;
+        }
+        self.words.get(first).copied()
+    }
+}
+
+/// True when `text` contains `word`, which is in lower case, in any case.
+pub(super) fn contains(text: &[u8], word: &str) -> bool {
+    (0..text.len()).any(|at| begins_with(&text[at..], word))
+}
+
+/// True when `text` begins with `word` in any case.
+fn begins_with(text: &[u8], word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_in_order_is_found_in_any_case_and_place() {
+        static WORDS: Words =
+            Words::new(&["gulp", "iwar", "sipvicious", "vax", "sip-scan", "密码"]);
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(WORDS.find_in(text.as_bytes()), expected, "{text}");
+        };
+        check("SIPVicious/0.3", Some("sipvicious"));
+        check("x-sip-SCAN", Some("sip-scan"));
+        check("vax iwar", Some("iwar"));
+        check("sipsipvicious", Some("sipvicious"));
+        check("aaVAX", Some("vax"));
+        check("输入密码", Some("密码"));
+        for text in ["", "v", "va", "sipviciou", "gulv", "Linphone/5.0 (belle-sip)"] {
+            check(text, None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_missed(text in "[nNmM@sSipPu]{0,12}") {
+            static WORDS: Words = Words::new(&["nm@nm", "sip", "pup", "us"]);
+            let expected = WORDS.words.iter().copied().find(|word| contains(text.as_bytes(), word));
+            proptest::prop_assert_eq!(WORDS.find_in(text.as_bytes()), expected);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Finds octets eight at a time: in a text of one line the start of a vectorized search costs more
+//! than the search.
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Where `octet` stands first.
+#[inline]
+pub(crate) fn find(text: &[u8], octet: u8) -> Option<usize> {
+    find_any(text, [octet])
+}
+
+/// Where any of `octets` stands first.
+#[inline]
+pub(crate) fn find_any<const N: usize>(text: &[u8], octets: [u8; N]) -> Option<usize> {
+    let words = octets.map(|octet| ONES * u64::from(octet));
+    let marks = |word: u64| words.iter().fold(0, |marks, same| marks | zeros(word ^ same));
+    position(text, marks, |octet| octets.contains(&octet))
+}
+
+/// The pieces of `text` between one `octet` and the next; none after the last one.
+#[inline]
+pub(crate) fn pieces(text: &[u8], octet: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = find(rest, octet).unwrap_or(rest.len());
+        let piece = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(piece)
+    })
+}
+
+/// Where the first octet below the space stands: in a header line, its end.
+#[inline]
+pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
+    let spaces = ONES * u64::from(b' ');
+    position(text, |word| word.wrapping_sub(spaces) & !word & HIGHS, |octet| octet < b' ')
+}
+
+/// Marks the high bit of the octets of `word` that are zero. What is marked above the lowest zero
+/// may be none: a borrow went through it.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
+}
+
+/// Where the first octet stands that `marks` marks in a word of eight, the first octet lowest, and
+/// `is_it` knows alone.
+#[inline]
+fn position(text: &[u8], marks: impl Fn(u64) -> u64, is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let marks = marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(at * 8 + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|&octet| is_it(octet))?;
+    Some(words.len() * 8 + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_octet_is_found_wherever_it_stands(
+            text in proptest::collection::vec(prop_oneof![any::<u8>(), 0_u8..4, 0x1e_u8..0x22], 0..40),
+            octet in prop_oneof![any::<u8>(), 0_u8..4],
+        ) {
+            prop_assert_eq!(find(&text, octet), text.iter().position(|&o| o == octet));
+            let any = [octet, 0x1f, 0x80];
+            prop_assert_eq!(find_any(&text, any), text.iter().position(|o| any.contains(o)));
+            let split = text.split(|&o| o == octet).map(<[u8]>::to_vec);
+            let pieces = pieces(&text, octet).map(<[u8]>::to_vec);
+            prop_assert_eq!(
+                pieces.filter(|piece| !piece.is_empty()).collect::<Vec<_>>(),
+                split.filter(|piece| !piece.is_empty()).collect::<Vec<_>>()
+            );
+            prop_assert_eq!(find_control(&text), text.iter().position(|&o| o < b' '));
+        }
+    }
+}
