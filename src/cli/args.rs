@@ -131,9 +131,12 @@ pub struct RulesArgs {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Code or name: M014, cseq-method-mismatch
+    /// Code or name: M014, cseq-method-mismatch, M006:uri; what names several lists them: T0, sdp
     #[arg(value_name = "RULE", required = true)]
     pub rules: Vec<String>,
+    /// How to print the page
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: PageFormat,
     /// Do not page the output
     #[arg(long)]
     pub no_pager: bool,
@@ -347,8 +350,19 @@ pub enum FindingFormat {
 pub enum CatalogFormat {
     /// A table for people.
     Text,
+    /// One JSON document.
+    Json,
     /// One JSON object per line.
     Ndjson,
+}
+
+/// Formats of the page of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    /// Plain text for people.
+    Text,
+    /// The page as it is written.
+    Markdown,
 }
 
 /// The lowest severity that fails a run.

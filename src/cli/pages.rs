@@ -2,24 +2,33 @@
 
 use std::io::{self, Write};
 
-use anyhow::bail;
 use clap::CommandFactory as _;
 
 use super::Outcome;
-use super::args::{CatalogFormat, Cli, CompletionsArgs, ExplainArgs, OutputArgs, RulesArgs};
+use super::args::{
+    CatalogFormat, Cli, CompletionsArgs, ExplainArgs, OutputArgs, PageFormat, RulesArgs,
+};
 use super::filter::fields;
-use super::output::{Paging, Sink};
-use crate::rules::{RULES, Rule, Selection, find};
+use super::output::{Paging, Sink, WIDTH};
+use crate::rules::{RULES, Rule, Selection, UnknownSelector, find, numbered};
+use crate::view::visible::wrap;
+use crate::view::{Coloring, Style, json, plain};
 
 /// `siplens rules`.
 pub(super) fn rules(args: &RulesArgs) -> anyhow::Result<Outcome> {
     let paging = match args.format {
         CatalogFormat::Text => Paging::Allowed,
-        CatalogFormat::Ndjson => Paging::Never,
+        CatalogFormat::Json | CatalogFormat::Ndjson => Paging::Never,
     };
     let mut sink = open(args.no_pager, paging)?;
+    let width = sink.width;
     match args.format {
-        CatalogFormat::Text => catalog(&mut sink)?,
+        CatalogFormat::Text => catalog(RULES, width, &mut sink)?,
+        CatalogFormat::Json => {
+            let rules: Vec<_> = RULES.iter().map(|rule| object(rule)).collect();
+            let document = serde_json::json!({ "format": json::VERSION, "rules": rules });
+            writeln!(sink, "{document}")?;
+        }
         CatalogFormat::Ndjson => {
             for rule in RULES {
                 writeln!(sink, "{}", object(rule))?;
@@ -30,22 +39,35 @@ pub(super) fn rules(args: &RulesArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn catalog(out: &mut impl Write) -> io::Result<()> {
+/// A line for each of `rules`, wrapped where a terminal has `width` columns.
+fn catalog(rules: &[&Rule], width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
     let widest = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
     let mut scope = "";
-    for rule in RULES {
+    for rule in rules {
         if rule.scope() != scope {
             let gap = if scope.is_empty() { "" } else { "\n" };
             scope = rule.scope();
             writeln!(out, "{gap}{scope}")?;
         }
-        let severity = rule.severity.word();
         let kinds = match rule.kinds.len() {
             0 | 1 => String::new(),
             many => format!(" ({many} kinds)"),
         };
-        let name = rule.name;
-        writeln!(out, "  {}  {name:widest$}  {severity:7}  {}{kinds}", rule.code, rule.statement)?;
+        let lead = format!("  {}  {:widest$}  {:7}  ", rule.code, rule.name, rule.severity.word());
+        let statement = format!("{}{kinds}", rule.statement);
+        // Beside the name where there is room for some words, else below.
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(lead.len()));
+        if room < 30 {
+            writeln!(out, "{}", lead.trim_end())?;
+            for line in wrap(&statement, width.unwrap_or(room).saturating_sub(8)) {
+                writeln!(out, "        {line}")?;
+            }
+            continue;
+        }
+        for (index, line) in wrap(&statement, room).iter().enumerate() {
+            let lead = if index == 0 { lead.clone() } else { " ".repeat(lead.len()) };
+            writeln!(out, "{lead}{line}")?;
+        }
     }
     writeln!(out, "\nsiplens explain RULE tells more.")
 }
@@ -69,21 +91,40 @@ fn object(rule: &Rule) -> serde_json::Value {
 
 /// `siplens explain`.
 pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<Outcome> {
-    let mut pages = Vec::new();
-    for word in &args.rules {
-        match find(word) {
-            Some(rule) => pages.push(rule.page.trim_end()),
-            // The selection knows which names look alike.
-            None => match Selection::parse(std::slice::from_ref(word), &[]) {
-                Err(unknown) => return Err(unknown.into()),
-                Ok(_) => bail!("{word} names more than one rule; `siplens rules` lists them"),
-            },
+    let named: Result<Vec<_>, _> = args.rules.iter().map(|word| named(word)).collect();
+    let named = named?;
+    let mut sink = open(args.no_pager, Paging::Allowed)?;
+    let style = Style {
+        width: sink.width.unwrap_or(WIDTH),
+        coloring: if sink.color { Coloring::ByClass } else { Coloring::None },
+        ..Style::default()
+    };
+    for (index, rules) in named.iter().enumerate() {
+        if index != 0 {
+            writeln!(sink)?;
+        }
+        match (rules.as_slice(), args.format) {
+            ([rule], PageFormat::Text) => plain::write(rule.page, &style, &mut sink)?,
+            ([rule], PageFormat::Markdown) => writeln!(sink, "{}", rule.page.trim_end())?,
+            (rules, _) => {
+                let width = sink.width;
+                catalog(rules, width, &mut sink)?;
+            }
         }
     }
-    let mut sink = open(args.no_pager, Paging::Allowed)?;
-    writeln!(sink, "{}", pages.join("\n\n"))?;
     sink.close()?;
     Ok(Outcome::Fine)
+}
+
+/// The rules `word` stands for: one, or all that a selector names.
+fn named(word: &str) -> Result<Vec<&'static Rule>, UnknownSelector> {
+    if let Some(rule) = find(word) {
+        return Ok(vec![rule]);
+    }
+    // It knows prefixes and kinds, and which names look alike.
+    let selection = Selection::parse(&[word.to_owned()], &[])?;
+    let on = numbered().filter(|(index, _)| selection.is_on(*index));
+    Ok(on.map(|(_, rule)| rule).collect())
 }
 
 /// `siplens completions`.

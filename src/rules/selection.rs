@@ -229,7 +229,7 @@ fn unknown(word: &str, names: impl Iterator<Item = String>) -> UnknownSelector {
 }
 
 /// Letters to insert, delete or replace to get from `a` to `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = i;

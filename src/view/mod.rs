@@ -23,6 +23,7 @@ pub mod messages;
 pub mod list;
 pub mod registrations;
 pub mod page;
+pub mod plain;
 pub mod quote;
 pub mod check;
 pub mod sarif;

@@ -187,3 +187,17 @@ fn where_nothing_was_checked_no_one_says_no_findings() {
     assert!(empty.out.contains("nothing was checked"), "{}", empty.out);
     assert!(run(&["check", "samples/call.pcap"]).out.contains("no findings"));
 }
+
+#[test]
+fn pages_of_rules_are_read_by_people() {
+    let page = run(&["explain", "M014"]).out;
+    assert!(!page.contains("```") && !page.contains("## "), "{page}");
+    assert!(page.contains("CSeq method OPTIONS"), "{page}");
+    assert!(run(&["explain", "--format", "markdown", "M014"]).out.contains("```flow"));
+    assert_eq!(run(&["explain", "M006:uri"]).out, run(&["explain", "M006"]).out);
+    let several = run(&["explain", "T0"]);
+    assert_eq!(several.code, 0, "{}", several.err);
+    assert!(several.out.contains("T005  ack-mismatch") && !several.out.contains("M014"));
+    let catalog: Value = serde_json::from_str(&run(&["rules", "--format", "json"]).out).unwrap();
+    assert!(catalog["rules"].as_array().unwrap().iter().any(|rule| rule["code"] == "T005"));
+}

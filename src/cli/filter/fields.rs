@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::rules::selection::distance;
+
 /// What may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -182,7 +184,7 @@ impl Field {
         let name = name.to_ascii_lowercase();
         let names = FIELDS.iter().flat_map(|entry| entry.names).copied();
         names
-            .map(|known| (edits(name.as_bytes(), known.as_bytes()), known))
+            .map(|known| (distance(&name, known), known))
             .filter(|(edits, known)| *edits * 3 <= known.len())
             .min_by_key(|(edits, _)| *edits)
             .map(|(_, known)| known)
@@ -204,25 +206,6 @@ impl Field {
     pub(super) fn is_number(self) -> bool {
         FIELDS.iter().any(|entry| entry.field == self && entry.kind == Kind::Number)
     }
-}
-
-/// Octets to insert, delete or replace to make `b` of `a`.
-fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (above, y) in row.iter_mut().skip(1).zip(b) {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = *above;
-            left = changed.min(left + 1).min(*above + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// The filter language in plain lines, for the help and the manual.
@@ -268,12 +251,5 @@ mod tests {
         assert_eq!(Field::nearest("calid"), Some("call_id"));
         assert_eq!(Field::nearest("sip.Methd"), Some("sip.method"));
         assert_eq!(Field::nearest("weather"), None);
-    }
-
-    #[test]
-    fn edits_are_counted() {
-        assert_eq!(edits(b"", b"abc"), 3);
-        assert_eq!(edits(b"kitten", b"sitting"), 3);
-        assert_eq!(edits(b"same", b"same"), 0);
     }
 }
