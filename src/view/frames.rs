@@ -22,6 +22,6 @@ impl<'a> Files<'a> {
 }
 
 /// The last part of a path.
-fn base(path: &str) -> &[u8] {
+pub(super) fn base(path: &str) -> &[u8] {
     path.rsplit('/').next().unwrap_or(path).as_bytes()
 }

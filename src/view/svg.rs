@@ -87,6 +87,8 @@ pub fn inline(
 
 /// Columns left of the lanes, in pixels: frame and time.
 const GUTTER: usize = 176;
+/// Columns of the name of a frame.
+const FRAME: usize = 9;
 /// Width of a page.
 const PAGE: usize = 1160;
 /// Least distance of lanes.
@@ -255,7 +257,10 @@ impl<'a> Drawing<'a> {
         };
         let leg =
             if self.ladder.legs.len() < 2 { String::new() } else { format!(" · {}", row.leg + 1) };
-        let frame = elide(&format!("{}{leg}", row.frame_name), 9, "…");
+        // Where the name of the file has no room, the number still tells; the tool tip has both.
+        let name = &row.frame_name;
+        let number = name.rsplit(':').next().filter(|_| FRAME < columns(name) + columns(&leg));
+        let frame = elide(&format!("{}{leg}", number.unwrap_or(name)), FRAME, "…");
         writeln!(
             out,
             "<text class=\"time\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\

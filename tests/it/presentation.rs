@@ -201,3 +201,29 @@ fn pages_of_rules_are_read_by_people() {
     let catalog: Value = serde_json::from_str(&run(&["rules", "--format", "json"]).out).unwrap();
     assert!(catalog["rules"].as_array().unwrap().iter().any(|rule| rule["code"] == "T005"));
 }
+
+#[test]
+fn a_report_lists_the_status_and_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("trace.pcap");
+    std::fs::copy(crate::program::sample("failures.pcap"), &copy).unwrap();
+    let page = run(&["report", copy.to_str().unwrap()]).out;
+    assert!(!page.contains(folder.path().to_str().unwrap()), "where the file lies");
+    let calls = page.split("<section id=\"calls\"").nth(1).unwrap();
+    let calls = calls.split("</section>").next().unwrap();
+    assert!(calls.contains("<th class=\"num\">Status</th>"), "{calls}");
+    for status in ["404", "486"] {
+        assert!(calls.contains(&format!("<td class=\"num\">{status}</td>")), "{calls}");
+    }
+    let one = ["report", "--call-id", "4cafb396d3096b8e", FAILURES];
+    assert!(run(&one).out.contains("<b>3</b><span>SIP messages</span>"));
+    let empty = run(&["report", "samples/empty.pcap"]).out;
+    assert!(empty.contains("Nothing was checked") && !empty.contains("No rule was broken"));
+}
+
+#[test]
+fn frames_of_several_files_keep_their_number() {
+    let files = [FAILURES, "samples/gb28181-camera.pcap"];
+    let text = run(&[&["ladder", "--width", "80", "--method", "INVITE"][..], &files].concat()).out;
+    assert!(text.contains(":16 ") && text.contains("…"), "{text}");
+}

@@ -5,6 +5,7 @@ use askama::Template;
 use super::Page;
 use super::source::quoted;
 use crate::rules::{Coverage, Finding, Place, Severity};
+use crate::view::message::first_line;
 use crate::view::page;
 use crate::view::visible::visible;
 
@@ -14,6 +15,8 @@ const MOST: usize = 100;
 #[derive(Template)]
 #[template(path = "report_findings.html")]
 pub(super) struct Findings {
+    /// True where there was nothing to judge.
+    nothing: bool,
     groups: Vec<Group>,
     undecided: Vec<Undecided>,
 }
@@ -64,6 +67,7 @@ pub(super) fn findings(page: &Page<'_>) -> Findings {
         .chunk_by(|a, b| std::ptr::eq(a.rule, b.rule) && a.severity == b.severity)
         .filter_map(|findings| group(page, findings));
     Findings {
+        nothing: page.subject.flows.is_empty(),
         groups: groups.collect(),
         undecided: page.subject.coverage.iter().filter_map(undecided).collect(),
     }
@@ -113,7 +117,7 @@ fn evidence(page: &Page<'_>, place: &Place) -> Evidence {
         href: page.choice.message_href(place.flow, place.message),
         frame: page.subject.files.frame(envelope.frame),
         time: page.options.time.time_of_day(envelope.time, 6),
-        line: visible(message.start_line()),
+        line: first_line(message),
         note: visible(place.note.as_bytes()),
         quote: place.span.map(|span| quoted(message, span)),
     }

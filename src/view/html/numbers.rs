@@ -9,6 +9,7 @@ use super::{Page, VERSION};
 use crate::model::{FlowKind, FlowState};
 use crate::rules::Severity;
 use crate::view::clock::span;
+use crate::view::frames::base;
 use crate::view::visible::visible;
 
 #[derive(Template)]
@@ -60,7 +61,8 @@ pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List], script: Option<String
         lists,
         cards: cards(page),
         outcomes: outcomes(page),
-        files: subject.files.0.iter().map(|file| visible(file.as_bytes())).collect(),
+        // Where a file lies is nobody's business who gets the report.
+        files: subject.files.0.iter().map(|file| visible(base(file))).collect(),
         read: format!("{} packets, {} SIP messages", tally.frames, tally.messages),
         losses: losses.map(|(reason, count)| format!("{count} {reason}")).collect(),
         notices: tally.notices.iter().map(|text| visible(text.as_bytes())).collect(),
@@ -114,7 +116,12 @@ fn cards(page: &Page<'_>) -> Vec<Card> {
         card(of_kind(FlowKind::Other), "other flows", ""),
     ];
     cards.retain(|card| card.number != 0 || matches!(card.label, "errors" | "warnings"));
-    cards.push(card(subject.model.tally.messages as usize, "SIP messages", ""));
+    let messages = if subject.flows.len() == subject.model.flows.len() {
+        subject.model.tally.messages as usize
+    } else {
+        subject.flows.iter().map(|flow| subject.flow(*flow).messages.len()).sum()
+    };
+    cards.push(card(messages, "SIP messages", ""));
     cards
 }
 

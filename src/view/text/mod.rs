@@ -14,7 +14,7 @@ use self::labels::{Labels, labels};
 use self::layout::{Heads, Layout};
 use super::ladder::{Class, Event, Ladder, Row};
 use super::style::{self, Coloring, Style};
-use super::visible::{columns, elide, pad_left, wrap};
+use super::visible::{columns, elide, elide_middle, pad_left, wrap};
 use crate::rules::Severity;
 
 /// Draws `ladder` in lines of at most `style.width` columns.
@@ -150,7 +150,7 @@ impl Drawing<'_> {
         let layout = &self.layout;
         let mut at = 0;
         if layout.frame != 0 {
-            let name = elide(&self.safe(&row.frame_name), layout.frame, self.ellipsis());
+            let name = elide_middle(&self.safe(&row.frame_name), layout.frame, self.ellipsis());
             canvas.put(0, &pad_left(&name, layout.frame), style::DIM);
             at = layout.frame + 1;
         }
