@@ -108,7 +108,7 @@ impl CaptureFile {
                 match log {
                     Some(log) if log.messages == 0 => Err(self.without_messages(log)),
                     Some(log) => {
-                        self.note = Some(log.sentence(&self.name, self.calendar.offset));
+                        self.note = Some(log.sentence(&self.name, &self.calendar));
                         Ok(None)
                     }
                     None => Ok(None),

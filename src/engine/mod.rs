@@ -2,6 +2,7 @@
 
 pub mod analyzer;
 mod router;
+mod strays;
 pub mod shards;
 
 use std::net::IpAddr;
@@ -81,7 +82,7 @@ pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>)
     } else {
         shards::spread(feed, &mut router, plan, let_go)
     };
-    assemble(harvests, feed.vantage(), feed.tally(), plan.seed)
+    assemble(harvests, router, feed, plan.seed)
 }
 
 /// Takes a message, its relation to earlier ones by frame, and the encapsulations it came in.
@@ -123,10 +124,11 @@ pub fn stream(feed: &mut dyn Feed, seed: Seed, each: &mut EachMessage<'_>) -> Ta
 /// Puts what the shards found together: flows in order of their first message.
 fn assemble<R>(
     harvests: Vec<Harvest<R>>,
-    vantage: Vantage,
-    mut tally: Tally,
+    router: Router,
+    feed: &dyn Feed,
     seed: Seed,
 ) -> Analysis<R> {
+    let (vantage, mut tally) = (feed.vantage(), feed.tally());
     let mut flows = Vec::new();
     let mut let_go = Vec::new();
     for harvest in harvests {
@@ -137,7 +139,8 @@ fn assemble<R>(
     flows.sort_by_key(|flow| first_seq(flow));
     let_go.sort_by_key(|(seq, _)| *seq);
     let deaf = |from: IpAddr, to: IpAddr| !vantage.full && !vantage.saw(to, from);
-    let flows: Vec<CallFlow> = flows.into_iter().map(|flow| *flow).collect();
+    let mut flows: Vec<CallFlow> = flows.into_iter().map(|flow| *flow).collect();
+    router.strays().settle(&mut flows);
     let mut model = Model::new(flows, vantage.last, deaf, seed);
     model.vantage = vantage;
     model.tally = tally;

@@ -3,6 +3,7 @@
 use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
 
+use super::strays::Strays;
 use crate::model::{EvidenceKind, Seed};
 use crate::net::Endpoint;
 use crate::transport::peek::peek_call_id;
@@ -28,11 +29,18 @@ pub(super) struct Router {
     seed: Seed,
     young: FxHashMap<u64, u64>,
     old: FxHashMap<u64, u64>,
+    /// Errors between endpoints of which no message is known.
+    strays: Strays,
 }
 
 impl Router {
     pub(super) fn new(seed: Seed) -> Self {
-        Self { seed, young: FxHashMap::default(), old: FxHashMap::default() }
+        Self {
+            seed,
+            young: FxHashMap::default(),
+            old: FxHashMap::default(),
+            strays: Strays::default(),
+        }
     }
 
     /// The item for `observation`; `None` when it belongs to no flow.
@@ -50,8 +58,11 @@ impl Router {
                     return None;
                 }
                 let ends = (signal.from, signal.to);
-                let flow = self.recall(ends)?;
                 let kind = EvidenceKind::Connection(change);
+                let Some(flow) = self.recall(ends) else {
+                    self.strays.add(signal, kind, ends);
+                    return None;
+                };
                 Some(Item { flow, what: What::Evidence { signal, kind, ends } })
             }
             Observation::Unreachable { signal, kind, quoted_from, quoted_to, quoted } => {
@@ -59,11 +70,19 @@ impl Router {
                 // A quote may end in the middle of its Call-ID.
                 let lines = memrchr(b'\n', quoted).map_or(0, |end| end + 1);
                 let named = call_id(&quoted[..lines]).map(|id| self.seed.hash(id));
-                let flow = named.or_else(|| self.recall(ends))?;
                 let kind = EvidenceKind::Icmp(kind);
+                let Some(flow) = named.or_else(|| self.recall(ends)) else {
+                    self.strays.add(signal, kind, ends);
+                    return None;
+                };
                 Some(Item { flow, what: What::Evidence { signal, kind, ends } })
             }
         }
+    }
+
+    /// Errors that belong to no flow by their endpoints.
+    pub(super) fn strays(self) -> Strays {
+        self.strays
     }
 
     /// Messages without Call-ID are kept together by their hosts and the branch of their top Via,

@@ -24,7 +24,7 @@ pub struct CallFlow {
     pub dialogs: Vec<Dialog>,
     /// Offers and their answers, in order.
     pub exchanges: Vec<Exchange>,
-    /// ICMP errors, refused and reset connections that hit messages of this flow.
+    /// ICMP errors, refused and reset connections that hit messages or media of this flow.
     pub evidence: Vec<Evidence>,
     /// Until when the capture would have shown more; the last message while nobody says.
     pub horizon: Option<Timestamp>,
@@ -78,6 +78,8 @@ pub struct Evidence {
 pub enum EvidenceKind {
     /// An ICMP error that quotes the message.
     Icmp(IcmpKind),
+    /// An ICMP error that quotes a packet of media that the flow describes.
+    Media(IcmpKind),
     /// The connection that carried it was refused, reset or closed.
     Connection(ConnectionChange),
 }

@@ -35,6 +35,8 @@ pub struct Mirrored<'a> {
     pub time: Option<Timestamp>,
     /// The number of the agent.
     pub capture_id: Option<u32>,
+    /// The name of the agent.
+    pub node: Option<&'a [u8]>,
     /// What the packet carried.
     pub payload: Cow<'a, [u8]>,
 }
@@ -99,7 +101,7 @@ fn chunks<'a>(mut bytes: &'a [u8], limits: &Limits) -> Result<Mirrored<'a>, Flaw
     let (mut from_port, mut to_port) = (0, 0);
     let (mut seconds, mut micros, mut capture_id) = (None, 0, None);
     let mut carried = Transport::Unknown;
-    let mut payload = None;
+    let (mut payload, mut node) = (None, None);
     while let Some((&[v0, v1, t0, t1, l0, l1], _)) = bytes.split_first_chunk() {
         let len = usize::from(u16::from_be_bytes([l0, l1]));
         let value = match bytes.get(HEADER..len) {
@@ -123,6 +125,7 @@ fn chunks<'a>(mut bytes: &'a [u8], limits: &Limits) -> Result<Mirrored<'a>, Flaw
             12 => capture_id = Some(number(value)),
             15 => payload = Some(Cow::Borrowed(value)),
             16 => payload = Some(Cow::Owned(inflate(value, limits.inflate).ok_or(Flaw::Inflate)?)),
+            19 => node = Some(value).filter(|name| !name.is_empty()),
             _ => {}
         }
     }
@@ -132,6 +135,7 @@ fn chunks<'a>(mut bytes: &'a [u8], limits: &Limits) -> Result<Mirrored<'a>, Flaw
         transport: carried,
         time: seconds.map(|seconds| Timestamp::new(seconds, micros * 1_000)),
         capture_id,
+        node,
         payload: payload.unwrap_or_default(),
     })
 }
@@ -167,6 +171,7 @@ fn old(
             .get(8..10)
             .and_then(|id| id.first_chunk())
             .map(|&id| u32::from(u16::from_le_bytes(id))),
+        node: None,
         payload: Cow::Borrowed(bytes.get(len..)?),
     })
 }

@@ -14,6 +14,7 @@ mod cli;
 mod damage;
 mod differential;
 mod docs;
+mod evidence;
 mod fragments;
 mod logs;
 mod mutation;

@@ -521,16 +521,19 @@ fn a_report_of_an_agent_is_the_message_it_saw() {
 }
 
 #[test]
-fn the_agent_of_a_report_is_its_path() {
-    let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&chunk(15, &message(1, b"x")))).whole());
-    let mut reader = Reader::new(&Limits::default());
-    let mut path = None;
-    reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
-        if let Observation::Message { envelope, .. } = observation {
-            path = Some(envelope.path);
-        }
-    });
-    assert_eq!(reader.path(path.unwrap()), "hep 7");
+fn the_agent_of_a_report_is_its_path_by_number_and_name() {
+    let named = [chunk(19, b"proxy-1\n"), chunk(15, &message(1, b"x"))].concat();
+    for (payload, name) in [(named, "hep 7 proxy-1"), (chunk(15, &message(1, b"x")), "hep 7")] {
+        let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&payload)).whole());
+        let mut reader = Reader::new(&Limits::default());
+        let mut path = None;
+        reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                path = Some(envelope.path);
+            }
+        });
+        assert_eq!(reader.path(path.unwrap()), name);
+    }
 }
 
 #[test]

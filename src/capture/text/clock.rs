@@ -21,6 +21,11 @@ impl Default for Calendar {
 }
 
 impl Calendar {
+    /// True when there is a file whose age says roughly when the log was written.
+    pub fn is_known(&self) -> bool {
+        1971 < self.year
+    }
+
     /// What a log leaves out when it was last written at `end`, by a clock `offset` seconds east
     /// of UTC.
     pub fn until(end: Timestamp, offset: i64) -> Self {
@@ -37,8 +42,17 @@ impl Calendar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) time: Timestamp,
-    /// Only the time of day was written.
-    pub(super) time_of_day: bool,
+    /// How much of it was written.
+    pub(super) written: Written,
+}
+
+/// How much of a time a log writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    All,
+    /// All but the year.
+    MonthAndDay,
+    TimeOfDay,
 }
 
 /// The time that belongs to a message: `lines` are those before it, the nearest last.
@@ -47,15 +61,14 @@ pub(super) fn stamp<'a>(
     calendar: &Calendar,
 ) -> Option<Stamp> {
     let nearest = |read: &dyn Fn(&[u8]) -> Option<Timestamp>| lines.clone().rev().find_map(read);
-    let whole = |time| Stamp { time, time_of_day: false };
-    nearest(&epoch)
-        .or_else(|| nearest(&|line| last(line, |at| full(at, calendar))))
-        .or_else(|| nearest(&|line| last(line, |at| month_day(at, calendar))))
-        .map(whole)
-        .or_else(|| {
-            nearest(&|line| last(line, |at| time_of_day(at, calendar)))
-                .map(|time| Stamp { time, time_of_day: true })
-        })
+    let stamp = |written| move |time| Stamp { time, written };
+    let whole = nearest(&epoch).or_else(|| nearest(&|line| last(line, |at| full(at, calendar))));
+    let yearless = || nearest(&|line| last(line, |at| month_day(at, calendar)));
+    let dayless = || nearest(&|line| last(line, |at| time_of_day(at, calendar)));
+    whole
+        .map(stamp(Written::All))
+        .or_else(|| yearless().map(stamp(Written::MonthAndDay)))
+        .or_else(|| dayless().map(stamp(Written::TimeOfDay)))
 }
 
 /// The last place of `line` where `read` finds a time.

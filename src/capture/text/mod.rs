@@ -11,6 +11,7 @@ mod peers;
 mod tally;
 
 pub use clock::Calendar;
+use clock::Written;
 pub(super) use clock::days;
 pub use exported::LINK_TYPE;
 pub use tally::{LogTally, Sides};
@@ -243,8 +244,13 @@ impl<R: BufRead> TextLog<R> {
             (clock::stamp(&lines, &self.calendar), peers::peers(&lines, text))
         };
         let time = match stamp {
-            Some(stamp) if stamp.time_of_day => self.on_this_day(stamp.time),
-            Some(stamp) => stamp.time,
+            Some(stamp) => {
+                self.tally.undated += u64::from(stamp.written != Written::All);
+                match stamp.written {
+                    Written::TimeOfDay => self.on_this_day(stamp.time),
+                    Written::All | Written::MonthAndDay => stamp.time,
+                }
+            }
             None => {
                 self.tally.timeless += 1;
                 self.last.unwrap_or_default()
@@ -326,7 +332,8 @@ fn is_record(line: &[u8], calendar: &Calendar) -> bool {
     let dated = |at: usize| {
         head.get(at..).is_some_and(|rest| {
             rest.first().is_some_and(u8::is_ascii_digit)
-                && clock::stamp(&[rest].into_iter(), calendar).is_some_and(|s| !s.time_of_day)
+                && clock::stamp(&[rest].into_iter(), calendar)
+                    .is_some_and(|s| s.written != Written::TimeOfDay)
         })
     };
     dated(0) || (head.first() == Some(&b'[') && dated(1))

@@ -1,5 +1,7 @@
 //! What a log turned out to be: counts, and the sentence that tells the user of them.
 
+use super::Calendar;
+
 /// Counts of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTally {
@@ -9,6 +11,8 @@ pub struct LogTally {
     pub messages: u64,
     /// Messages without a time of their own.
     pub timeless: u64,
+    /// Messages whose time names no day, or a day without its year.
+    pub undated: u64,
     /// Messages whose time is a whole second.
     pub whole_seconds: u64,
     /// Messages whose receiver the log does not tell: the one that wrote it.
@@ -41,9 +45,9 @@ impl LogTally {
         }
     }
 
-    /// What the file `name` was taken for; `offset` is the zone of times that name none, in
-    /// seconds east of UTC.
-    pub fn sentence(&self, name: &str, offset: i64) -> String {
+    /// What the file `name` was taken for; `calendar` is what stands for what its times leave out.
+    pub fn sentence(&self, name: &str, calendar: &Calendar) -> String {
+        let offset = calendar.offset;
         let sides = match self.sides() {
             Sides::Both => "",
             Sides::Received => "; one-sided, it holds only what was received",
@@ -58,11 +62,16 @@ impl LogTally {
             all if all == self.whole_seconds => "times to the second",
             _ => "times with fractions of a second",
         };
+        let dates = match (self.undated, calendar.is_known()) {
+            (0, _) => "",
+            (_, true) => "; the date of its times is not in it and taken from the file's own",
+            (_, false) => "; the date of its times is not in it and not known: 1970 stands for it",
+        };
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
         let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         format!(
             "{name}: taken for a text log with {} SIP messages in {} lines{sides}{ends}; {clock}, \
-             in zone {zone} where none is named (--tz)",
+             in zone {zone} where none is named (--tz){dates}",
             self.messages, self.lines
         )
     }
@@ -82,15 +91,16 @@ mod tests {
             ..LogTally::default()
         };
         assert_eq!(
-            log.sentence("a.log", -12_600),
+            log.sentence("a.log", &Calendar { offset: -12_600, ..Calendar::default() }),
             "a.log: taken for a text log with 10 SIP messages in 70 lines; one-sided, it holds \
              only what was received; its own address is not in it and shown as unknown; times to \
              the second, in zone -03:30 where none is named (--tz)"
         );
         let both = LogTally { received: 5, sent: 5, whole_seconds: 3, ..log };
         assert_eq!(both.sides(), Sides::Both);
+        let east = Calendar { offset: 28_800, ..Calendar::default() };
         assert_eq!(
-            LogTally { received: 0, sent: 0, ..both }.sentence("b", 28_800),
+            LogTally { received: 0, sent: 0, ..both }.sentence("b", &east),
             "b: taken for a text log with 10 SIP messages in 70 lines; times with fractions of a \
              second, in zone +08:00 where none is named (--tz)"
         );

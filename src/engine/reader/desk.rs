@@ -18,6 +18,8 @@ const SIP_PORTS: [u16; 2] = [5060, 5061];
 
 /// Agents told apart; those beyond go under the name of the last.
 const AGENTS: usize = 256;
+/// Letters of an agent's name that are shown.
+const NAME: usize = 64;
 /// Paths from here on are agents; tunnels have the numbers below.
 const FIRST_AGENT: u16 = 1 << 15;
 
@@ -30,12 +32,21 @@ pub(super) struct Desk {
     pub(super) directions: Seen<(IpAddr, IpAddr)>,
     /// Endpoints that sent or were sent SIP.
     endpoints: Seen<Endpoint>,
-    /// Agents that reported packets: their numbers, and the names of their paths.
-    agents: Vec<(u32, String)>,
+    /// Agents that reported packets.
+    agents: Vec<Agent>,
     /// Gaps in TCP streams: packets the capture lost.
     gaps: u64,
     /// Ends of connections, keep-alives, time covered by each file.
     seen: Vantage,
+}
+
+/// A capture agent of HEP.
+#[derive(Debug)]
+struct Agent {
+    id: u32,
+    node: Box<[u8]>,
+    /// What its path is called.
+    path: String,
 }
 
 /// Whose message it is and how it came.
@@ -79,12 +90,16 @@ impl Desk {
         }
     }
 
-    /// The path of what the agent `capture_id` reports.
-    pub(super) fn path_of_agent(&mut self, capture_id: u32) -> PathId {
-        let known = self.agents.iter().position(|(id, _)| *id == capture_id);
+    /// The path of what the agent `id`, called `node`, reports.
+    pub(super) fn path_of_agent(&mut self, id: u32, node: &[u8]) -> PathId {
+        let known = self.agents.iter().position(|agent| agent.id == id && *agent.node == *node);
         let place = known.unwrap_or_else(|| {
             if self.agents.len() < AGENTS {
-                self.agents.push((capture_id, format!("hep {capture_id}")));
+                let shown = String::from_utf8_lossy(node);
+                let shown = shown.chars().filter(|c| !c.is_control()).take(NAME);
+                let path = format!("hep {id} {}", shown.collect::<String>());
+                let path = path.trim_end().to_owned();
+                self.agents.push(Agent { id, node: node.into(), path });
             }
             self.agents.len() - 1
         });
@@ -94,7 +109,7 @@ impl Desk {
     /// The name of a path given out by [`path_of_agent`](Self::path_of_agent).
     pub(super) fn agent(&self, id: PathId) -> Option<&str> {
         let place = usize::from(id.0.checked_sub(FIRST_AGENT)?);
-        self.agents.get(place).map(|(_, name)| name.as_str())
+        self.agents.get(place).map(|agent| agent.path.as_str())
     }
 
     /// Notes a frame, of whatever content.

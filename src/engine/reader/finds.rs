@@ -123,7 +123,10 @@ impl Desk {
             self.tally.lose("truncated");
         }
         let time = mirrored.time.unwrap_or(origin.arrival.time);
-        let path = mirrored.capture_id.map_or(origin.path, |id| self.path_of_agent(id));
+        let path = match (mirrored.capture_id, mirrored.node) {
+            (None, None) => origin.path,
+            (id, node) => self.path_of_agent(id.unwrap_or_default(), node.unwrap_or_default()),
+        };
         let origin = Origin {
             arrival: Arrival { time, ..origin.arrival },
             from: mirrored.from,

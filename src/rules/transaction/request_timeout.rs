@@ -83,7 +83,10 @@ fn cause(transaction: &Transaction, case: &Case<'_>) -> Option<&'static str> {
             EvidenceKind::Icmp(kind) => Some(quote::icmp(kind)),
             EvidenceKind::Connection(ConnectionChange::Refused) => Some("connection refused"),
             EvidenceKind::Connection(ConnectionChange::Reset) => Some("connection reset"),
-            EvidenceKind::Connection(_) => None,
+            EvidenceKind::Connection(ConnectionChange::TlsAlert(_)) => {
+                Some("a fatal TLS alert on its connection")
+            }
+            EvidenceKind::Connection(_) | EvidenceKind::Media(_) => None,
         },
     )
 }

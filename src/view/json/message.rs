@@ -11,7 +11,7 @@ use crate::view::frames::Files;
 use crate::view::subject::MessageRow;
 
 /// All keys in order. `method` and `request_uri` are those of requests, `status` and `reason`
-/// those of responses; `note` and `of_frame` are absent on ordinary messages.
+/// those of responses; `note`, `of_frame` and `path` are absent on ordinary messages.
 pub const KEYS: &[&str] = &[
     "frame",
     "file",
@@ -33,6 +33,7 @@ pub const KEYS: &[&str] = &[
     "note",
     "of_frame",
     "findings",
+    "path",
 ];
 
 /// Appends messages to a buffer; keeps what is the same from one to the next.
@@ -82,7 +83,11 @@ impl MessageWriter {
             }
             octets::append(code.as_bytes(), out);
         }
-        out.extend_from_slice(b"]}");
+        out.push(b']');
+        if !row.path.is_empty() {
+            text("path", Some(row.path.as_bytes()), out);
+        }
+        out.push(b'}');
     }
 
     /// Appends one CSV row with its line end.
@@ -123,6 +128,7 @@ impl MessageWriter {
             row.note().map(str::as_bytes),
             of_frame.as_ref().map(String::as_bytes),
             Some(findings.as_bytes()),
+            Some(row.path.as_bytes()),
         ] {
             out.push(b',');
             csv::append(octets(cell.unwrap_or_default()).as_bytes(), out);

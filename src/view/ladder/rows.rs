@@ -269,15 +269,9 @@ fn host_of(host: Option<&[u8]>) -> Option<IpAddr> {
 
 /// Words for evidence from outside SIP.
 pub(crate) fn evidence_words(kind: EvidenceKind) -> String {
-    let icmp = |what: &str| format!("ICMP {what}");
     match kind {
-        EvidenceKind::Icmp(IcmpKind::PortUnreachable) => icmp("port unreachable"),
-        EvidenceKind::Icmp(IcmpKind::HostUnreachable) => icmp("host unreachable"),
-        EvidenceKind::Icmp(IcmpKind::NetUnreachable) => icmp("net unreachable"),
-        EvidenceKind::Icmp(IcmpKind::Prohibited) => icmp("prohibited"),
-        EvidenceKind::Icmp(IcmpKind::FragmentationNeeded) => icmp("packet too big"),
-        EvidenceKind::Icmp(IcmpKind::TimeExceeded) => icmp("time exceeded"),
-        EvidenceKind::Icmp(IcmpKind::Other) => icmp("error"),
+        EvidenceKind::Icmp(kind) => icmp_words(kind).to_owned(),
+        EvidenceKind::Media(kind) => format!("{} for media", icmp_words(kind)),
         EvidenceKind::Connection(ConnectionChange::Opened) => "connection opened".to_owned(),
         EvidenceKind::Connection(ConnectionChange::Closed) => "connection closed (FIN)".to_owned(),
         EvidenceKind::Connection(ConnectionChange::Reset) => "connection reset (RST)".to_owned(),
@@ -288,6 +282,18 @@ pub(crate) fn evidence_words(kind: EvidenceKind) -> String {
             let word = alert_word(code).map(|word| format!(" {word}")).unwrap_or_default();
             format!("TLS alert {code}{word}")
         }
+    }
+}
+
+const fn icmp_words(kind: IcmpKind) -> &'static str {
+    match kind {
+        IcmpKind::PortUnreachable => "ICMP port unreachable",
+        IcmpKind::HostUnreachable => "ICMP host unreachable",
+        IcmpKind::NetUnreachable => "ICMP net unreachable",
+        IcmpKind::Prohibited => "ICMP prohibited",
+        IcmpKind::FragmentationNeeded => "ICMP packet too big",
+        IcmpKind::TimeExceeded => "ICMP time exceeded",
+        IcmpKind::Other => "ICMP error",
     }
 }
 
