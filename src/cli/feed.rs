@@ -150,6 +150,7 @@ impl<S: Source> Feed for Frames<S> {
             }
             Ok(None) => {
                 self.reader.finish(&mut counted);
+                self.source.take_notes().into_iter().for_each(|note| self.troubles.notice(note));
                 self.ended = true;
             }
             Err(error) => self.note(&error),

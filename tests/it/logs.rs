@@ -96,3 +96,23 @@ fn a_dissection_tree_is_refused_with_a_hint_at_the_capture() {
     assert_eq!(run.code, 3);
     assert!(run.err.contains("name the capture it was made from"), "{}", run.err);
 }
+
+#[test]
+fn a_log_without_dates_says_what_stands_for_them() {
+    let log = "10:00:00.000 received 300 bytes from UDP 192.0.2.21:5060\n\
+               OPTIONS sip:b@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.21;branch=z9hG4bK1\r\n\
+               From: <sip:a@192.0.2.21>;tag=1\r\nTo: <sip:b@192.0.2.1>\r\nCall-ID: one\r\n\
+               CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    // Through a pipe there is no file whose age would tell.
+    let run = crate::program::run_on(log.as_bytes(), &["messages", "--format", "json", "-"]);
+    assert!(run.out.contains("\"time\":\"1970-01-01T10:00:00"), "{}", run.out);
+    let note = "the date of its times is not in it and not known: 1970 stands for it";
+    assert!(run.err.contains(note) && run.out.contains(note), "{} {}", run.err, run.out);
+
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a.log");
+    std::fs::write(&path, log).unwrap();
+    let run = crate::program::run(&["messages", path.to_str().unwrap()]);
+    let note = "the date of its times is not in it and taken from the file's own";
+    assert!(run.err.contains(note), "{}", run.err);
+}

@@ -19,7 +19,9 @@ use siplens::view::ladder::{Event, LadderOptions};
 use siplens::view::message::Detail;
 use siplens::view::messages::Messages;
 use siplens::view::visible::columns;
-use siplens::view::{Charset, Format, Ladder, Style, Subject, list, mermaid, svg, text};
+use siplens::view::{
+    Charset, Format, Ladder, MessageRow, Style, Subject, list, mermaid, svg, text,
+};
 
 /// A capture written down as messages.
 struct Scene {
@@ -297,7 +299,9 @@ fn messages(subject: &Subject<'_>, format: Format, detail: Detail) -> String {
     writer.begin(&mut out).unwrap();
     for flow in &subject.model.flows {
         for (id, _) in flow.entries() {
-            writer.row(&subject.row(flow.id, id), &mut out).unwrap();
+            let path = if format == Format::Json { "vlan 7" } else { "" };
+            let row = MessageRow { path, ..subject.row(flow.id, id) };
+            writer.row(&row, &mut out).unwrap();
         }
     }
     writer.end(&subject.model.tally, &mut out).unwrap();
