@@ -38,7 +38,7 @@ struct Widened {
     tagged: String,
     /// For the others, on which libpcap refuses `vlan`.
     plain: String,
-    /// What is let through besides, in words.
+    /// What it takes besides, in words.
     besides: &'static str,
 }
 
@@ -80,10 +80,10 @@ fn widen(expression: &str) -> Option<Widened> {
         (
             // The offset of an IPv4 fragment; the fragment header of IPv6.
             format!("({expression}) or (ip[6:2] & 0x1fff != 0) or (ip6 proto 44)"),
-            "IP fragments, and packets with VLAN tags inside which it matches",
+            "IP fragments, and packets in VLANs that match inside",
         )
     } else {
-        (format!("({expression})"), "packets with VLAN tags inside which it matches")
+        (format!("({expression})"), "packets in VLANs that match inside")
     };
     Some(Widened {
         // `vlan` moves the offsets of all that follows it, so each stands last.

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::tz::TimeZone;
 
 use super::Outcome;
@@ -291,8 +291,13 @@ fn own_zone(common: &Common) -> TimeZone {
 /// Reads the key logs the user named.
 fn add_key_logs(reader: &mut Reader, files: &[PathBuf]) -> anyhow::Result<()> {
     for file in files {
-        let text = std::fs::read(file)
-            .with_context(|| format!("cannot read the key log {}", file.display()))?;
+        let text = std::fs::read(file).map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "no such file; check the path".to_owned(),
+                _ => error.to_string(),
+            };
+            anyhow!("cannot read the key log {}: {why}", file.display())
+        })?;
         let before = (reader.key_log().len(), reader.key_log().malformed());
         reader.add_secrets(&text);
         let log = reader.key_log();

@@ -1,8 +1,7 @@
 //! Findings: grouped by rule, worst first, with their evidence.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use anstyle::Style as Paint;
@@ -130,6 +129,23 @@ pub fn totals(findings: &[Finding]) -> String {
     if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
 
+/// Findings of one rule by what they say, of whom and to whom, in the order in which they were found.
+fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut known: HashMap<[&str; 3], usize> = HashMap::new();
+    for finding in findings {
+        let same: [&str; 3] = [&finding.title, &finding.sender, &finding.hop];
+        let group = *known.entry(same).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
+}
+
+/// Places shown of findings that are alike.
+const SHOWN: usize = 5;
 /// Columns beyond which prose is hard to read.
 const PROSE: usize = 120;
 
@@ -148,8 +164,8 @@ impl Printer<'_> {
         let word = self.style.paint(severity_paint(first.severity), word);
         let name = self.style.paint(style::BOLD, &format!("{} {}", rule.code, rule.name));
         self.lines((&format!("{word} {name}  "), used), rule.statement, 4, Paint::new(), out)?;
-        for finding in findings {
-            self.finding(finding, out)?;
+        for alike in alike(findings) {
+            self.finding(&alike, out)?;
         }
         let see = format!("{}; siplens explain {}", rule.refs.join(", "), rule.code);
         for (label, text) in
@@ -162,11 +178,16 @@ impl Printer<'_> {
         writeln!(out)
     }
 
-    fn finding(&self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    /// Findings that say the same of the same sender in several calls.
+    fn finding(&self, alike: &[&Finding], out: &mut dyn Write) -> io::Result<()> {
+        let Some(finding) = alike.first() else { return Ok(()) };
         let mut title = visible(finding.title.as_bytes());
-        if 1 < finding.count {
-            let _ = write!(title, " ({} times)", finding.count);
-        }
+        let times: u64 = alike.iter().map(|finding| finding.count).sum();
+        title.push_str(&match alike.len() {
+            1 if times < 2 => String::new(),
+            1 => format!(" ({times} times)"),
+            findings => format!(" ({findings} findings, {times} times)"),
+        });
         let bullet = format!("  {} ", self.style.glyph("•", "*"));
         self.lines((&bullet, 4), &title, 4, Paint::new(), out)?;
         let whom = visible(format!("{}; {}", finding.sender, finding.hop).as_bytes());
@@ -174,7 +195,16 @@ impl Printer<'_> {
         for place in &finding.evidence {
             self.place(place, out)?;
         }
-        Ok(())
+        // Of the other calls, where it happened.
+        let room = SHOWN.saturating_sub(finding.evidence.len());
+        for place in alike.iter().skip(1).take(room).filter_map(|other| other.evidence.first()) {
+            self.place(place, out)?;
+        }
+        match (alike.len() - 1).saturating_sub(room) {
+            0 => Ok(()),
+            1 => writeln!(out, "    and 1 more finding"),
+            more => writeln!(out, "    and {more} more findings"),
+        }
     }
 
     /// One piece of evidence: where it is, and the line with carets below the octets.

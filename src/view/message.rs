@@ -117,7 +117,9 @@ impl Line {
         }
         let mut spare = room(&self.notes);
         let (uri, id) = (columns(middle), columns(&self.call_id) + 2);
-        let telling = if uri + id <= spare {
+        let telling = if self.call_id.is_empty() {
+            format!("{}{after}", elide(middle, spare, mark))
+        } else if uri + id <= spare {
             format!("{middle}{after}  {}", self.call_id)
         } else if spare < 2 * TELLING {
             // Half a Call-ID finds nothing.

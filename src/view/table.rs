@@ -80,6 +80,9 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let widths = widths(head, rows, style.width);
+    if widths.is_empty() {
+        return Ok(());
+    }
     let mut line = Line { style, text: String::new(), column: 0, start: 0 };
     for (column, width) in &widths {
         let Column { title, fit, .. } = head[*column];

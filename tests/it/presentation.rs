@@ -227,3 +227,14 @@ fn frames_of_several_files_keep_their_number() {
     let text = run(&[&["ladder", "--width", "80", "--method", "INVITE"][..], &files].concat()).out;
     assert!(text.contains(":16 ") && text.contains("…"), "{text}");
 }
+
+#[test]
+fn what_several_calls_have_in_common_is_told_once() {
+    let text = run(&["check", "samples/fragments.pcap"]).out;
+    assert_eq!(text.matches("INVITE of 5151 octets in 4 IP fragments").count(), 1, "{text}");
+    assert!(
+        text.contains("(6 findings, 6 times)") && text.contains("and 1 more finding"),
+        "{text}"
+    );
+    assert_eq!(objects(&["check", "samples/fragments.pcap"]).len(), 12, "a row for each call");
+}

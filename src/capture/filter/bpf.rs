@@ -28,9 +28,7 @@ impl Filter {
             notes: Vec::new(),
         };
         if let Some(wide) = &filter.widened {
-            filter
-                .notes
-                .push(format!("packet filter `{expression}`: lets through {} too", wide.besides));
+            filter.notes.push(format!("packet filter `{expression}` also takes {}", wide.besides));
         }
         Ok(filter)
     }
