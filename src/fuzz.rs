@@ -63,7 +63,7 @@ pub fn messages(octets: &[u8]) -> usize {
     let seen = flow.messages.len();
     if 0 < seen {
         let last = Timestamp::new(100, 0);
-        show(&Model::new(vec![flow], last, |_, _| false, Seed(1)));
+        show(&Model::new(vec![Box::new(flow)], last, |_, _| false, Seed(1)));
     }
     seen
 }

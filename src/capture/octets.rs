@@ -137,7 +137,14 @@ impl Octets {
     /// `None`, and nothing is passed, when the input ends before.
     #[inline]
     pub(super) fn claim(&mut self, length: usize) -> io::Result<Option<usize>> {
-        if self.peek(length)?.len() < length {
+        let there = match &mut self.store {
+            Store::Mapped(mapped) => {
+                mapped.follow_length(self.at.saturating_add(length));
+                mapped.end.saturating_sub(self.at)
+            }
+            Store::Stream(_) => self.peek(length)?.len(),
+        };
+        if there < length {
             return Ok(None);
         }
         let start = self.at;

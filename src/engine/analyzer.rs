@@ -39,6 +39,21 @@ pub(super) struct Analyzer<'a, R> {
     turn: u32,
     reports: Vec<(u64, R)>,
     tally: Tally,
+    /// Kept for its room.
+    read: Vec<(u64, Read)>,
+}
+
+/// An item that was read and not yet judged.
+enum Read {
+    Message(Message),
+    Unreadable,
+    Evidence { signal: Signal, kind: EvidenceKind, ends: (Endpoint, Endpoint) },
+}
+
+impl Read {
+    fn of(envelope: Envelope, text: Text) -> Self {
+        Message::parse(envelope, text).map_or(Self::Unreadable, Self::Message)
+    }
 }
 
 /// What an analyzer hands back.
@@ -89,17 +104,31 @@ impl<'a, R> Analyzer<'a, R> {
             turn: 0,
             reports: Vec::new(),
             tally: Tally::default(),
+            read: Vec::new(),
         }
     }
 
-    /// Takes in the next item of its share.
-    pub(super) fn observe(&mut self, item: Item) {
-        match item.what {
-            What::Message { envelope, text } => self.observe_message(item.flow, envelope, text),
-            What::Evidence { signal, kind, ends } => {
-                self.observe_evidence(item.flow, signal, kind, ends);
+    /// Takes in the next items of its share, and leaves `batch` empty.
+    ///
+    /// All are read before the first is judged: the code of both together does not fit into the
+    /// nearest cache of a processor, and to load it again for each message takes longer than many
+    /// a step.
+    pub(super) fn observe(&mut self, batch: &mut Vec<Item>) {
+        let mut read = std::mem::take(&mut self.read);
+        read.extend(batch.drain(..).map(|Item { flow, what }| match what {
+            What::Message { envelope, text } => (flow, Read::of(envelope, text)),
+            What::Evidence { signal, kind, ends } => (flow, Read::Evidence { signal, kind, ends }),
+        }));
+        for (flow, item) in read.drain(..) {
+            match item {
+                Read::Message(message) => self.observe_message(flow, message),
+                Read::Unreadable => self.tally.lose("undecodable"),
+                Read::Evidence { signal, kind, ends } => {
+                    self.observe_evidence(flow, signal, kind, ends);
+                }
             }
         }
+        self.read = read;
     }
 
     /// Ends the share: all flows that are held, and what was said of the others.
@@ -111,15 +140,12 @@ impl<'a, R> Analyzer<'a, R> {
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
     }
 
-    fn observe_message(&mut self, key: u64, envelope: Envelope, text: Text) {
-        let Some(message) = Message::parse(envelope, text) else {
-            self.tally.lose("undecodable");
-            return;
-        };
+    fn observe_message(&mut self, key: u64, message: Message) {
+        let now = message.envelope.time;
         let place = self.place(key);
         let octets = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
-        slot.last = slot.last.max(envelope.time);
+        slot.last = slot.last.max(now);
         slot.held += octets;
         self.held += octets;
         if let Some(flow) = &mut slot.flow {
@@ -131,7 +157,7 @@ impl<'a, R> Analyzer<'a, R> {
         }
         self.turn = self.turn.wrapping_add(1);
         if self.turn.is_multiple_of(2) {
-            self.rest_one(envelope.time);
+            self.rest_one(now);
         }
         while self.limits.memory < self.held {
             if !self.let_oldest_go(place) {

@@ -17,6 +17,9 @@ use crate::transport::{Observation, Text};
 use analyzer::{Analyzer, Harvest};
 use router::Router;
 
+/// Items handed to an analyzer at once: few enough that their text is still in a near cache.
+const BATCH: usize = 128;
+
 /// Whoever hands out what was seen on the wire, in capture order.
 pub trait Feed {
     /// Calls `each` for what the next frame brought, maybe not at all; `false` at the end.
@@ -73,11 +76,13 @@ pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>)
     let mut router = Router::new(plan.seed);
     let harvests = if plan.jobs <= 1 {
         let mut analyzer = Analyzer::new(plan, let_go);
-        while feed.advance(&mut |observation| {
-            if let Some(item) = router.route(&observation) {
-                analyzer.observe(item);
+        let mut batch = Vec::new();
+        while feed.advance(&mut |observation| batch.extend(router.route(&observation))) {
+            if BATCH <= batch.len() {
+                analyzer.observe(&mut batch);
             }
-        }) {}
+        }
+        analyzer.observe(&mut batch);
         vec![analyzer.finish()]
     } else {
         shards::spread(feed, &mut router, plan, let_go)
@@ -136,10 +141,9 @@ fn assemble<R>(
         let_go.extend(harvest.let_go);
         tally.add(&harvest.tally);
     }
-    flows.sort_by_key(|flow| first_seq(flow));
+    flows.sort_by_cached_key(|flow| first_seq(flow));
     let_go.sort_by_key(|(seq, _)| *seq);
     let deaf = |from: IpAddr, to: IpAddr| !vantage.full && !vantage.saw(to, from);
-    let mut flows: Vec<CallFlow> = flows.into_iter().map(|flow| *flow).collect();
     router.strays().settle(&mut flows);
     let mut model = Model::new(flows, vantage.last, deaf, seed);
     model.vantage = vantage;

@@ -17,6 +17,7 @@ use crate::net::decode::Decoder;
 use crate::net::stream::{After, Arrival, Readable, Reading};
 use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
 use crate::transport::carrier::Carrier;
+use crate::transport::datagram::is_foreign;
 use crate::transport::exported;
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
@@ -84,6 +85,8 @@ impl Reader {
         };
         desk.note_direction(&packet);
         match packet.payload {
+            // Most frames of most captures; said here so that they cost little.
+            Payload::Datagram(bytes) if is_foreign(bytes) => desk.tally.other_frames += 1,
             Payload::Datagram(bytes) => {
                 let origin = Origin::of(&packet, arrival);
                 desk.datagram(origin, (bytes, packet.cut), limits, frame.home, each);

@@ -6,12 +6,10 @@ use std::thread;
 
 use super::analyzer::{Analyzer, Harvest};
 use super::router::{Item, Router};
-use super::{Feed, LetGo, Plan};
+use super::{BATCH, Feed, LetGo, Plan};
 
-/// Items handed to a thread at once.
-const BATCH: usize = 512;
 /// Batches that may wait for a thread; more would only be memory.
-const WAITING: usize = 4;
+const WAITING: usize = 16;
 /// Neighbors that one thread takes at a time in [`map`].
 const CHUNK: usize = 64;
 
@@ -64,10 +62,8 @@ pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&T) -> R +
 
 fn work<R>(batches: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> Harvest<R> {
     let mut analyzer = Analyzer::new(plan, let_go);
-    for batch in batches {
-        for item in batch {
-            analyzer.observe(item);
-        }
+    for mut batch in batches {
+        analyzer.observe(&mut batch);
     }
     analyzer.finish()
 }

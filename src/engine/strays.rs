@@ -39,7 +39,7 @@ impl Strays {
     }
 
     /// Files each stray with the flows it can be about.
-    pub(super) fn settle(mut self, flows: &mut [CallFlow]) {
+    pub(super) fn settle(mut self, flows: &mut [Box<CallFlow>]) {
         if self.0.is_empty() {
             return;
         }

@@ -1,6 +1,7 @@
 //! Numbers filed under hashed keys, newest first: a scan while there are few, a map once many.
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// Up to this many entries a scan is cheaper than a map, in time and in memory.
 const SCAN: usize = 32;
@@ -12,8 +13,14 @@ const NONE: u32 = u32::MAX;
 /// An index from 64-bit keys to numbers; several numbers may share a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chains {
-    filed: Vec<(u64, u32)>,
-    /// For each entry the one filed before it under the same key; empty while there are few.
+    filed: SmallVec<[(u64, u32); 1]>,
+    /// `None` while there are few.
+    links: Option<Box<Links>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Links {
+    /// For each entry the one filed before it under the same key.
     older: Vec<u32>,
     newest: FxHashMap<u64, u32>,
 }
@@ -29,12 +36,14 @@ impl Chains {
 
     /// The values of `key`, newest first, [`WALK`] at most.
     pub(super) fn of(&self, key: u64) -> impl Iterator<Item = u32> {
-        let scanned = if self.older.is_empty() { self.filed.as_slice() } else { &[] };
+        let links = self.links.as_deref();
+        let scanned = if links.is_none() { self.filed.as_slice() } else { &[] };
         let scan = scanned.iter().rev().filter(move |(k, _)| *k == key).map(|(_, value)| *value);
-        let mut at = self.newest.get(&key).copied().unwrap_or(NONE);
+        let mut at = links.and_then(|links| links.newest.get(&key).copied());
         let walk = std::iter::from_fn(move || {
-            let (_, value) = self.filed.get(at as usize)?;
-            at = self.older.get(at as usize).copied().unwrap_or(NONE);
+            let place = at? as usize;
+            let (_, value) = self.filed.get(place)?;
+            at = links.and_then(|links| links.older.get(place).copied());
             Some(*value)
         });
         scan.chain(walk).take(WALK)
@@ -42,21 +51,27 @@ impl Chains {
 
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
-        self.filed.capacity() * size_of::<(u64, u32)>()
-            + self.older.capacity() * size_of::<u32>()
-            + self.newest.capacity() * size_of::<(u64, u32, u8)>()
+        let filed = if self.filed.spilled() { self.filed.capacity() } else { 0 };
+        let links = self.links.as_ref().map_or(0, |links| {
+            size_of::<Links>()
+                + links.older.capacity() * size_of::<u32>()
+                + links.newest.capacity() * size_of::<(u64, u32, u8)>()
+        });
+        filed * size_of::<(u64, u32)>() + links
     }
 
     /// Gives back what is reserved and not used.
     pub(super) fn shrink(&mut self) {
         self.filed.shrink_to_fit();
-        self.older.shrink_to_fit();
+        if let Some(links) = &mut self.links {
+            links.older.shrink_to_fit();
+        }
     }
 
     fn link(&mut self) {
-        for at in self.older.len()..self.filed.len() {
-            let (key, _) = self.filed[at];
-            self.older.push(self.newest.insert(key, at as u32).unwrap_or(NONE));
+        let links = self.links.get_or_insert_default();
+        for (at, (key, _)) in self.filed.iter().enumerate().skip(links.older.len()) {
+            links.older.push(links.newest.insert(*key, at as u32).unwrap_or(NONE));
         }
     }
 }

@@ -19,7 +19,7 @@ const BRIDGED: i64 = 2 * SECOND;
 const WALK: usize = 32;
 
 /// The calls among `flows`, in the order of their first flow.
-pub(crate) fn join(flows: &[CallFlow], seed: Seed) -> Vec<Call> {
+pub(crate) fn join(flows: &[Box<CallFlow>], seed: Seed) -> Vec<Call> {
     let mut evidence = Evidence::new(flows, seed);
     for flow in flows {
         evidence.collect(flow);
@@ -29,7 +29,7 @@ pub(crate) fn join(flows: &[CallFlow], seed: Seed) -> Vec<Call> {
     components(flows, evidence.links)
 }
 
-fn components(flows: &[CallFlow], links: Vec<Link>) -> Vec<Call> {
+fn components(flows: &[Box<CallFlow>], links: Vec<Link>) -> Vec<Call> {
     let mut sets = UnionFind::<u32>::new(flows.len());
     for link in &links {
         sets.union(link.from.0, link.to.0);
@@ -70,8 +70,9 @@ fn invite(flow: &CallFlow) -> Option<MessageId> {
 
 /// What is known of the flows, by what links can be found with.
 struct Evidence<'f> {
-    flows: &'f [CallFlow],
+    flows: &'f [Box<CallFlow>],
     seed: Seed,
+    /// Filled when a message first names another Call-ID.
     by_call_id: FxHashMap<u64, FlowId>,
     by_session: FxHashMap<u64, FlowId>,
     /// Flows that arrived at a host, by host and what they carried, oldest first.
@@ -96,15 +97,11 @@ struct Request {
 }
 
 impl<'f> Evidence<'f> {
-    fn new(flows: &'f [CallFlow], seed: Seed) -> Self {
-        let mut by_call_id = FxHashMap::default();
-        for flow in flows {
-            by_call_id.entry(seed.hash(flow.call_id())).or_insert(flow.id);
-        }
+    fn new(flows: &'f [Box<CallFlow>], seed: Seed) -> Self {
         Self {
             flows,
             seed,
-            by_call_id,
+            by_call_id: FxHashMap::default(),
             by_session: FxHashMap::default(),
             arrivals: FxHashMap::default(),
             requests: FxHashMap::default(),
@@ -158,6 +155,11 @@ impl<'f> Evidence<'f> {
     }
 
     fn link_call_id(&mut self, call_id: &[u8], kind: LinkKind, to: FlowId, id: MessageId) {
+        if self.by_call_id.is_empty() {
+            for flow in self.flows {
+                self.by_call_id.entry(self.seed.hash(flow.call_id())).or_insert(flow.id);
+            }
+        }
         let Some(from) = self.by_call_id.get(&self.seed.hash(call_id)).copied() else { return };
         if self.flows[from.0 as usize].call_id() == call_id {
             self.link(from, to, kind, (to, id));

@@ -53,8 +53,9 @@ pub struct DialogId(pub u32);
 /// Everything that was understood of the input; the root that rules and views read.
 #[derive(Default)]
 pub struct Model {
-    /// All call flows in the order of their first message.
-    pub flows: Vec<CallFlow>,
+    /// All call flows in the order of their first message. Boxed, since they are large and come so.
+    #[allow(clippy::vec_box)]
+    pub flows: Vec<Box<CallFlow>>,
     /// What the capture point could see.
     pub vantage: Vantage,
     /// Counters of the whole run.
@@ -70,7 +71,7 @@ impl Model {
     /// The capture goes on until `last`; `deaf` says of a sender and a receiver that nothing from
     /// the receiver could be seen.
     pub fn new(
-        mut flows: Vec<CallFlow>,
+        #[allow(clippy::vec_box)] mut flows: Vec<Box<CallFlow>>,
         last: Timestamp,
         deaf: impl Fn(IpAddr, IpAddr) -> bool,
         seed: Seed,

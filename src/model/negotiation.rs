@@ -1,5 +1,7 @@
 //! Pairs offers with their answers, hop by hop (RFC 3264 section 4, RFC 6337 section 2).
 
+use smallvec::SmallVec;
+
 use super::tracking::Seen;
 use super::{DialogId, Entry, Exchange, MessageId, SdpPlace, Transaction, TransactionId};
 use crate::sip::{HeaderName, Message, Method, Status};
@@ -125,7 +127,7 @@ impl Bargain<'_> {
             dialog,
             offer: SdpPlace { message: offer },
             answer: None,
-            previews: Vec::new(),
+            previews: SmallVec::new(),
             unanswered_by: None,
         });
     }
@@ -197,7 +199,7 @@ impl Exchange {
 
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
-        self.previews.capacity() * size_of::<SdpPlace>()
+        if self.previews.spilled() { self.previews.capacity() * size_of::<SdpPlace>() } else { 0 }
     }
 
     /// `id` is the message that must carry the answer.
@@ -220,7 +222,7 @@ impl Exchange {
             dialog: None,
             offer: self.offer,
             answer: None,
-            previews: Vec::new(),
+            previews: SmallVec::new(),
             unanswered_by: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Offer/answer within a dialog (RFC 3264, RFC 6337).
 
+use smallvec::SmallVec;
+
 use super::{DialogId, MessageId};
 use crate::model::Hop;
 
@@ -22,7 +24,7 @@ pub struct Exchange {
     /// The binding answer, when one was seen.
     pub answer: Option<SdpPlace>,
     /// SDP of unreliable 18x responses that came before the binding answer.
-    pub previews: Vec<SdpPlace>,
+    pub previews: SmallVec<[SdpPlace; 4]>,
     /// The message that should have carried the answer and did not (2xx, ACK, PRACK).
     pub unanswered_by: Option<MessageId>,
 }

@@ -7,6 +7,9 @@ use crate::net::Endpoint;
 use crate::sip::Method;
 use crate::transport::Transport;
 
+/// Messages of a transaction: as many as fit where else the place of a vector would be.
+pub type Messages = SmallVec<[MessageId; 4]>;
+
 /// One passage between two elements, in the direction of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
@@ -30,13 +33,13 @@ pub struct Transaction {
     /// First sighting of the request; `None` when the capture began after it.
     pub request: Option<MessageId>,
     /// Retransmissions of the request, duplicates left out.
-    pub request_copies: SmallVec<[MessageId; 1]>,
+    pub request_copies: Messages,
     /// Distinct responses in order (status, To tag, RSeq); copies and duplicates left out.
-    pub responses: SmallVec<[MessageId; 2]>,
+    pub responses: Messages,
     /// Retransmissions of responses.
-    pub response_copies: SmallVec<[MessageId; 1]>,
+    pub response_copies: Messages,
     /// For an INVITE: the ACKs seen on this hop, of its non-2xx and of its 2xx, in order, copies too.
-    pub acks: SmallVec<[MessageId; 1]>,
+    pub acks: Messages,
     /// For an INVITE: the CANCEL transaction on this hop.
     pub cancel: Option<TransactionId>,
     /// For a CANCEL: the transaction it cancels. For the ACK of a 2xx: the INVITE.
@@ -44,7 +47,7 @@ pub struct Transaction {
     /// The same request on the hop before.
     pub previous_hop: Option<TransactionId>,
     /// The same request on the hops after; several when a proxy forked it.
-    pub next_hops: SmallVec<[TransactionId; 1]>,
+    pub next_hops: SmallVec<[TransactionId; 4]>,
     /// The dialog it was sent in or created; of several (forks) the first.
     pub dialog: Option<DialogId>,
 }
@@ -76,10 +79,9 @@ impl Transaction {
 
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
-        let lists = [&self.request_copies, &self.response_copies, &self.acks];
-        let spilled = lists.iter().filter(|l| l.spilled()).map(|l| l.capacity() * 4).sum::<usize>();
-        let responses = if self.responses.spilled() { self.responses.capacity() * 4 } else { 0 };
+        let lists = [&self.request_copies, &self.responses, &self.response_copies, &self.acks];
+        let spilled = lists.iter().filter(|list| list.spilled()).map(|list| list.capacity() * 4);
         let next = if self.next_hops.spilled() { self.next_hops.capacity() * 4 } else { 0 };
-        spilled + responses + next
+        spilled.sum::<usize>() + next
     }
 }

@@ -82,11 +82,15 @@ impl Decoder {
     ///
     /// Lengths and checksums that are wrong (offload) are no reason to drop a packet: what was
     /// captured is read as far as it goes.
+    #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
         if frame.link == ETHERNET {
             self.trail.clear();
-            if let Some(packet) = fast::ethernet(frame.bytes, &mut self.trail) {
-                return Ok(Packet { path: self.paths.number(&self.trail), ..packet });
+            if let Some(mut packet) = fast::ethernet(frame.bytes, &mut self.trail) {
+                if 0 < self.trail.len() {
+                    packet.path = self.paths.number(&self.trail);
+                }
+                return Ok(packet);
             }
         }
         self.decode_any(frame)

@@ -136,6 +136,7 @@ impl Defrag {
             if now.since(set.began) < PATIENCE {
                 return None;
             }
+            let key = *key;
             let set = self.let_go(&key)?;
             if !set.again {
                 return Some(set);
@@ -155,7 +156,7 @@ impl Defrag {
 
     fn keep_bounds(&mut self) {
         while self.most_sets < self.sets.len() || self.most_octets < self.held {
-            let Some((key, _)) = self.sets.oldest() else { break };
+            let Some((&key, _)) = self.sets.oldest() else { break };
             let Some(set) = self.let_go(&key) else { break };
             if !set.again {
                 self.lost.push_back(set);

@@ -33,6 +33,7 @@ pub(super) fn ethernet<'a>(frame: &'a [u8], trail: &mut Trail) -> Option<Packet<
     }
 }
 
+#[inline]
 fn v4(ip: &[u8]) -> Option<(IpHead, &[u8])> {
     let header = ip.first_chunk::<20>()?;
     let total = usize::from(u16_at(header, 2)?);
@@ -45,6 +46,7 @@ fn v4(ip: &[u8]) -> Option<(IpHead, &[u8])> {
     Some((head, ip.get(20..total)?))
 }
 
+#[inline]
 fn v6(ip: &[u8]) -> Option<(IpHead, &[u8])> {
     let header = ip.first_chunk::<40>()?;
     let length = usize::from(u16_at(header, 4)?);
@@ -56,6 +58,7 @@ fn v6(ip: &[u8]) -> Option<(IpHead, &[u8])> {
     Some((head, ip.get(40..40 + length)?))
 }
 
+#[inline]
 fn udp<'a>(head: &IpHead, transport: &'a [u8]) -> Option<Packet<'a>> {
     let ports = (u16_at(transport, 0)?, u16_at(transport, 2)?);
     let length = usize::from(u16_at(transport, 4)?);
@@ -65,6 +68,7 @@ fn udp<'a>(head: &IpHead, transport: &'a [u8]) -> Option<Packet<'a>> {
     Some(packet(head, ports, Payload::Datagram(transport.get(8..length)?), 0))
 }
 
+#[inline]
 fn tcp<'a>(head: &IpHead, transport: &'a [u8]) -> Option<Packet<'a>> {
     let header = transport.first_chunk::<20>()?;
     let offset = usize::from(header[12] >> 4) * 4;

@@ -1,14 +1,16 @@
 //! A bounded map that knows which entry was used least recently; for keys that strangers choose.
 
 use std::collections::HashMap;
-use std::hash::{Hash, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use rustc_hash::FxSeededState;
 
 const NONE: u32 = u32::MAX;
 
 /// A map in order of use. Its hasher is seeded; nothing depends on the order of its hashes.
 #[derive(Debug)]
 pub struct Recent<K, V> {
-    index: HashMap<K, u32, RandomState>,
+    index: HashMap<K, u32, FxSeededState>,
     slots: Vec<Slot<K, V>>,
     free: Vec<u32>,
     newest: u32,
@@ -24,8 +26,9 @@ struct Slot<K, V> {
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
+        let seed = RandomState::new().hash_one(0) as usize;
         Self {
-            index: HashMap::default(),
+            index: HashMap::with_hasher(FxSeededState::with_seed(seed)),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,
@@ -88,13 +91,13 @@ impl<K: Hash + Eq + Copy, V> Recent<K, V> {
     }
 
     /// The entry that was used least recently.
-    pub fn oldest(&self) -> Option<(K, &V)> {
-        self.slots.get(self.oldest as usize)?.entry.as_ref().map(|(key, value)| (*key, value))
+    pub fn oldest(&self) -> Option<(&K, &V)> {
+        self.slots.get(self.oldest as usize)?.entry.as_ref().map(|(key, value)| (key, value))
     }
 
     /// Takes out the entry that was used least recently.
     pub fn remove_oldest(&mut self) -> Option<V> {
-        let (key, _) = self.oldest()?;
+        let key = *self.oldest()?.0;
         self.remove(&key)
     }
 

@@ -16,6 +16,13 @@ pub enum Datagram {
     NotForUs,
 }
 
+/// True for octets that begin nothing that is read here, as those of RTP and RTCP: text, HEP and
+/// keep-alives have no such octet first.
+#[inline]
+pub fn is_foreign(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| 0x80 <= *first)
+}
+
 impl Datagram {
     /// Judges `bytes`, behind which `cut` octets were not captured.
     pub fn of(bytes: &[u8], cut: u32) -> Self {

@@ -169,9 +169,8 @@ pub fn peek_content_length(head: &[u8]) -> Option<u64> {
 /// The value of the first header field named `long` or `compact`, both in lower case.
 ///
 /// As [`HeaderLines`] and [`split_header`] have it, but nothing is read of a line that does not
-/// begin with a letter of the names: this is asked of every message.
+/// begin with the name: this is asked of every message.
 pub(super) fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
-    let initial = *long.first()?;
     let is_name = |name: &[u8]| match name {
         [one] => one.to_ascii_lowercase() == compact,
         name => name.eq_ignore_ascii_case(long),
@@ -183,9 +182,12 @@ pub(super) fn header<'a>(text: &'a [u8], long: &[u8], compact: u8) -> Option<&'a
         let begins = match rest {
             [] | [b'\n', ..] | [b'\r', b'\n', ..] => return None,
             [b' ' | b'\t', ..] => is_first,
-            [first, ..] => {
-                let first = first.to_ascii_lowercase();
-                first == initial || first == compact || first.is_ascii_whitespace()
+            [first, ..] if first.is_ascii_whitespace() => true,
+            [first, next, ..] if !is_token(*next) => first.to_ascii_lowercase() == compact,
+            line => {
+                // Ends at the first octet that differs; most do at once.
+                let mut pairs = line.iter().zip(long);
+                pairs.all(|(octet, same)| octet.to_ascii_lowercase() == *same)
             }
         };
         if begins {

@@ -29,7 +29,7 @@ fn model(script: &str) -> Model {
         });
         flows[place].observe(message);
     }
-    Model::new(flows, last, |_, _| false, Seed(7))
+    Model::new(flows.into_iter().map(Box::new).collect(), last, |_, _| false, Seed(7))
 }
 
 /// One word for each sighting: `new`, `again 0`, `twice 0`, `next 0`.

@@ -48,7 +48,7 @@ fn run(jobs: usize) -> Vec<String> {
     let Analysis { model, let_go } = analyze(&mut busy(), &plan, &|_| ());
     assert!(let_go.is_empty());
     let calls = model.calls().iter().map(|call| format!("{call:?}"));
-    shards::map(&model.flows, jobs, told).into_iter().chain(calls).collect()
+    shards::map(&model.flows, jobs, |flow| told(flow)).into_iter().chain(calls).collect()
 }
 
 #[test]

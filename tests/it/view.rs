@@ -55,7 +55,7 @@ impl Scene {
 
     fn model(self) -> (Model, Report) {
         let last = Timestamp(1_795_212_679_000_000_000 + self.seq as i64 * 600 * MILLISECOND);
-        let mut model = Model::new(vec![self.flow], last, |_, _| false, Seed(7));
+        let mut model = Model::new(vec![Box::new(self.flow)], last, |_, _| false, Seed(7));
         model.vantage = Vantage { last, ..Vantage::default() };
         model.tally.frames = self.seq;
         model.tally.messages = self.seq;

@@ -11,7 +11,7 @@ use crate::net::Endpoint;
 /// Things remembered.
 const BOUND: usize = 1 << 16;
 /// Places of the cache, a power of two.
-const CACHE: usize = 256;
+const CACHE: usize = 2048;
 
 /// A set that takes no more than a bound. Seeded: strangers choose what is in it.
 #[derive(Debug)]
@@ -36,12 +36,16 @@ impl<T: Place> Seen<T> {
     }
 
     /// Remembers `thing`.
+    #[inline]
     pub(super) fn add(&mut self, thing: T) {
         let Some(cached) = self.cache.get_mut(thing.place() % CACHE) else { return };
-        if *cached == Some(thing) {
-            return;
+        if *cached != Some(thing) {
+            *cached = Some(thing);
+            self.remember(thing);
         }
-        *cached = Some(thing);
+    }
+
+    fn remember(&mut self, thing: T) {
         if self.all.len() < BOUND {
             self.all.insert(thing);
         } else if !self.all.contains(&thing) {
