@@ -181,13 +181,13 @@ impl Printer<'_> {
     /// Findings that say the same of the same sender in several calls.
     fn finding(&self, alike: &[&Finding], out: &mut dyn Write) -> io::Result<()> {
         let Some(finding) = alike.first() else { return Ok(()) };
-        let mut title = visible(finding.title.as_bytes());
         let times: u64 = alike.iter().map(|finding| finding.count).sum();
-        title.push_str(&match alike.len() {
+        let often = match alike.len() {
             1 if times < 2 => String::new(),
             1 => format!(" ({times} times)"),
             findings => format!(" ({findings} findings, {times} times)"),
-        });
+        };
+        let title = format!("{}{often}", visible(finding.title.as_bytes()));
         let bullet = format!("  {} ", self.style.glyph("•", "*"));
         self.lines((&bullet, 4), &title, 4, Paint::new(), out)?;
         let whom = visible(format!("{}; {}", finding.sender, finding.hop).as_bytes());

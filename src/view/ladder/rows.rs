@@ -48,11 +48,17 @@ pub(super) fn build(subject: &Subject<'_>, flows: &[FlowId], options: &LadderOpt
     finish(&mut rows, &places);
     Ladder {
         title: title(subject, flows),
-        legs: flows.iter().map(|id| visible(subject.flow(*id).call_id())).collect(),
+        legs: flows.iter().map(|id| call_id(subject.flow(*id))).collect(),
         lanes,
         rows,
         hidden_duplicates: builder.hidden,
     }
+}
+
+/// The Call-ID of a flow; short captures cut it off.
+fn call_id(flow: &CallFlow) -> String {
+    let text = visible(flow.call_id());
+    if text.is_empty() { "(not captured)".to_owned() } else { text }
 }
 
 /// Something that may become a row.

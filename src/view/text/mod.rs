@@ -313,8 +313,8 @@ impl Drawing<'_> {
     }
 
     fn line(&self, text: &str, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
-        let text = elide(&self.safe(text), self.layout.width, self.ellipsis());
-        writeln!(out, "{}", self.style.paint(paint, &text))
+        let lines = wrap(&self.safe(text), self.layout.width);
+        lines.iter().try_for_each(|line| writeln!(out, "{}", self.style.paint(paint, line)))
     }
 
     fn center(&self, canvas: &mut Canvas, at: usize, text: &str, paint: Paint) {
