@@ -250,3 +250,17 @@ impl Read for Octets {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_gathered_up_to_the_bound_and_no_further() {
+        let endless = io::repeat(7);
+        let mut gathered = Octets::of_reader(endless).gathered(1_000).unwrap();
+        assert_eq!(gathered.peek(2_000).unwrap().len(), 1_000);
+    }
+}

@@ -13,8 +13,11 @@ use super::scan;
 /// Octets within which the first line has to end.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// Octets of a method.
-const LONGEST_METHOD: usize = 128;
+/// Octets of a method: RFC 3261 has no bound, and some test how much a server bears.
+const LONGEST_METHOD: usize = 8 << 10;
+
+/// Octets of the name of a header that stands as evidence.
+const LONGEST_NAME: usize = 128;
 
 /// The methods of RFC 3261 and its extensions; other tokens need more evidence.
 const METHODS: [&[u8]; 14] = [
@@ -303,8 +306,8 @@ fn has_known_scheme(uri: &[u8], cut: Cut) -> bool {
 /// True when `rest`, which follows the first line, begins as a header line or an empty line does,
 /// or is nothing.
 fn looks_like_header(rest: &[u8]) -> bool {
-    let name_end = rest.iter().take(LONGEST_METHOD).position(|&octet| !is_token(octet));
-    let Some(name_end) = name_end else { return rest.len() < LONGEST_METHOD };
+    let name_end = rest.iter().take(LONGEST_NAME).position(|&octet| !is_token(octet));
+    let Some(name_end) = name_end else { return rest.len() < LONGEST_NAME };
     match &rest[name_end..] {
         [b'\n', ..] | [b'\r', b'\n', ..] => name_end == 0,
         after => 0 < name_end && after.trim_ascii_start().first().is_none_or(|&o| o == b':'),
@@ -347,6 +350,9 @@ mod tests {
         check("RE%47IST%45R sip:registrar.example.com SIP/2.0\r\nTo: x\r\n", true);
         check("OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0\r\nTo: x\r\n", true);
         check("invite sip:a@b sip/2.0\r\nVia: x\r\n", true);
+        let long = "a".repeat(4_099);
+        check(&format!("{long} sip:b SIP/2.0\r\nVia: x\r\n"), true);
+        check(&format!("{long} is no method\r\nVia: x\r\n"), false);
         check("SIP/2.0 200 OK\r\n", true);
         check("SIP/2.0 100 \r\n", true);
         check("SIP/2.0 183 \u{41f}\u{440}\r\n", true);

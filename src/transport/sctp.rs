@@ -1,4 +1,5 @@
-//! SIP over SCTP: DATA chunks become messages (RFC 4168, RFC 9260 section 3.3.1).
+//! SIP over SCTP: DATA and I-DATA chunks become messages (RFC 4168, RFC 9260 section 3.3.1,
+//! RFC 8260 section 2.1).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,8 +8,11 @@ use crate::net::Endpoint;
 use crate::net::recent::Recent;
 use crate::transport::Completeness;
 
-/// Octets of a DATA chunk before its data.
+const DATA: u8 = 0;
+const I_DATA: u8 = 64;
+/// Octets of a chunk before its data.
 const DATA_HEADER: usize = 16;
+const I_DATA_HEADER: usize = 20;
 /// What one held fragment costs beside its octets.
 const OVERHEAD: usize = 64;
 /// Fragments of one direction held at once.
@@ -28,11 +32,14 @@ pub struct Associations {
 /// One direction of an association.
 #[derive(Debug, Default)]
 struct Direction {
-    /// Fragments by transmission sequence number.
-    fragments: BTreeMap<u32, Fragment>,
+    fragments: BTreeMap<Key, Fragment>,
     /// Numbers of whole messages and fragments seen last.
     seen: VecDeque<u32>,
 }
+
+/// A row of fragments, and the place in it. DATA chunks are all one row, of which the transmission
+/// sequence number gives the order; of I-DATA each message has a row of its own.
+type Key = (u64, u32);
 
 #[derive(Debug)]
 struct Fragment {
@@ -49,10 +56,12 @@ enum Place {
     Last,
 }
 
-/// A DATA chunk.
+/// A chunk of data.
 struct Data<'a> {
     place: Place,
+    /// Transmission sequence number.
     number: u32,
+    key: Key,
     bytes: &'a [u8],
 }
 
@@ -93,9 +102,7 @@ impl Associations {
                 break;
             }
             let chunk = rest.get(..len).unwrap_or(rest);
-            if kind == 0
-                && let Some(data) = Data::of(flags, chunk)
-            {
+            if let Some(data) = Data::of(kind, flags, chunk) {
                 // A fragment that the snap length cut is as good as lost.
                 match (data.place, chunk.len() < len) {
                     (_, false) => let_go += self.data(ends, &data, each),
@@ -137,8 +144,8 @@ impl Associations {
             direction.fragments.clear();
         }
         let fragment = Fragment { place: data.place, bytes: data.bytes.into() };
-        direction.fragments.insert(data.number, fragment);
-        if let Some(message) = direction.assemble(data.number) {
+        direction.fragments.insert(data.key, fragment);
+        if let Some(message) = direction.assemble(data.key) {
             each(&message, Completeness::Whole);
         }
         self.held = (self.held + direction.held()).saturating_sub(before);
@@ -163,26 +170,26 @@ impl Direction {
         false
     }
 
-    /// The message around the fragment `number`, when it is whole.
-    fn assemble(&mut self, number: u32) -> Option<Vec<u8>> {
+    /// The message around the fragment `key`, when it is whole.
+    fn assemble(&mut self, (row, number): Key) -> Option<Vec<u8>> {
         let mut first = number;
-        while self.fragments.get(&first)?.place != Place::First {
+        while self.fragments.get(&(row, first))?.place != Place::First {
             first = first.wrapping_sub(1);
-            if self.fragments.get(&first)?.place == Place::Last {
+            if self.fragments.get(&(row, first))?.place == Place::Last {
                 return None;
             }
         }
         let mut last = number;
-        while self.fragments.get(&last)?.place != Place::Last {
+        while self.fragments.get(&(row, last))?.place != Place::Last {
             last = last.wrapping_add(1);
-            if self.fragments.get(&last)?.place == Place::First {
+            if self.fragments.get(&(row, last))?.place == Place::First {
                 return None;
             }
         }
         let mut message = Vec::new();
         let mut at = first;
         loop {
-            message.extend_from_slice(&self.fragments.remove(&at)?.bytes);
+            message.extend_from_slice(&self.fragments.remove(&(row, at))?.bytes);
             if at == last {
                 return Some(message);
             }
@@ -192,14 +199,27 @@ impl Direction {
 }
 
 impl<'a> Data<'a> {
-    fn of(flags: u8, chunk: &'a [u8]) -> Option<Self> {
+    fn of(kind: u8, flags: u8, chunk: &'a [u8]) -> Option<Self> {
         let place = match flags & 3 {
             3 => Place::Whole,
             2 => Place::First,
             1 => Place::Last,
             _ => Place::Middle,
         };
-        let number = u32::from_be_bytes(*chunk.get(4..)?.first_chunk()?);
-        Some(Self { place, number, bytes: chunk.get(DATA_HEADER..)? })
+        let word = |at: usize| Some(u32::from_be_bytes(*chunk.get(at..)?.first_chunk()?));
+        let number = word(4)?;
+        let (key, header) = match kind {
+            DATA => ((0, number), DATA_HEADER),
+            I_DATA => {
+                // Ordered and unordered messages are numbered apart; the first fragment has the
+                // protocol where the others have their place.
+                let stream = u64::from(word(8)? >> 16) << 32 | u64::from(flags & 4) << 48;
+                let row = 1 << 63 | stream | u64::from(word(12)?);
+                let at = if place == Place::First { 0 } else { word(16)? };
+                ((row, at), I_DATA_HEADER)
+            }
+            _ => return None,
+        };
+        Some(Self { place, number, key, bytes: chunk.get(header..)? })
     }
 }

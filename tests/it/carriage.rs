@@ -26,10 +26,10 @@ const CAPTURES: [&str; 11] = [
 ];
 
 /// A piece of one direction: from the server or not, first octet, octets.
-type Piece = (bool, usize, Vec<u8>);
+pub(crate) type Piece = (bool, usize, Vec<u8>);
 
 /// The segments of a capture with one connection.
-fn pieces(name: &str) -> Vec<Piece> {
+pub(crate) fn pieces(name: &str) -> Vec<Piece> {
     let mut sent = [0, 0];
     let place = |(_, from_server, bytes): (u16, bool, Vec<u8>)| {
         let at = sent[usize::from(from_server)];
@@ -49,7 +49,7 @@ fn cut(pieces: &[Piece], size: usize) -> Vec<Piece> {
 }
 
 /// Frames of a connection from `client`: both SYN, then the pieces.
-fn frames(client: &str, pieces: &[Piece]) -> Vec<Vec<u8>> {
+pub(crate) fn frames(client: &str, pieces: &[Piece]) -> Vec<Vec<u8>> {
     let one = |from_server: bool, seq: usize, flags: u8, payload: &[u8]| {
         let (from, to) = if from_server { (SERVER, client) } else { (client, SERVER) };
         let segment = Tcp { seq: seq as u32, ack: 0, flags, payload };
@@ -96,7 +96,7 @@ fn run(frames: &[Vec<u8>], key_log: &[u8], limits: &Limits) -> Got {
     got
 }
 
-const CLIENT: &str = "192.0.2.1:40000";
+pub(crate) const CLIENT: &str = "192.0.2.1:40000";
 
 #[test]
 fn connections_that_stay_shut_are_told_with_their_server_and_why() {

@@ -17,6 +17,7 @@ mod docs;
 mod evidence;
 mod fragments;
 mod logs;
+mod losses;
 mod mutation;
 mod net;
 mod oracle;

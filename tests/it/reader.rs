@@ -74,16 +74,16 @@ fn run(frames: &[Vec<u8>]) -> Got {
     got.end(reader)
 }
 
-fn segment(seq: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn segment(seq: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
     ethernet(&tcp(A, B, Tcp { seq, ack: 0, flags, payload }).whole())
 }
 
-fn answer(ack: u32, flags: u8) -> Vec<u8> {
+pub(crate) fn answer(ack: u32, flags: u8) -> Vec<u8> {
     ethernet(&tcp(B, A, Tcp { seq: 1, ack, flags, payload: &[] }).whole())
 }
 
 /// A stream in segments of the sizes that `sizes` gives in turn, after its SYN.
-fn stream(octets: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+pub(crate) fn stream(octets: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let mut frames = vec![segment(999, SYN, &[])];
     let (mut at, mut sizes) = (0, sizes.iter().cycle());
     while at < octets.len() {
@@ -98,7 +98,7 @@ fn shown(texts: &[Vec<u8>]) -> Vec<String> {
     texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
 }
 
-fn message(number: usize, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(number: usize, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "MESSAGE sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}\r\n\
          From: <sip:a@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: {number}@192.0.2.1\r\n\
@@ -290,7 +290,7 @@ fn tls_without_keys_is_counted_once_for_a_connection() {
 }
 
 /// One WebSocket frame.
-fn websocket(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+pub(crate) fn websocket(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let masked = if mask.is_some() { 0x80 } else { 0 };
     let mut bytes = vec![first];
     match payload.len() {
@@ -331,7 +331,7 @@ fn socket(all: &[Vec<u8>]) -> Vec<u8> {
     octets
 }
 
-const UPGRADE: &[u8] =
+pub(crate) const UPGRADE: &[u8] =
     b"GET / HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Protocol: sip\r\n\r\n";
 
@@ -359,7 +359,7 @@ fn a_compressed_websocket_is_read_with_and_without_context_takeover() {
 }
 
 /// Messages in compressed frames of a WebSocket, with context takeover or not.
-fn compressed(all: &[Vec<u8>], takeover: bool) -> Vec<u8> {
+pub(crate) fn compressed(all: &[Vec<u8>], takeover: bool) -> Vec<u8> {
     use flate2::{Compress, Compression, FlushCompress};
     let mut deflate = Compress::new(Compression::default(), false);
     let mut octets = Vec::new();
@@ -453,13 +453,13 @@ fn a_decompression_bomb_ends_at_the_limit() {
 }
 
 /// A chunk of HEP version 3.
-fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
     let len = value.len() as u16 + 6;
     [&[0, 0][..], &kind.to_be_bytes(), &len.to_be_bytes(), value].concat()
 }
 
 /// What an agent that saw `payload` on its way from 198.51.100.1 to 198.51.100.2 reports.
-fn report(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn report(payload: &[u8]) -> Vec<u8> {
     let chunks = [
         chunk(1, &[2]),
         chunk(2, &[6]),
@@ -553,7 +553,7 @@ fn reports_of_the_old_versions_are_read() {
 }
 
 /// An SCTP packet with one DATA chunk.
-fn sctp(flags: u8, number: u32, data: &[u8]) -> Vec<u8> {
+pub(crate) fn sctp(flags: u8, number: u32, data: &[u8]) -> Vec<u8> {
     let len = data.len() as u16 + 16;
     let chunk =
         [&[0, flags][..], &len.to_be_bytes(), &number.to_be_bytes(), &[0; 8], data].concat();
@@ -583,6 +583,34 @@ fn fragments_of_an_sctp_message_come_in_any_order_and_twice() {
     let got = run(&[cut]);
     assert_eq!(got.messages.len(), 1);
     assert_eq!(got.messages[0].1, Completeness::Truncated);
+}
+
+#[test]
+fn interleaved_sctp_messages_are_put_together_each_by_itself() {
+    // RFC 8260: fragments of two messages of two streams, in between each other.
+    let all = [message(1, &[b'x'; 900]), message(2, &[b'y'; 700]), message(3, b"z")];
+    let piece = |flags: u8, tsn: u32, stream: u8, at: u32, data: &[u8]| {
+        let len = (data.len() as u16 + 20).to_be_bytes();
+        let head = [&[64, flags][..], &len, &tsn.to_be_bytes(), &[0, stream, 0, 0, 0, 0, 0, 9]];
+        let chunk = [&head.concat()[..], &at.to_be_bytes(), data].concat();
+        let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
+        ethernet(&ip("192.0.2.1", "192.0.2.2", 132, packet).whole())
+    };
+    let [one, two, three] = &all;
+    let frames = [
+        piece(2, 10, 1, 0, &one[..300]),
+        piece(2, 11, 2, 0, &two[..500]),
+        piece(0, 12, 1, 1, &one[300..700]),
+        piece(3, 13, 3, 0, three),
+        piece(1, 14, 2, 1, &two[500..]),
+        piece(1, 15, 1, 2, &one[700..]),
+    ];
+    let got = run(&frames);
+    assert_eq!(got.whole(), [three, two, one]);
+    assert!(got.lost.is_empty(), "{:?}", got.lost);
+    let late = [5, 3, 0, 4, 2, 1].map(|at: usize| frames[at].clone());
+    assert_eq!(run(&late).whole().len(), 3);
+    assert_eq!(run(&frames[..5]).lost, [("sctp-gap", 2)]);
 }
 
 #[test]
