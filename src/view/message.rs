@@ -70,7 +70,11 @@ fn line(
         call_id: safe(&call_id),
         notes: notes(row, files),
     };
-    let text = line.fitting(style.width, style.glyph("…", "~"), &short_notes(row, files));
+    let text = if style.is_unbounded() {
+        line.whole()
+    } else {
+        line.fitting(style.width, style.glyph("…", "~"), || short_notes(row, files))
+    };
     let paint = if style.coloring == Coloring::None { Paint::new() } else { class_paint(message) };
     writeln!(out, "{}", style.paint(paint, &text))
 }
@@ -103,9 +107,21 @@ struct Line {
 const TELLING: usize = 16;
 
 impl Line {
+    /// All of it.
+    fn whole(&self) -> String {
+        let [before, middle, after] = &self.first;
+        let mut text = format!("{} {before}{middle}{after}", self.lead);
+        let call_id = Some(&self.call_id).filter(|call_id| !call_id.is_empty());
+        for part in call_id.into_iter().chain(&self.notes) {
+            text.push_str("  ");
+            text.push_str(part);
+        }
+        text
+    }
+
     /// The row in `width` columns. Request-URI, reason phrase and Call-ID give way to what is
     /// special about the message; `short` notes take the place of the full ones where it is tight.
-    fn fitting(mut self, width: usize, mark: &str, short: &[String]) -> String {
+    fn fitting(mut self, width: usize, mark: &str, short: impl Fn() -> Vec<String>) -> String {
         let [before, middle, after] = &self.first;
         let fixed = columns(&self.lead) + 1 + columns(before) + columns(after);
         let room = |notes: &[String]| {
@@ -113,7 +129,7 @@ impl Line {
             width.saturating_sub(fixed + notes)
         };
         if room(&self.notes) < TELLING {
-            short.clone_into(&mut self.notes);
+            self.notes = short();
         }
         let mut spare = room(&self.notes);
         let (uri, id) = (columns(middle), columns(&self.call_id) + 2);

@@ -199,7 +199,13 @@ fn pages_of_rules_are_read_by_people() {
     assert_eq!(several.code, 0, "{}", several.err);
     assert!(several.out.contains("T005  ack-mismatch") && !several.out.contains("M014"));
     let catalog: Value = serde_json::from_str(&run(&["rules", "--format", "json"]).out).unwrap();
-    assert!(catalog["rules"].as_array().unwrap().iter().any(|rule| rule["code"] == "T005"));
+    let rules = catalog["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["code"] == "T005"));
+    let documents = include_str!("../../docs/json.md");
+    let section = documents.split("\n## rules\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    for key in rules[0].as_object().unwrap().keys() {
+        assert!(section.contains(&format!("| `{key}` |")), "docs/json.md: {key}");
+    }
 }
 
 #[test]
