@@ -72,7 +72,9 @@ pub(super) fn contains(text: &[u8], word: &str) -> bool {
 
 /// True when `text` begins with `word` in any case.
 fn begins_with(text: &[u8], word: &str) -> bool {
-    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    let word = word.as_bytes();
+    let is_second = word.len() < 2 || text.get(1).is_some_and(|o| o.eq_ignore_ascii_case(&word[1]));
+    is_second && text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

@@ -8,18 +8,20 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::payload::static_codec;
+use smallvec::SmallVec;
+
 use super::{Codec, Direction, Line, Media, Session};
 use crate::transport::scan;
 
 /// Media sections read; a body that has more is no session anyone offers.
 const MOST_SECTIONS: usize = 1_000;
-/// Lines of most sessions.
-const USUAL_LINES: usize = 16;
+/// As many formats, codecs and attributes as most sections have.
+const USUAL: usize = 8;
 
 impl<'a> Session<'a> {
     /// Reads `body`; never fails: what is no SDP line is kept as a line with letter 0.
     pub fn parse(body: &'a [u8]) -> Self {
-        let mut session = Self { lines: Vec::with_capacity(USUAL_LINES), ..Self::default() };
+        let mut session = Self { lines: Vec::with_capacity(2 * USUAL), ..Self::default() };
         for text in lines(body) {
             let (letter, value) = match text {
                 [letter, b'=', value @ ..] if letter.is_ascii_alphabetic() => (*letter, value),
@@ -117,7 +119,8 @@ fn media(value: &[u8]) -> Media<'_> {
         port,
         ports: ports.unwrap_or(1),
         protocol: words.next().unwrap_or_default(),
-        formats: words.collect(),
+        formats: with_room(words),
+        attributes: Vec::with_capacity(USUAL),
         ..Media::default()
     }
 }
@@ -145,14 +148,19 @@ fn value_of<'a>(attributes: &[(&[u8], Option<&'a [u8]>)], name: &[u8]) -> Option
 /// One codec for each format that is a payload type and has a name.
 fn codecs<'a>(media: &Media<'a>) -> Vec<Codec<'a>> {
     let maps = media.attributes.iter().filter(|(name, _)| *name == b"rtpmap");
-    let maps: Vec<_> = maps.filter_map(|&(_, value)| whole(rtpmap, value?)).collect();
+    let maps: SmallVec<[_; USUAL]> = maps.filter_map(|&(_, value)| whole(rtpmap, value?)).collect();
     let types = media.formats.iter().filter_map(|format| whole(number8, format));
-    types
-        .filter_map(|payload_type| {
-            let mapped = maps.iter().find(|codec| codec.payload_type == payload_type).copied();
-            mapped.or_else(|| static_codec(payload_type).filter(|_| is_rtp(media.protocol)))
-        })
-        .collect()
+    with_room(types.filter_map(|payload_type| {
+        let mapped = maps.iter().find(|codec| codec.payload_type == payload_type).copied();
+        mapped.or_else(|| static_codec(payload_type).filter(|_| is_rtp(media.protocol)))
+    }))
+}
+
+/// `items` in a list that need not grow for most sections.
+fn with_room<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(USUAL);
+    all.extend(items);
+    all
 }
 
 fn is_rtp(protocol: &[u8]) -> bool {

@@ -40,7 +40,7 @@ fn split_type(value: &[u8]) -> (&[u8], Params<'_>) {
 }
 
 fn is_sdp(kind: &[u8]) -> bool {
-    kind.eq_ignore_ascii_case(b"application/sdp")
+    kind == b"application/sdp" || kind.eq_ignore_ascii_case(b"application/sdp")
 }
 
 /// The content of `part` when its own Content-Type says SDP.

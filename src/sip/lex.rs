@@ -81,7 +81,7 @@ impl<'a> Iterator for Split<'a> {
         let rest = self.rest?;
         let end = find_outside(rest, self.separator).unwrap_or(rest.len());
         self.rest = rest.get(end + 1..);
-        Some(rest[..end].trim_ascii())
+        Some(scan::trim(&rest[..end]))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reads the head of a message once: start line, places of the header fields, defects.
 
+use std::ops::Range;
+
 use memchr::memchr;
 use smallvec::SmallVec;
 
-use super::lex::{is_token, leading_number};
+use super::lex::{is_token, leading_number, scan};
 use super::{Defect, DefectKind, Field, HeaderName, Method, Span, StartLine, Status};
 use crate::transport::peek::{self, FirstLine, HeadEnd, HeaderLines};
 
@@ -102,15 +104,13 @@ impl<'a> Defects<'a> {
     }
 
     fn request_line(&mut self, method: &[u8], uri: &[u8], version: &[u8]) {
-        let line = self.line();
-        let uri_at = span(line, uri).start as usize;
-        let version_at = span(line, version).start as usize;
         if version.is_empty() {
             return;
         }
-        let before = &line[method.len()..uri_at];
-        let between = &line[uri_at + uri.len()..version_at];
-        let behind = &line[version_at + version.len()..];
+        let [method_at, uri_at, version_at] = [method, uri, version].map(|part| self.place(part));
+        let before = &self.text[method_at.end..uri_at.start];
+        let between = &self.text[uri_at.end..version_at.start];
+        let behind = self.rest_of_line(version_at.end);
         for (gap, right) in [(before, &b" "[..]), (between, b" "), (behind, b"")] {
             if gap != right {
                 self.add(DefectKind::StartLineSpacing, gap);
@@ -119,23 +119,22 @@ impl<'a> Defects<'a> {
         if uri.first() == Some(&b'<') {
             self.add(DefectKind::StartLineBrackets, uri);
         }
-        if let Some(at) = uri.iter().position(|&octet| octet <= b' ' || octet == 0x7f) {
+        let space = [scan::find_below(uri, b'!'), scan::find(uri, DELETE)];
+        if let Some(at) = space.into_iter().flatten().min() {
             self.add(DefectKind::StartLineUriSpace, &uri[at..=at]);
         }
         self.version(version);
     }
 
     fn status_line(&mut self, version: &[u8], code: &[u8]) {
-        let line = self.line();
-        let code_at = span(line, code).start as usize;
-        let before = &line[version.len()..code_at];
-        let behind = &line[code_at + code.len()..];
+        let [version_at, code_at] = [version, code].map(|part| self.place(part));
+        let before = &self.text[version_at.end..code_at.start];
         if before != b" " {
             self.add(DefectKind::StartLineSpacing, before);
         }
         // The space behind the code stands even without a reason phrase (section 25.1).
-        if behind.first() != Some(&b' ') {
-            self.add(DefectKind::StartLineSpacing, behind);
+        if self.text.get(code_at.end) != Some(&b' ') {
+            self.add(DefectKind::StartLineSpacing, self.rest_of_line(code_at.end));
         }
         let digits = code.len() == 3 && code.iter().all(u8::is_ascii_digit);
         if !digits || !matches!(code[0], b'1'..=b'6') {
@@ -170,11 +169,15 @@ impl<'a> Defects<'a> {
         }
     }
 
-    fn line(&self) -> &'a [u8] {
-        let start = peek::leading_crlfs(self.text);
-        let line = &self.text[start..];
-        let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
-        line.strip_suffix(b"\r").unwrap_or(line)
+    fn place(&self, part: &[u8]) -> Range<usize> {
+        span(self.text, part).range()
+    }
+
+    /// What stands in the first line behind `at`.
+    fn rest_of_line(&self, at: usize) -> &'a [u8] {
+        let rest = &self.text[at..];
+        let rest = &rest[..scan::find(rest, b'\n').unwrap_or(rest.len())];
+        rest.strip_suffix(b"\r").unwrap_or(rest)
     }
 }
 

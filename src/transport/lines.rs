@@ -9,7 +9,9 @@ use super::scan;
 #[inline]
 pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = scan::find(line, b':')?;
-    Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
+    let value = &line[colon + 1..];
+    let value = value.strip_prefix(b" ").unwrap_or(value);
+    Some((scan::trim(&line[..colon]), scan::trim(value)))
 }
 
 /// The header lines of a text, each with its folds and without its last line end, up to the empty
@@ -107,7 +109,7 @@ impl<'a> HeaderLines<'a> {
 /// Where the CRLF of the first line stands, when it is the first control octet of `rest`.
 #[inline]
 fn plain_end(rest: &[u8]) -> Option<usize> {
-    let end = scan::find_control(rest)?;
+    let end = scan::find_below(rest, b' ')?;
     matches!(rest[end..], [b'\r', b'\n', ..]).then_some(end)
 }
 

@@ -33,11 +33,21 @@ pub(crate) fn pieces(text: &[u8], octet: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the first octet below the space stands: in a header line, its end.
+/// `text` without white space at its ends; nearly always it has none, and that is seen at once.
 #[inline]
-pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
-    let spaces = ONES * u64::from(b' ');
-    position(text, |word| word.wrapping_sub(spaces) & !word & HIGHS, |octet| octet < b' ')
+pub(crate) const fn trim(text: &[u8]) -> &[u8] {
+    match text {
+        [first, .., last] if b' ' < *first && b' ' < *last => text,
+        _ => text.trim_ascii(),
+    }
+}
+
+/// Where the first octet below `limit`, which is ASCII, stands: below the space, in a header line,
+/// that is its end.
+#[inline]
+pub(crate) fn find_below(text: &[u8], limit: u8) -> Option<usize> {
+    let limits = ONES * u64::from(limit);
+    position(text, |word| word.wrapping_sub(limits) & !word & HIGHS, |octet| octet < limit)
 }
 
 /// Marks the high bit of the octets of `word` that are zero. What is marked above the lowest zero
@@ -58,8 +68,17 @@ fn position(text: &[u8], marks: impl Fn(u64) -> u64, is_it: impl Fn(u8) -> bool)
             return Some(at * 8 + marks.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest.iter().position(|&octet| is_it(octet))?;
-    Some(words.len() * 8 + at)
+    let seen = words.len() * 8;
+    match text.last_chunk::<8>() {
+        _ if rest.is_empty() => None,
+        // The last eight octets, of which some were seen before: none of those is it.
+        Some(last) => {
+            let unseen = u64::MAX << (8 * (8 - rest.len()));
+            let marks = marks(u64::from_le_bytes(*last)) & unseen;
+            (marks != 0).then(|| text.len() - 8 + marks.trailing_zeros() as usize / 8)
+        }
+        None => rest.iter().position(|&octet| is_it(octet)).map(|at| seen + at),
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +93,7 @@ mod tests {
             octet in prop_oneof![any::<u8>(), 0_u8..4],
         ) {
             prop_assert_eq!(find(&text, octet), text.iter().position(|&o| o == octet));
+            prop_assert_eq!(trim(&text), text.trim_ascii());
             let any = [octet, 0x1f, 0x80];
             prop_assert_eq!(find_any(&text, any), text.iter().position(|o| any.contains(o)));
             let split = text.split(|&o| o == octet).map(<[u8]>::to_vec);
@@ -82,7 +102,8 @@ mod tests {
                 pieces.filter(|piece| !piece.is_empty()).collect::<Vec<_>>(),
                 split.filter(|piece| !piece.is_empty()).collect::<Vec<_>>()
             );
-            prop_assert_eq!(find_control(&text), text.iter().position(|&o| o < b' '));
+            prop_assert_eq!(find_below(&text, b' '), text.iter().position(|&o| o < b' '));
+            prop_assert_eq!(find_below(&text, 0x7f), text.iter().position(|&o| o < 0x7f));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! M009: the topmost Via has no branch that names its transaction.
 
-use crate::model::Note;
+use smallvec::SmallVec;
+
+use crate::model::{Entry, Note};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method, Via};
+use crate::sip::{HeaderName, Message, Method, Via, plain_branch};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "M009",
@@ -31,6 +33,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
         return Verdict::Moot;
     }
+    if message.value(HeaderName::Via).and_then(plain_branch).is_some() {
+        return Verdict::Judged;
+    }
     let Some(via) = message.top_via() else { return Verdict::Undecided("no readable Via") };
     let (kind, what) = match via.branch() {
         None => ("missing", "with no branch in its Via".to_owned()),
@@ -58,12 +63,13 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 
 /// One branch for two requests that are not the same: another number or another sender's tag.
 fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    if !has_equal_branches(case) {
+        return Verdict::Moot;
+    }
     let mut known = rustc_hash::FxHashMap::default();
     for (id, entry) in case.flow.entries() {
         let message = &entry.message;
-        let is_own = matches!(entry.note, Note::New | Note::Forwarded(_))
-            && !matches!(message.method(), None | Some(Method::Ack | Method::Cancel));
-        if !is_own {
+        if !names_transaction(entry) {
             continue;
         }
         let Some(via) = message.top_via().filter(Via::has_cookie) else { continue };
@@ -91,4 +97,25 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     }
     // Counted with the message check, which looks at every request.
     Verdict::Moot
+}
+
+/// True for a request whose branch must be its own.
+fn names_transaction(entry: &Entry) -> bool {
+    matches!(entry.note, Note::New | Note::Forwarded(_))
+        && !matches!(entry.message.method(), None | Some(Method::Ack | Method::Cancel))
+}
+
+/// True when two requests have one branch: in most flows none have, and there is nothing to judge.
+fn has_equal_branches(case: &Case<'_>) -> bool {
+    let own = case.flow.messages.iter().filter(|entry| names_transaction(entry));
+    let mut branches: SmallVec<[&[u8]; 16]> =
+        own.filter_map(|entry| branch(&entry.message)).collect();
+    branches.sort_unstable();
+    branches.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// The branch of the topmost Via, when it has the cookie.
+fn branch(message: &Message) -> Option<&[u8]> {
+    let plain = message.value(HeaderName::Via).and_then(plain_branch);
+    plain.or_else(|| message.top_via()?.unique_branch())
 }

@@ -45,7 +45,7 @@ fn lines(body: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 
 /// The port of an m= line; `None` when it has none.
 fn port(value: &[u8]) -> Option<u16> {
-    let port = value.split(|octet| *octet == b' ').filter(|word| !word.is_empty()).nth(1)?;
+    let port = scan::pieces(value, b' ').filter(|word| !word.is_empty()).nth(1)?;
     let port = port.split(|octet| *octet == b'/').next()?;
     std::str::from_utf8(port).ok()?.parse().ok()
 }

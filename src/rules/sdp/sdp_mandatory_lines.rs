@@ -38,7 +38,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         Ok(body) => body,
         Err(verdict) => return verdict,
     };
-    let mut counts = [0u16; NEEDED.len()];
+    let mut counts = [0_u32; NEEDED.len()];
     let mut name: Option<&[u8]> = None;
     let mut is_session = true;
     for (letter, value) in lines(body) {
@@ -46,11 +46,10 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         if letter == b's' {
             name.get_or_insert(value);
         }
-        for (count, (needed, _)) in counts.iter_mut().zip(NEEDED) {
-            // After the first m= a second description may begin, but none of its own lines.
-            if letter == needed && (is_session || letter == b'v') {
-                *count += 1;
-            }
+        let needed = NEEDED.iter().position(|(needed, _)| *needed == letter);
+        // After the first m= a second description may begin, but none of its own lines.
+        if let Some(at) = needed.filter(|_| is_session || letter == b'v') {
+            counts[at] += 1;
         }
     }
     let me = found.subject;

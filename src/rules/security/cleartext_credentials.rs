@@ -2,7 +2,7 @@
 
 use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{Auth, HeaderName, Message, Method, Uri};
+use crate::sip::{HeaderName, Message, Method, Uri};
 use crate::transport::{Transport, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -41,15 +41,14 @@ const AUTHENTICATION: [HeaderName; 4] = [
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
 static ANY_KEY: Words = Words::new(KEYS);
 
-/// The scheme that sends passwords.
+/// The scheme that sends the password itself.
 static BASIC: Words = Words::new(&["basic"]);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
-    for name in AUTHENTICATION {
-        // Most values hold the word nowhere and need not be taken apart.
-        let values = message.values(name).filter(|value| BASIC.find_in(value).is_some());
-        let mut schemes = values.flat_map(Auth::all).map(|auth| auth.scheme);
+    let (may_be_basic, may_hold_password) = suspicion(message);
+    for name in AUTHENTICATION.into_iter().filter(|_| may_be_basic) {
+        let mut schemes = message.auths(name).map(|auth| auth.scheme);
         let Some(scheme) = schemes.find(|scheme| scheme.eq_ignore_ascii_case(b"Basic")) else {
             continue;
         };
@@ -61,7 +60,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
             if is_sealed { breach.at_most(Severity::Warning) } else { breach }
         });
     }
-    if let Some((header, user)) = password_in_uri(message) {
+    if may_hold_password && let Some((header, user)) = password_in_uri(message) {
         found.add_kind("uri-password", || {
             let title = format!("Password in the {header} of {}", quote::what_to(message));
             Breach::new(title).at(me, message.span_of(user), "user:password@host")
@@ -79,6 +78,26 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
+/// Whether the word stands somewhere in the authentication headers, and whether some URI may hold a
+/// password: most messages need not be taken apart to know that neither does.
+fn suspicion(message: &Message) -> (bool, bool) {
+    let mut may_be_basic = false;
+    let mut may_hold = message.request_uri().is_some_and(may_hold_password);
+    for field in message.fields() {
+        let value = message.at(field.value());
+        match field.name {
+            HeaderName::From | HeaderName::To | HeaderName::Contact => {
+                may_hold |= may_hold_password(value);
+            }
+            name if AUTHENTICATION.contains(&name) => {
+                may_be_basic |= BASIC.find_in(value).is_some();
+            }
+            _ => {}
+        }
+    }
+    (may_be_basic, may_hold)
+}
+
 /// The first URI of the message with a password: the header and the user part.
 fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
     let user_of = |uri: &'static str, text| {
@@ -86,11 +105,6 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
         uri_parts.password.filter(|password| !password.is_empty())?;
         Some((uri, uri_parts.user?))
     };
-    let addresses = [HeaderName::From, HeaderName::To, HeaderName::Contact];
-    let mut texts = addresses.iter().flat_map(|name| message.values(*name));
-    if !texts.any(may_hold_password) && !message.request_uri().is_some_and(may_hold_password) {
-        return None;
-    }
     // Responses repeat From and To.
     let asks = message.is_request();
     let request = message.request_uri().and_then(|uri| user_of("Request-URI", uri));

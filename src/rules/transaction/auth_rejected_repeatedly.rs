@@ -3,7 +3,7 @@
 use super::{STILL_OPEN, finals};
 use crate::model::{MessageId, Transaction};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method};
+use crate::sip::{HeaderName, Message, Method, Status};
 
 /// Challenges with stale=true in a row that are a loop.
 const STALE: usize = 3;
@@ -36,8 +36,14 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let mut challenged: Vec<Attempt<'_>> = Vec::new();
     let mut verdict = Verdict::Moot;
     let firsts = case.flow.transactions.iter().filter(|one| one.previous_hop.is_none());
-    for attempt in firsts.filter_map(|transaction| Attempt::of(transaction, case)) {
+    for transaction in firsts {
+        let Some(answered) = Answered::of(transaction, case) else { continue };
         verdict = Verdict::Judged;
+        // What was accepted says nothing before something was refused.
+        if challenged.is_empty() && !answered.status.is_challenge() {
+            continue;
+        }
+        let attempt = Attempt::of(answered, case);
         let known = challenged.iter_mut().find(|known| known.is_same(&attempt));
         match known {
             Some(known) => known.follow(attempt),
@@ -68,6 +74,26 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     verdict
 }
 
+/// A request that may be challenged, and its final response.
+#[derive(Clone, Copy)]
+struct Answered<'a> {
+    method: &'a Method,
+    request: MessageId,
+    answer: MessageId,
+    status: Status,
+}
+
+impl<'a> Answered<'a> {
+    fn of(transaction: &'a Transaction, case: &Case<'_>) -> Option<Self> {
+        if matches!(transaction.method, Method::Ack | Method::Cancel) {
+            return None;
+        }
+        let request = transaction.request?;
+        let (answer, status) = finals(transaction, case).next()?;
+        Some(Self { method: &transaction.method, request, answer, status })
+    }
+}
+
 /// What one client tried with one method in one realm, and what became of it.
 struct Attempt<'a> {
     method: &'a Method,
@@ -84,14 +110,11 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn of(transaction: &'a Transaction, case: &Case<'a>) -> Option<Self> {
-        if matches!(transaction.method, Method::Ack | Method::Cancel) {
-            return None;
-        }
-        let request = transaction.request?;
+    fn of(answered: Answered<'a>, case: &Case<'a>) -> Self {
+        let Answered { method, request, answer, status } = answered;
         let asked = case.message(request);
         let mut attempt = Self {
-            method: &transaction.method,
+            method,
             from: asked.from().map(|from| from.uri).unwrap_or_default(),
             realm: b"",
             wrong: Vec::new(),
@@ -100,14 +123,13 @@ impl<'a> Attempt<'a> {
             worst_stale: Vec::new(),
             unanswered: None,
         };
-        let (answer, status) = finals(transaction, case).next()?;
         if !status.is_challenge() {
-            return Some(attempt);
+            return attempt;
         }
         let said = case.message(answer);
         attempt.unanswered = Some(answer);
         let Some(challenge) = said.auths(challenge_header(said)).next() else {
-            return Some(attempt);
+            return attempt;
         };
         attempt.realm = challenge.get("realm").unwrap_or_default();
         let tried = if status.0 == 401 {
@@ -121,7 +143,7 @@ impl<'a> Attempt<'a> {
             let row = if is_stale { &mut attempt.stale } else { &mut attempt.wrong };
             row.push((request, answer));
         }
-        Some(attempt)
+        attempt
     }
 
     fn is_same(&self, other: &Self) -> bool {

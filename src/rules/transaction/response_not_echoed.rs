@@ -3,7 +3,7 @@
 use super::BEFORE_CAPTURE;
 use crate::model::{MessageId, Note, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, NameAddr, Uri, Via};
+use crate::sip::{HeaderName, Message, NameAddr, Uri, Via, plain_branch};
 use crate::transport::{Completeness, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -86,7 +86,7 @@ fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut
     {
         differ("cseq", HeaderName::CSeq, "CSeq");
     }
-    if !is_repeated(HeaderName::Via) && !same_vias(asked, said) {
+    if !are_vias_repeated(asked, said) && !same_vias(asked, said) {
         differ("via-stack", HeaderName::Via, "the Vias");
     }
 }
@@ -138,6 +138,21 @@ fn unescape(text: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// True when the Vias are those of the request as they stand, but for parameters other than the
+/// branch: so it is nearly always, and they need not be taken apart.
+fn are_vias_repeated(asked: &Message, said: &Message) -> bool {
+    let hop = |via| {
+        let branch = plain_branch(via)?;
+        let end = scan::find(via, b';')?;
+        Some((&via[..end], branch))
+    };
+    let mut said = said.values(HeaderName::Via);
+    asked.values(HeaderName::Via).all(|one| {
+        let Some(other) = said.next() else { return false };
+        one == other || hop(one).is_some_and(|hop_of_one| Some(hop_of_one) == hop(other))
+    }) && said.next().is_none()
 }
 
 /// True when both have the same Vias in the same order, received and rport left out.

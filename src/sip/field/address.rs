@@ -18,7 +18,7 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Takes `text` apart; `None` when there is no URI in it.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        let text = text.trim_ascii();
+        let text = scan::trim(text);
         let quoted = quoted_len(text).unwrap_or(0);
         let open = scan::find(&text[quoted..], b'<').map(|at| quoted + at);
         let address = match open {
@@ -52,7 +52,7 @@ impl<'a> NameAddr<'a> {
         };
         Self {
             display: (!display.is_empty()).then_some(display),
-            uri: uri.trim_ascii(),
+            uri: scan::trim(uri),
             params: Params(from_semicolon(behind)),
         }
     }
@@ -93,6 +93,9 @@ pub(crate) fn bare_end(text: &[u8]) -> usize {
 
 /// `text` from its first semicolon on.
 fn from_semicolon(text: &[u8]) -> &[u8] {
+    if text.first() == Some(&b';') {
+        return text;
+    }
     scan::find(text, b';').map_or(&text[text.len()..], |at| &text[at..])
 }
 

@@ -14,7 +14,8 @@ impl<'a> Params<'a> {
 
     /// The value of the first parameter `name` (any case): `Some(None)` for a flag.
     pub fn get(self, name: &str) -> Option<Option<&'a [u8]>> {
-        Split::new(self.0, b';').find_map(|part| {
+        let text = self.0.strip_prefix(b";").unwrap_or(self.0);
+        Split::new(text, b';').find_map(|part| {
             let (start, rest) = part.split_at_checked(name.len())?;
             let rest = rest.trim_ascii_start();
             let value = match rest.first() {

@@ -55,7 +55,15 @@ impl Class {
     /// Where the first octet stands that is none of the class.
     #[inline]
     pub(super) fn break_in(self, text: &[u8]) -> Option<usize> {
-        text.iter().position(|&octet| TABLE[usize::from(octet)] & self.0 == 0)
+        let is_odd = |octet: &u8| TABLE[usize::from(*octet)] & self.0 == 0;
+        // Eight at a time, which needs no count of each.
+        let (eights, rest) = text.as_chunks::<8>();
+        for (at, eight) in eights.iter().enumerate() {
+            if let Some(within) = eight.iter().position(is_odd) {
+                return Some(8 * at + within);
+            }
+        }
+        rest.iter().position(is_odd).map(|at| 8 * eights.len() + at)
     }
 
     /// The same, with `%` and two hexadecimal digits allowed as an escaped octet.

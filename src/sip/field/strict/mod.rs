@@ -82,7 +82,7 @@ pub fn check_request_uri(message: &Message) -> Option<Fault> {
 /// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
 pub fn check(message: &Message, field: &Field) -> Option<Fault> {
     let text = message.at(field.value());
-    if plain::is_right(field.name, text) {
+    if field.name == HeaderName::Other || plain::is_right(field.name, text) {
         return None;
     }
     let (kind, broken) = match field.name {
