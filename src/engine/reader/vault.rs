@@ -102,6 +102,11 @@ impl Vault {
 
     /// Tells of the connections that stayed shut.
     pub(super) fn tell(&mut self, tally: &mut Tally) {
+        let left_out = self.secrets.log.left_out();
+        if 0 < left_out {
+            tally
+                .notice(format!("the key log is too long: {left_out} of its secrets are not used"));
+        }
         for (shut, count) in std::mem::take(&mut self.shut) {
             tally.notice(shut.sentence(count));
         }

@@ -471,3 +471,17 @@ impl<'a> Record<'a> {
         Some(Self::Whole { header, payload })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_sessions_are_remembered_than_allowed() {
+        let mut secrets = Secrets::default();
+        for n in 0..MAX_SESSIONS + 10 {
+            secrets.remember(&n.to_be_bytes(), &[1; 48]);
+        }
+        assert_eq!(secrets.sessions.len(), MAX_SESSIONS);
+    }
+}

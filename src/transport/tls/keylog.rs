@@ -36,11 +36,21 @@ impl Label {
     }
 }
 
+/// Secrets kept: those of 200,000 connections and more, in 200 MB.
+const MOST: usize = 1 << 20;
+
 /// Secrets by connection. Lines may come from several files and from inside a pcapng.
-#[derive(Default)]
 pub struct KeyLog {
     secrets: HashMap<(ClientRandom, Label), Box<[u8]>>,
+    most: usize,
     malformed: u64,
+    left_out: u64,
+}
+
+impl Default for KeyLog {
+    fn default() -> Self {
+        Self { secrets: HashMap::new(), most: MOST, malformed: 0, left_out: 0 }
+    }
 }
 
 impl KeyLog {
@@ -67,6 +77,7 @@ impl KeyLog {
                 words.next().and_then(unhex).and_then(|r| ClientRandom::try_from(&*r).ok());
             let secret = words.next().and_then(unhex).filter(|s| (16..=64).contains(&s.len()));
             match (random, secret) {
+                (Some(_), Some(_)) if self.most <= self.secrets.len() => self.left_out += 1,
                 (Some(random), Some(secret)) => {
                     self.secrets.insert((random, known), secret);
                 }
@@ -90,6 +101,11 @@ impl KeyLog {
         self.secrets.len()
     }
 
+    /// How many secrets were left out because there are too many.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// How many lines could not be read.
     pub fn malformed(&self) -> u64 {
         self.malformed
@@ -111,6 +127,15 @@ fn unhex(text: &[u8]) -> Option<Box<[u8]>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_key_log_without_end_is_held_in_bounds() {
+        let mut log = KeyLog { most: 2, ..KeyLog::default() };
+        for n in 0..5 {
+            log.add(format!("CLIENT_RANDOM {n:064x} {n:096x}").as_bytes());
+        }
+        assert_eq!((log.len(), log.left_out()), (2, 3));
+    }
 
     #[test]
     fn a_key_log_is_read_around_what_it_does_not_know() {
