@@ -2,7 +2,7 @@
 
 use super::{Rule, RuleIndex, Selection, Severity};
 use crate::model::{CallFlow, Hop, MessageId, Transaction, TransactionId, Vantage};
-use crate::sip::{Message, Span};
+use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
 
 /// What all flows of a run are judged by.
@@ -120,18 +120,27 @@ pub struct Breach {
     pub places: Vec<(MessageId, Option<Span>, String)>,
     /// The highest severity the evidence allows.
     pub at_most: Option<Severity>,
+    /// The header it is about, where breaches in other headers are other findings.
+    pub about: Option<HeaderName>,
 }
 
 impl Breach {
     /// A breach called `title`, without a place yet.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), places: Vec::new(), at_most: None }
+        Self { title: title.into(), places: Vec::new(), at_most: None, about: None }
     }
 
     /// Adds a place: the part `span` of message `id`, and what is to be seen there.
     #[must_use]
     pub fn at(mut self, id: MessageId, span: Option<Span>, note: impl Into<String>) -> Self {
         self.places.push((id, span, note.into()));
+        self
+    }
+
+    /// Counts it only with breaches in the same header.
+    #[must_use]
+    pub fn about(mut self, header: Option<HeaderName>) -> Self {
+        self.about = header;
         self
     }
 

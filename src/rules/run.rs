@@ -7,7 +7,7 @@ use super::{
     Settings, Verdict, numbered, quote,
 };
 use crate::model::{CallFlow, DialogId, FlowId, FlowKind, MessageId, Note, TransactionId};
-use crate::sip::{Message, Method};
+use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
 
 /// Evidence kept of one finding: the first places and the last.
@@ -70,11 +70,12 @@ impl Counts {
     }
 }
 
-/// The fingerprint of a finding: rule, kind, sender, and dialog, registration or source.
+/// The fingerprint of a finding: rule, kind, header, sender, and dialog, registration or source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) rule: RuleIndex,
     pub(super) kind: Option<&'static str>,
+    pub(super) about: Option<HeaderName>,
     pub(super) sender: String,
     pub(super) scope: Scope,
 }
@@ -237,7 +238,8 @@ fn enter(report: &mut FlowReport, flow: &CallFlow, reported: Reported) {
     report.marks.push(super::Mark { flow: flow.id, message: *at, rule: index, kind, severity });
 
     let sender = quote::sender(message, rule.group == Group::Source);
-    let key = Key { rule: index, kind, sender: sender.key, scope: scope_of(flow, message, rule) };
+    let scope = scope_of(flow, message, rule);
+    let key = Key { rule: index, kind, about: breach.about, sender: sender.key, scope };
     let places = breach.places.into_iter().map(|(message, span, note)| Place {
         flow: flow.id,
         message,

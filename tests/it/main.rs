@@ -31,6 +31,7 @@ mod reader;
 mod support;
 mod tls;
 mod torture;
+mod ladders;
 mod layers;
 mod limits;
 mod model;

@@ -65,7 +65,8 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
             };
             let shown = if is_secret(field) { "…".into() } else { quote::text(value) };
             let title = format!("{name} breaks its grammar: {shown}");
-            Breach::new(title).at(me, Some(fault.span), expected(fault.kind))
+            let breach = Breach::new(title).at(me, Some(fault.span), expected(fault.kind));
+            breach.about(field.map(|field| field.name))
         });
     }
     Verdict::Judged
