@@ -3,9 +3,11 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style as Paint;
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns, Rows};
+use tabled::settings::{Alignment, Color, Padding, Style as Borders, Width};
 
-use super::style::{self, Style};
+use super::style::{Coloring, Style};
 use super::text::in_charset;
 use super::visible::{columns, elide, elide_middle};
 
@@ -83,19 +85,11 @@ pub fn write(
     if widths.is_empty() {
         return Ok(());
     }
-    let mut line = Line { style, text: String::new(), column: 0, start: 0 };
-    for (column, width) in &widths {
-        let Column { title, fit, .. } = head[*column];
-        line.cell(&elide(title, *width, ""), *width, fit, style::BOLD);
-    }
-    line.end(out)?;
-    for row in rows {
-        for (column, width) in &widths {
-            let fit = head[*column].fit;
-            let (text, tone) = row.get(*column).map_or(("", Tone::Plain), |c| (&c.text, c.tone));
-            line.cell(&cut(text, *width, fit, style), *width, fit, paint(tone));
-        }
-        line.end(out)?;
+    let layout = Layout { head, widths, style };
+    let titles: Vec<Cell> = head.iter().map(|column| column.title.into()).collect();
+    layout.block(&[titles], Block::Head, out)?;
+    for block in layout.blocks(rows) {
+        layout.block(block, Block::Body, out)?;
     }
     Ok(())
 }
@@ -104,47 +98,95 @@ pub fn write(
 const GAP: usize = 2;
 /// Columns a cell is filled up to where nothing limits the width; wider ones move their row only.
 const FILLED: usize = 160;
+/// Rows laid out at a time, so that a long list is not held a second time as one text.
+const BLOCK: usize = 1000;
 
-/// A line of the table that grows from left to right.
-struct Line<'a> {
-    style: &'a Style,
-    text: String,
-    /// Columns written so far.
-    column: usize,
-    /// Where the next cell begins.
-    start: usize,
+/// What the rows of a block are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Head,
+    Body,
 }
 
-impl Line<'_> {
-    fn cell(&mut self, text: &str, width: usize, fit: Fit, paint: Paint) {
-        let taken = columns(text);
-        let before = if fit == Fit::Number { width.saturating_sub(taken) } else { 0 };
-        // A cell that was too wide moves what comes after it.
-        self.start = self.start.max(if self.column == 0 { 0 } else { self.column + GAP });
-        if taken != 0 {
-            let at = self.start + before;
-            self.text.extend(std::iter::repeat_n(' ', at - self.column));
-            self.text.push_str(&self.style.paint(paint, text));
-            self.column = at + taken;
-        }
-        self.start += width + GAP;
+/// Columns that were chosen, and how they are drawn.
+struct Layout<'a> {
+    head: &'a [Column],
+    /// Place and width of each.
+    widths: Vec<(usize, usize)>,
+    style: &'a Style,
+}
+
+impl Layout<'_> {
+    /// Rows that are drawn together. One with a cell beyond its width is drawn alone: it would
+    /// widen the others.
+    fn blocks<'r>(&self, rows: &'r [Vec<Cell>]) -> impl Iterator<Item = &'r [Vec<Cell>]> {
+        let is_wide = |row: &Vec<Cell>| {
+            self.style.is_unbounded()
+                && self.widths.iter().any(|(at, width)| {
+                    row.get(*at).is_some_and(|cell| *width < columns(&cell.text))
+                })
+        };
+        rows.chunk_by(move |a, b| !is_wide(a) && !is_wide(b)).flat_map(|block| block.chunks(BLOCK))
     }
 
-    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        (self.column, self.start) = (0, 0);
-        self.text.push('\n');
-        out.write_all(self.text.as_bytes())?;
-        self.text.clear();
+    fn block(&self, rows: &[Vec<Cell>], block: Block, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = self.text(rows).build();
+        table.with(Borders::empty()).with(Padding::new(0, GAP, 0, 0));
+        for (place, (column, _)) in self.widths.iter().enumerate() {
+            if self.head[*column].fit == Fit::Number {
+                table.modify(Columns::one(place), Alignment::right());
+            }
+        }
+        if self.style.coloring != Coloring::None {
+            if block == Block::Head {
+                table.modify(Rows::first(), Color::BOLD);
+            }
+            for (line, row) in rows.iter().enumerate() {
+                for (place, (column, _)) in self.widths.iter().enumerate() {
+                    if let Some(color) = row.get(*column).and_then(|cell| color(cell.tone)) {
+                        table.modify((line, place), color);
+                    }
+                }
+            }
+        }
+        // Last: what changes cells makes the table measure its columns anew.
+        let natural = rows.iter().map(|row| self.natural(row));
+        let widest = natural.reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect());
+        table.with(Width::list(widest.unwrap_or_default()));
+        for line in table.to_string().lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
         Ok(())
     }
+
+    /// Columns each cell of a row takes with its gap: its column's, or more where it is not cut.
+    fn natural(&self, row: &[Cell]) -> Vec<usize> {
+        let cell = |at: usize| row.get(at).map_or(0, |cell| columns(&cell.text));
+        let taken = self.widths.iter().map(|(at, width)| match self.style.is_unbounded() {
+            true => cell(*at).max(*width) + GAP,
+            false => width + GAP,
+        });
+        taken.collect()
+    }
+
+    fn text(&self, rows: &[Vec<Cell>]) -> Builder {
+        let mut builder = Builder::with_capacity(rows.len(), self.widths.len());
+        for row in rows {
+            builder.push_record(self.widths.iter().map(|(column, width)| {
+                let text = row.get(*column).map_or("", |cell| &cell.text);
+                cut(text, *width, self.head[*column].fit, self.style)
+            }));
+        }
+        builder
+    }
 }
 
-fn paint(tone: Tone) -> Paint {
+fn color(tone: Tone) -> Option<Color> {
     match tone {
-        Tone::Plain => Paint::new(),
-        Tone::Good => style::SUCCESS,
-        Tone::Doubtful => style::WARNING,
-        Tone::Bad => style::FAILURE,
+        Tone::Plain => None,
+        Tone::Good => Some(Color::FG_GREEN),
+        Tone::Doubtful => Some(Color::FG_YELLOW),
+        Tone::Bad => Some(Color::FG_RED),
     }
 }
 
