@@ -162,9 +162,8 @@ impl Layout<'_> {
     /// Columns each cell of a row takes with its gap: its column's, or more where it is not cut.
     fn natural(&self, row: &[Cell]) -> Vec<usize> {
         let cell = |at: usize| row.get(at).map_or(0, |cell| columns(&cell.text));
-        let taken = self.widths.iter().map(|(at, width)| match self.style.is_unbounded() {
-            true => cell(*at).max(*width) + GAP,
-            false => width + GAP,
+        let taken = self.widths.iter().map(|(at, width)| {
+            if self.style.is_unbounded() { cell(*at).max(*width) + GAP } else { width + GAP }
         });
         taken.collect()
     }
