@@ -153,6 +153,10 @@ impl CallFlow {
         };
         drop(reading);
         self.heap += message.heap_size();
+        if self.messages.is_empty() {
+            // A request and its response; many flows hold no more.
+            self.messages.reserve_exact(2);
+        }
         self.messages.push(Entry { message, note, transaction, dialog });
         self.name_dialog_of_request(id);
         id

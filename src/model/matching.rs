@@ -1,6 +1,7 @@
 //! Finds the transaction of a message: branch first, hop second (section 17).
 
 use super::chains::Chains;
+use super::growth::push_slim;
 use super::reading::Reading;
 use super::{Entry, Hop, MessageId, Note, Seed, Transaction, TransactionId};
 use crate::net::Endpoint;
@@ -254,7 +255,8 @@ impl Matching {
             self.invites.file(seed.hash((reading.cseq, reading.from_tag)), id.0);
         }
         self.branches.file(reading.branch, id.0);
-        table.transactions.push(Transaction::new(method, reading.cseq, hop, request));
+        let transaction = Transaction::new(method, reading.cseq, hop, request);
+        push_slim(table.transactions, transaction);
         id
     }
 

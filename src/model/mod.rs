@@ -2,6 +2,7 @@
 //! no severities, no verdicts.
 
 mod chains;
+mod growth;
 mod reading;
 pub mod passage;
 pub mod transaction;

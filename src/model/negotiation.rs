@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::growth::push_slim;
 use super::tracking::Seen;
 use super::{DialogId, Entry, Exchange, MessageId, SdpPlace, Transaction, TransactionId};
 use crate::sip::{HeaderName, Message, Method, Status};
@@ -122,14 +123,15 @@ impl Bargain<'_> {
     }
 
     fn offer(&mut self, at: TransactionId, offer: MessageId, dialog: Option<DialogId>) {
-        self.exchanges.push(Exchange {
+        let exchange = Exchange {
             hop: self.transactions[at.0 as usize].hop,
             dialog,
             offer: SdpPlace { message: offer },
             answer: None,
             previews: SmallVec::new(),
             unanswered_by: None,
-        });
+        };
+        push_slim(self.exchanges, exchange);
     }
 
     /// The exchange that `offer` began, in `dialog`. Each fork answers for itself, so each further
@@ -152,7 +154,7 @@ impl Bargain<'_> {
             Some(at) => at,
             None => {
                 let fork = self.exchanges.get(model?)?.fork();
-                self.exchanges.push(fork);
+                push_slim(self.exchanges, fork);
                 self.exchanges.len() - 1
             }
         };

@@ -250,6 +250,10 @@ impl<T: Copy> Passages<T> {
             connection: print.connection,
             id,
         };
+        if self.records.len() == self.records.capacity() {
+            // By half, not twice as much: every flow has such a list.
+            self.records.reserve_exact((self.records.len() / 2).max(1));
+        }
         self.records.push_back(Record {
             message: print.message,
             older: NONE,

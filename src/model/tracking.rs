@@ -1,6 +1,7 @@
 //! Finds, opens and ends the dialogs of a call flow (section 12, RFC 6665 for subscriptions).
 
 use super::chains::Chains;
+use super::growth::push_slim;
 use super::reading::Reading;
 use super::{
     Dialog, DialogId, DialogState, Entry, MessageId, Seed, Transaction, TransactionId, Usage,
@@ -173,7 +174,7 @@ impl Tracking {
         let at = |id: MessageId| scene.messages[id.0 as usize].message.envelope.time;
         let from = if outside.is_some() { at(began) } else { seen.reading.message.envelope.time };
         let midway = seen.reading.status.is_none();
-        scene.dialogs.push(Dialog {
+        let dialog = Dialog {
             usage,
             state: if midway { DialogState::Confirmed } else { DialogState::Early },
             caller_tag: caller.into(),
@@ -186,7 +187,8 @@ impl Tracking {
             ended: None,
             from,
             until: None,
-        });
+        };
+        push_slim(scene.dialogs, dialog);
         id
     }
 }
