@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::model::audit::{Audit, Policy};
 use crate::model::{CallFlow, FlowId, Model, Seed, Vantage};
 use crate::net::{Endpoint, PathId};
-use crate::rules::{Context, Report, Selection, Settings, check_flow, check_registrations, merge};
+use crate::rules::{Context, Report, Selection, Settings, check_flow, merge};
 use crate::sip::Message;
 use crate::time::{SECOND, Timestamp};
 use crate::transport::{Completeness, Envelope, Text, Transport};
@@ -88,9 +88,10 @@ fn show(model: &Model) {
     let style = Style::default();
     let out = &mut io::sink();
     let audit = Audit::by(model, Policy::default());
-    let findings = check_registrations(&audit, model, &Selection::all());
+    let selection = Selection::all();
     let options = Options { device: Some("*".to_owned()), ..Options::default() };
-    let view = Registrations { audit: &audit, findings: &findings, model, files: &files, options };
+    let read = (&model.tally, model.vantage.dropped);
+    let view = Registrations::new(&audit, &selection, read, &files, options);
     // A sink takes everything.
     for format in [Format::Text, Format::Ndjson, Format::Csv] {
         let _ = list::write(&subject, format, &style, out);

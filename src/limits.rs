@@ -27,6 +27,8 @@ pub struct Limits {
     pub flows: usize,
     /// Messages held of one call flow; older ones are let go.
     pub flow_messages: usize,
+    /// Devices the registration audit tells apart.
+    pub devices: usize,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             inflate: 4 << 20,
             flows: 4_000_000,
             flow_messages: 100_000,
+            devices: 1 << 20,
         }
     }
 }

@@ -162,9 +162,10 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
         subject.model,
         &Terms {
             policy: &|_| Arc::clone(&policy),
-            gaps: &[],
+            gaps: &|_| Vec::new(),
             flows: &|flow| chosen.contains(&flow.id),
             hostile: &rules::is_scanner,
+            pages: &|_| false,
         },
     );
     let options = ReportOptions {

@@ -1,5 +1,6 @@
 //! Settings → inputs → engine → view: what all commands that read captures have in common.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ use super::window::Window;
 use super::zone;
 use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
 use crate::engine::reader::Reader;
+use crate::engine::sift::{self, Audited};
 use crate::engine::{self, EachMessage, Plan, shards};
 use crate::limits::{Limits, Tally};
+use crate::model::audit::{Audit, Terms};
 use crate::model::{CallFlow, FlowId, Model, Vantage};
 use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
 use crate::view::{Charset, Coloring, Style, Subject, TimeStyle};
@@ -117,6 +120,19 @@ impl<'a> Run<'a> {
         let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
         reports.extend(shards::map(&chosen, jobs, judge));
         Found { report: merge(reports), model: ManuallyDrop::new(model), chosen }
+    }
+
+    /// Audits the registrations of the chosen calls; holds no messages while nothing was chosen.
+    pub(super) fn audit(&mut self, terms: &Terms<'_>) -> Audited {
+        if self.filter.is_none() {
+            let plan = Plan::new(self.limits.clone(), 1);
+            return sift::audit(&mut self.feed, &plan, terms);
+        }
+        let found = self.analyze(&Selection::none());
+        let chosen: BTreeSet<FlowId> = found.chosen.iter().copied().collect();
+        let flows = |flow: &CallFlow| chosen.contains(&flow.id) && (terms.flows)(flow);
+        let audit = Audit::of(&found.model, &Terms { flows: &flows, ..*terms });
+        Audited { audit, vantage: found.model.vantage.clone(), tally: found.tally() }
     }
 
     /// The zone in which the user writes times.
@@ -224,16 +240,6 @@ impl Found {
     /// What the rules say.
     pub(super) fn report(&self) -> &Report {
         &self.report
-    }
-
-    /// What was understood.
-    pub(super) fn model(&self) -> &Model {
-        &self.model
-    }
-
-    /// The flows the filter lets through, in order.
-    pub(super) fn chosen(&self) -> &[FlowId] {
-        &self.chosen
     }
 
     /// What was read and lost.

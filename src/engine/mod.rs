@@ -4,6 +4,7 @@ pub mod analyzer;
 mod router;
 mod strays;
 pub mod shards;
+pub mod sift;
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;

@@ -61,7 +61,7 @@ pub struct Model {
     pub vantage: Vantage,
     /// Counters of the whole run.
     pub tally: Tally,
-    seed: Seed,
+    pub(crate) seed: Seed,
     /// Joined when they are first asked for.
     calls: OnceLock<Vec<Call>>,
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::net::IcmpKind;
+use crate::net::{Endpoint, IcmpKind};
 use crate::sip::{HeaderName, Message, Span};
+use crate::transport::Transport;
 
 /// Octets of a quotation before it is cut.
 const LONGEST: usize = 60;
@@ -38,7 +39,12 @@ pub(super) fn sender(message: &Message, by_address: bool) -> Sender {
 /// `192.0.2.1:5060 > 192.0.2.2:5060 udp`.
 pub(super) fn hop(message: &Message) -> String {
     let envelope = &message.envelope;
-    format!("{} > {} {}", envelope.from, envelope.to, envelope.transport.word())
+    way(envelope.from, envelope.to, envelope.transport)
+}
+
+/// The same of a message that is not at hand.
+pub(super) fn way(from: Endpoint, to: Endpoint, transport: Transport) -> String {
+    format!("{from} > {to} {}", transport.word())
 }
 
 /// `INVITE` or `486`.

@@ -1,11 +1,12 @@
 //! One device at one registrar under judgment, and the findings of the registration audit.
 
 use super::run::EVIDENCE;
-use super::{Check, Finding, Place, Rule, RuleIndex, Selection, Severity, numbered, quote};
-use crate::model::audit::{Audit, Device, Record};
-use crate::model::{FlowId, MessageId, Model, TransactionId};
-use crate::sip::Message;
+use super::{Check, Finding, Rule, RuleIndex, Selection, Severity, numbered, quote};
+use crate::frame::FrameId;
+use crate::model::audit::{Audit, Device, Pulse, Record};
+use crate::net::Endpoint;
 use crate::time::Timestamp;
+use crate::transport::Transport;
 
 /// A device and all that is known beside it.
 #[derive(Clone, Copy)]
@@ -14,50 +15,37 @@ pub struct Registrant<'a> {
     pub device: &'a Device,
     /// The whole audit.
     pub audit: &'a Audit,
-    /// The messages it was made from.
-    pub model: &'a Model,
 }
 
-/// A message by its place.
-pub type Spot = (FlowId, MessageId);
+/// Where a message is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The frame on which it was complete.
+    pub frame: FrameId,
+    /// When.
+    pub time: Timestamp,
+    /// Who sent it to whom, by what, where that is known.
+    pub hop: Option<(Endpoint, Endpoint, Transport)>,
+}
+
+impl Spot {
+    /// Where `pulse` is to be seen, when that is remembered.
+    pub fn of(pulse: &Pulse) -> Option<Self> {
+        Some(Self { frame: pulse.frame?, time: pulse.time, hop: None })
+    }
+}
 
 impl<'a> Registrant<'a> {
     /// The first request of an attempt.
-    pub fn request(&self, record: &Record) -> Option<(Spot, &'a Message)> {
-        self.request_of(*record.transactions.first()?)
-    }
-
-    /// The last request of an attempt: the one that was answered, with its credentials.
-    pub fn last_request(&self, record: &Record) -> Option<(Spot, &'a Message)> {
-        self.request_of(*record.transactions.last()?)
+    pub fn request(&self, record: &Record) -> Spot {
+        let hop = (record.source, record.shape.target, record.shape.transport);
+        Spot { frame: record.frame, time: record.start, hop: Some(hop) }
     }
 
     /// The final response of an attempt.
-    pub fn response(&self, record: &Record) -> Option<(Spot, &'a Message)> {
-        self.responses(*record.transactions.last()?)
-            .find(|(_, message)| message.status().is_some_and(crate::sip::Status::is_final))
-    }
-
-    /// All responses of an attempt, challenges among them.
-    pub fn all_responses(&self, record: &Record) -> impl Iterator<Item = (Spot, &'a Message)> {
-        let this = *self;
-        record.transactions.clone().into_iter().flat_map(move |id| this.responses(id))
-    }
-
-    /// The request of a transaction.
-    pub fn request_of(&self, (flow, id): (FlowId, TransactionId)) -> Option<(Spot, &'a Message)> {
-        let flow = self.model.flow(flow);
-        let request = flow.transaction(id).request?;
-        Some(((flow.id, request), flow.message(request)))
-    }
-
-    fn responses(
-        &self,
-        (flow, id): (FlowId, TransactionId),
-    ) -> impl Iterator<Item = (Spot, &'a Message)> + use<'a> {
-        let flow = self.model.flow(flow);
-        let responses = flow.transaction(id).responses.iter();
-        responses.map(|id| ((flow.id, *id), flow.message(*id)))
+    pub fn response(&self, record: &Record) -> Option<Spot> {
+        let hop = (record.shape.target, record.source, record.shape.transport);
+        Some(Spot { frame: record.response_frame?, time: record.end?, hop: Some(hop) })
     }
 
     /// Attempts that register and succeeded.
@@ -129,8 +117,7 @@ impl Remark {
         records: impl IntoIterator<Item = &'r Record>,
     ) -> Self {
         for record in records {
-            let spot = case.request(record).map(|(spot, _)| spot);
-            self = self.at(spot, record.outcome.word());
+            self = self.at(Some(case.request(record)), record.outcome.word());
         }
         self
     }
@@ -157,8 +144,10 @@ impl Remark {
 pub struct DeviceFinding {
     /// The device, as its place in [`Audit::devices`]; `None` for the fleet and the input.
     pub device: Option<usize>,
-    /// The finding, as all others.
+    /// The finding, as all others; its evidence is here, since an audit holds no flows.
     pub finding: Finding,
+    /// The frames that prove it, and what is to be seen there.
+    pub evidence: Vec<(FrameId, String)>,
     /// It in a few words.
     pub brief: String,
     /// How it is known, what it means.
@@ -173,7 +162,6 @@ pub struct Noted<'a> {
     /// The device it is about.
     device: Option<usize>,
     sender: String,
-    model: &'a Model,
     window: (Timestamp, Timestamp),
     out: &'a mut Vec<DeviceFinding>,
 }
@@ -197,18 +185,18 @@ impl Noted<'_> {
             Some(most) if !level.fixed => level.severity.min(most),
             _ => level.severity,
         };
-        let message = |(flow, id): Spot| self.model.flow(flow).message(id);
-        let times = remark.places.iter().map(|(spot, _)| message(*spot).envelope.time);
+        let times = remark.places.iter().map(|(spot, _)| spot.time);
         let span = remark.span.or_else(|| times.clone().min().zip(times.max()));
         let (first, last) = span.unwrap_or(self.window);
-        let hop = remark.places.first().map(|(spot, _)| quote::hop(message(*spot)));
+        let hop = remark.places.first().and_then(|(spot, _)| spot.hop);
+        let hop = hop.map(|(from, to, transport)| quote::way(from, to, transport));
         // The first places, and the last.
         let mut places = remark.places;
         if let Some(end) = places.pop() {
             places.truncate(EVIDENCE - 1);
             places.push(end);
         }
-        let place = |((flow, message), note)| Place { flow, message, span: None, note };
+        let evidence = places.into_iter().map(|(spot, note)| (spot.frame, note)).collect();
         let finding = Finding {
             rule: self.rule,
             kind,
@@ -216,61 +204,69 @@ impl Noted<'_> {
             title: remark.title,
             sender: self.sender.clone(),
             hop: hop.unwrap_or_default(),
-            evidence: places.into_iter().map(place).collect(),
+            evidence: Vec::new(),
             count: remark.count,
             first,
             last,
         };
         let (device, brief, details) = (self.device, remark.brief, remark.details);
-        self.out.push(DeviceFinding { device, finding, brief, details });
+        self.out.push(DeviceFinding { device, finding, evidence, brief, details });
     }
 }
 
 /// What the rules that are on say of `audit`: of the fleet, then of each device, worst first.
-pub fn check_registrations(
-    audit: &Audit,
-    model: &Model,
-    selection: &Selection,
-) -> Vec<DeviceFinding> {
+pub fn check_registrations(audit: &Audit, selection: &Selection) -> Vec<DeviceFinding> {
+    let mut all = check_fleet(audit, selection);
+    for (place, device) in audit.devices().enumerate() {
+        all.extend(check_device(audit, place, &device, selection));
+    }
+    all
+}
+
+/// What the rules that are on say of all devices together, and of those that are absent.
+pub fn check_fleet(audit: &Audit, selection: &Selection) -> Vec<DeviceFinding> {
     let mut all = Vec::new();
     let window = (audit.window.from, audit.window.until);
     for (index, rule) in numbered().filter(|(index, _)| selection.is_on(*index)) {
         for check in rule.checks {
             let Check::Fleet(judge) = check else { continue };
-            let (sender, device) = (String::new(), None);
-            let out = &mut all;
-            let mut noted = Noted { rule, index, selection, device, sender, model, window, out };
-            judge(audit, &mut noted);
+            let (sender, device, out) = (String::new(), None, &mut all);
+            judge(audit, &mut Noted { rule, index, selection, device, sender, window, out });
         }
     }
-    for (at, device) in audit.devices.iter().enumerate() {
-        let case = Registrant { device, audit, model };
-        let sender = match device.user_agents.first() {
-            Some(agent) => format!("{} ({})", device.device, quote::text(agent.as_bytes())),
-            None => device.device.clone(),
-        };
-        let begin = all.len();
-        for (index, rule) in numbered().filter(|(index, _)| selection.is_on(*index)) {
-            // Of a prober it means nothing that it does not refresh.
-            if device.probed.is_some() != (rule.name == super::registration::PROBED) {
-                continue;
-            }
-            for check in rule.checks {
-                let Check::Registration(judge) = check else { continue };
-                let (device, sender, out) = (Some(at), sender.clone(), &mut all);
-                let mut noted =
-                    Noted { rule, index, selection, device, sender, model, window, out };
-                judge(&case, &mut noted);
-            }
+    all
+}
+
+/// What the rules that are on say of `device`, which is at `place`, worst first.
+pub fn check_device(
+    audit: &Audit,
+    place: usize,
+    device: &Device,
+    selection: &Selection,
+) -> Vec<DeviceFinding> {
+    let mut all = Vec::new();
+    let window = (audit.window.from, audit.window.until);
+    let case = Registrant { device, audit };
+    let sender = match device.user_agents.first() {
+        Some(agent) => format!("{} ({})", device.device, quote::text(agent.as_bytes())),
+        None => device.device.clone(),
+    };
+    for (index, rule) in numbered().filter(|(index, _)| selection.is_on(*index)) {
+        // Of a prober it means nothing that it does not refresh.
+        if device.probed.is_some() != (rule.name == super::registration::PROBED) {
+            continue;
         }
-        let weight = |one: &DeviceFinding| {
-            let rule = one.finding.rule;
-            let order = super::registration::ORDER.iter().position(|name| *name == rule.name);
-            (std::cmp::Reverse(one.finding.severity), order.unwrap_or(usize::MAX))
-        };
-        if let Some(own) = all.get_mut(begin..) {
-            own.sort_by_key(weight);
+        for check in rule.checks {
+            let Check::Registration(judge) = check else { continue };
+            let (device, sender, out) = (Some(place), sender.clone(), &mut all);
+            judge(&case, &mut Noted { rule, index, selection, device, sender, window, out });
         }
     }
+    let weight = |one: &DeviceFinding| {
+        let rule = one.finding.rule;
+        let order = super::registration::ORDER.iter().position(|name| *name == rule.name);
+        (std::cmp::Reverse(one.finding.severity), order.unwrap_or(usize::MAX))
+    };
+    all.sort_by_key(weight);
     all
 }

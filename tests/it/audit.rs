@@ -1,14 +1,15 @@
 //! Every scenario of the registration audit gives the metrics worked out for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use siplens::capture::{Capture, Input, Options, Source};
 use siplens::engine::reader::Reader;
-use siplens::engine::{Feed, Plan, analyze};
+use siplens::engine::{Feed, Plan, analyze, sift};
 use siplens::limits::{Limits, Tally};
 use siplens::model::audit::series::Stats;
-use siplens::model::audit::{Audit, Device, GrantSource, Keepalives, Outcome, Policy};
+use siplens::model::audit::{Audit, Device, GrantSource, Keepalives, Outcome, Policy, Terms};
 use siplens::model::{Model, Vantage};
 use siplens::time::{MILLISECOND, SECOND, Timestamp};
 use siplens::transport::Observation;
@@ -48,17 +49,37 @@ impl Feed for Frames {
     }
 }
 
-pub(crate) fn analyzed(files: &[PathBuf]) -> Model {
+fn frames(files: &[PathBuf]) -> Frames {
     let inputs: Vec<Input> = files.iter().map(|f| Input::Path(f.clone())).collect();
     let capture = Capture::open(&inputs, Options::default());
     let reader = Reader::new(&Limits::default());
-    let mut frames = Frames { capture, reader, ended: false };
-    let plan = Plan::new(Limits::default(), 1);
-    analyze(&mut frames, &plan, &|_| ()).model
+    Frames { capture, reader, ended: false }
 }
 
+pub(crate) fn analyzed(files: &[PathBuf]) -> Model {
+    analyze(&mut frames(files), &Plan::new(Limits::default(), 1), &|_| ()).model
+}
+
+/// The audit made message by message, after it was held against that of the whole model.
 fn audit(files: &[PathBuf], policy: &Policy) -> Audit {
-    Audit::by(&analyzed(files), policy.clone())
+    let whole = Audit::by(&analyzed(files), policy.clone());
+    let policy = Arc::new(policy.clone());
+    let terms = Terms {
+        policy: &|_| Arc::clone(&policy),
+        gaps: &|_| Vec::new(),
+        flows: &|_| true,
+        hostile: &|_| false,
+        pages: &|_| true,
+    };
+    let plan = Plan::new(Limits::default(), 1);
+    let audited = sift::audit(&mut frames(files), &plan, &terms).audit;
+    assert_eq!(format!("{:?}", audited.window), format!("{:?}", whole.window), "{files:?}");
+    assert_eq!(format!("{:?}", audited.fleet), format!("{:?}", whole.fleet), "{files:?}");
+    assert_eq!(audited.len(), whole.len(), "{files:?}");
+    for (one, other) in audited.devices().zip(whole.devices()) {
+        assert_eq!(format!("{one:#?}"), format!("{other:#?}"), "{files:?}");
+    }
+    audited
 }
 
 fn policy(expected: &Value) -> Policy {
@@ -101,9 +122,9 @@ fn flat(device: &Device, from: Timestamp, until: Timestamp) -> Value {
         "pending": word("pending"),
         "unseen": word("unseen"),
         "ira_percent": device.ineffective_percent(),
-        "requested": column(&|r| r.requested.into()),
-        "granted": column(&|r| r.granted.into()),
-        "granted_source": column(&|r| r.granted_source.map(GrantSource::word).into()),
+        "requested": column(&|r| r.requested().into()),
+        "granted": column(&|r| r.granted().into()),
+        "granted_source": column(&|r| r.shape.granted_source.map(GrantSource::word).into()),
         "attempt_interval": stats(device.attempt_interval),
         "attempt_interval_by_source": if device.attempt_interval_by_source.is_empty() {
             Value::Null
@@ -126,11 +147,11 @@ fn flat(device: &Device, from: Timestamp, until: Timestamp) -> Value {
             "cause": l.cause.word(),
         })).collect::<Vec<_>>(),
         "rrd_ms": stats(device.delay_ms),
-        "auth_rounds": column(&|r| r.challenges.into()),
-        "stale": all.iter().map(|r| r.stale).sum::<u32>(),
+        "auth_rounds": column(&|r| r.shape.challenges.into()),
+        "stale": all.iter().map(|r| r.shape.stale).sum::<u32>(),
         "retransmissions": all.iter().map(|r| r.retransmissions).sum::<u32>(),
         "duplicate_responses": all.iter().map(|r| r.duplicate_responses).sum::<u32>(),
-        "hops": all.iter().map(|r| r.hops).max(),
+        "hops": all.iter().map(|r| r.shape.hops).max(),
         "flows": device.flows,
         "call_ids": device.call_ids,
         "cseq_regressions": device.cseq_regressions,
@@ -215,12 +236,12 @@ fn check(name: &str, lead: i64) {
     let key = if expected["devices"].is_object() { "devices" } else { "example_devices" };
     for (row, wanted) in expected[key].as_object().unwrap() {
         let Some(device) =
-            audit.devices.iter().find(|d| format!("{} -> {}", d.device, d.registrar) == *row)
+            audit.devices().find(|d| format!("{} -> {}", d.device, d.registrar) == *row)
         else {
             differences.push(format!("no row {row}"));
             continue;
         };
-        let mut device = device.clone();
+        let mut device = device;
         device.unknown -= lead;
         let found = flat(&device, audit.window.from.plus(lead), audit.window.until);
         let mut wanted = wanted.clone();
@@ -256,7 +277,7 @@ scenarios! {
 
 /// Start of each attempt in whole seconds after the first, and what came of it.
 fn attempts(audit: &Audit) -> Vec<(i64, String)> {
-    let all: Vec<_> = audit.devices.iter().flat_map(Device::attempts).collect();
+    let all: Vec<_> = audit.devices().flat_map(|d| d.attempts().cloned().collect::<Vec<_>>()).collect();
     let first = all[0].start;
     all.iter().map(|a| (a.start.since(first) / SECOND, a.outcome.word())).collect()
 }
@@ -287,7 +308,7 @@ fn a_log_gives_the_attempts_of_the_capture_it_was_made_from() {
     ] {
         let log = audit(&[logs.join(name)], &Policy::default());
         assert_eq!(attempts(&log), wanted, "{name}");
-        assert_eq!(log.devices[0].device, capture.devices[0].device, "{name}");
+        assert_eq!(log.ids(0).0, capture.ids(0).0, "{name}");
     }
     // Without the answers there are the same attempts; what came of them is not to be known.
     let one_sided = audit(&[logs.join("srs-sip-one-sided.log")], &Policy::default());

@@ -61,12 +61,13 @@ fn judge(model: &Model, policy: Policy) -> Vec<DeviceFinding> {
     let policy = Arc::new(policy);
     let terms = Terms {
         policy: &|_| Arc::clone(&policy),
-        gaps: &[],
+        gaps: &|_| Vec::new(),
         flows: &|_| true,
         hostile: &is_scanner,
+        pages: &|_| true,
     };
     let audit = Audit::of(model, &terms);
-    check_registrations(&audit, model, &Selection::all())
+    check_registrations(&audit, &Selection::all())
 }
 
 /// `R006`, `R007:timeout` with their counts, of all devices together.

@@ -223,8 +223,9 @@ fn render(c: &Camera, kind: Kind, cseq: u32, serial: u64, now: Time, out: &mut V
     call_id
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.mmm` in UTC, as GB/T 28181 platforms send it.
+/// `YYYY-MM-DDTHH:MM:SS.mmm` in the time of China, as GB/T 28181 platforms send it.
 fn iso(us: Time) -> String {
+    let us = us + 8 * 3_600_000_000;
     let (days, ms) = (us / 86_400_000_000, us / 1000 % 86_400_000);
     // Civil-from-days (Hinnant), for dates after 1970.
     let z = days + 719_468;

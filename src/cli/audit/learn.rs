@@ -9,37 +9,49 @@ use crate::model::audit::{Audit, Device, Judged};
 
 /// Writes `[[match]]` blocks with the usual intervals of each kind of device.
 pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let mut groups: BTreeMap<String, Vec<&Device>> = BTreeMap::new();
-    for device in &audit.devices {
-        groups.entry(group(&device.device)).or_default().push(device);
+    let mut groups: BTreeMap<String, Vec<Habit>> = BTreeMap::new();
+    for device in audit.devices() {
+        groups.entry(group(&device.device)).or_default().push(Habit::of(&device));
     }
     writeln!(
         out,
         "# Learned from {} devices; check it before you rely on it.",
-        audit.devices.len()
+        audit.len()
     )?;
     for (glob, devices) in &groups {
-        let medians = |f: &dyn Fn(&Device) -> Option<Stats>| -> Vec<f64> {
-            devices.iter().filter_map(|device| f(device)).map(|stats| stats.p50).collect()
+        let medians = |of: fn(&Habit) -> Option<Stats>| -> Vec<f64> {
+            devices.iter().filter_map(of).map(|stats| stats.p50).collect()
         };
-        let refresh = |device: &Device| {
-            device.judged().filter(|(judged, _)| *judged == Judged::Refresh).map(|(_, s)| s)
-        };
-        let beats = |device: &Device| device.keepalives.as_ref().and_then(|k| k.interval);
         writeln!(out, "\n[[match]]\nname = {}", text(&format!("{} devices", devices.len())))?;
         writeln!(out, "device = {}", text(glob))?;
-        match Stats::of(&medians(&refresh)) {
+        match Stats::of(&medians(|habit| habit.refresh)) {
             Some(stats) => {
                 writeln!(out, "expect = \"{}s\"", stats.p50.round().max(1.0))?;
-                writeln!(out, "tolerance = \"{}%\"", spread(devices, &refresh, stats.p50))?;
+                writeln!(out, "tolerance = \"{}%\"", spread(devices, stats.p50))?;
             }
             None => writeln!(out, "# no refresh was seen")?,
         }
-        if let Some(stats) = Stats::of(&medians(&beats)) {
+        if let Some(stats) = Stats::of(&medians(|habit| habit.keepalive)) {
             writeln!(out, "keepalive = \"{}s\"", stats.p50.round().max(1.0))?;
         }
     }
     Ok(())
+}
+
+/// What is usual for one device.
+struct Habit {
+    refresh: Option<Stats>,
+    keepalive: Option<Stats>,
+}
+
+impl Habit {
+    fn of(device: &Device) -> Self {
+        let refresh = device.judged().filter(|(judged, _)| *judged == Judged::Refresh);
+        Self {
+            refresh: refresh.map(|(_, stats)| stats),
+            keepalive: device.keepalives.as_ref().and_then(|all| all.interval),
+        }
+    }
 }
 
 /// Center, industry and type of an identifier; the domain of an address.
@@ -54,8 +66,8 @@ fn group(device: &str) -> String {
 }
 
 /// What holds every interval seen, in whole percent, at least 5.
-fn spread(devices: &[&Device], of: &dyn Fn(&Device) -> Option<Stats>, usual: f64) -> i64 {
-    let stats = devices.iter().filter_map(|device| of(device));
+fn spread(devices: &[Habit], usual: f64) -> i64 {
+    let stats = devices.iter().filter_map(|habit| habit.refresh);
     let most = stats.flat_map(|s| [s.max - usual, usual - s.min]).fold(0.0, f64::max);
     let percent = (100.0 * most / usual.max(1.0)).ceil();
     // Within the range of a percentage nothing is lost.

@@ -20,9 +20,10 @@ use super::output::Paging;
 use super::run::Run;
 use super::window::Window;
 use crate::model::audit::identity::GbId;
+use crate::engine::sift::Audited;
 use crate::model::audit::{Applicant, Audit, Policy, Terms};
 use crate::rules::registration::translate;
-use crate::rules::{RULES, Selection, check_registrations};
+use crate::rules::{RULES, Selection};
 use crate::time::Timestamp;
 use crate::view::registrations::{self as view, Options, Registrations, detail};
 use args::{PolicyArgs, RegistrationsArgs};
@@ -38,19 +39,14 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
     let selection = selection(args, &judge)?;
     let only = only(&args.only)?;
     let mut run = Run::open(&args.common)?;
-    let found = run.analyze(&Selection::none());
-    let model = found.model();
-    let chosen: BTreeSet<_> = found.chosen().iter().copied().collect();
-    let gaps = gaps(&args.gap, &run, model.vantage.first)?;
-    let mut audit = Audit::of(
-        model,
-        &Terms {
-            policy: &|applicant| judge.policy(applicant),
-            gaps: &gaps,
-            flows: &|flow| chosen.contains(&flow.id),
-            hostile: &crate::rules::is_scanner,
-        },
-    );
+    let gaps = gaps(&args.gap, &run)?;
+    let Audited { mut audit, vantage, tally } = run.audit(&Terms {
+        policy: &|applicant| judge.policy(applicant),
+        gaps: &|first| gaps.iter().map(|gap| stretch(gap, first)).collect(),
+        flows: &|_| true,
+        hostile: &crate::rules::is_scanner,
+        pages: &|device| args.device.as_ref().is_some_and(|glob| judge.fits(glob, device)),
+    });
     judge.name(&mut audit);
     let (format, paging) = if args.policy.learn {
         (None, Paging::Never)
@@ -61,31 +57,29 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
     if args.csv_bom && args.format == RowFormat::Csv {
         sink.write_all("\u{feff}".as_bytes())?;
     }
-    let findings = check_registrations(&audit, model, &selection);
-    let shown = audit.devices.len();
+    let shown = audit.len();
+    let view = Registrations::new(
+        &audit,
+        &selection,
+        (&tally, vantage.dropped),
+        &run.files,
+        options(args, only),
+    );
     match format {
         None => learn::write(&audit, &mut sink)?,
         Some(format)
             if shown != 0 || !audit.absent.is_empty() || format != crate::view::Format::Text =>
         {
-            let style = run.style(&sink);
-            let options = options(args, only);
-            let view = Registrations {
-                audit: &audit,
-                findings: &findings,
-                model,
-                files: &run.files,
-                options,
-            };
-            view::write(&view, format, &style, &mut sink)?;
+            view::write(&view, format, &run.style(&sink), &mut sink)?;
         }
         Some(_) => {}
     }
+    let worst = view.worst();
+    drop(view);
     for sentence in judge.unused() {
         let _ = writeln!(io::stderr(), "siplens: {sentence}");
     }
-    let outcome = run.close(sink, found.tally(), shown)?;
-    let worst = findings.iter().map(|one| one.finding.severity).max();
+    let outcome = run.close(sink, tally, shown)?;
     let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
     let counts = outcome == Outcome::Fine && fails && !args.policy.learn;
     Ok(if counts { Outcome::Findings } else { outcome })
@@ -152,19 +146,22 @@ fn only(words: &[String]) -> anyhow::Result<Vec<(&'static str, Option<&'static s
 }
 
 /// Stretches of `--gap`.
-fn gaps(words: &[String], run: &Run<'_>, first: Timestamp) -> anyhow::Result<Vec<(i64, i64)>> {
+fn gaps(words: &[String], run: &Run<'_>) -> anyhow::Result<Vec<Window>> {
     let mut all = Vec::new();
     for word in words {
         let (from, until) =
             word.split_once("..").with_context(|| format!("--gap {word}: expected FROM..TO"))?;
-        let window = Window::parse(Some(from), Some(until), &run.zone()).context("--gap")?;
-        let (from, until) = window.from(first);
-        if until <= from {
-            bail!("--gap {word}: its end is not after its beginning");
-        }
-        all.push((from.0, until.0));
+        let window = Window::parse(Some(from), Some(until), &run.zone());
+        let window = window.with_context(|| format!("--gap {word}"))?;
+        all.push(window);
     }
     Ok(all)
+}
+
+/// What `gap` leaves out of an input that begins at `first`, nanoseconds since the epoch.
+fn stretch(gap: &Window, first: Timestamp) -> (i64, i64) {
+    let (from, until) = gap.from(first);
+    (from.0, until.0)
 }
 
 /// What devices are judged by: defaults, the policy file, the inventory, the command line.
@@ -249,19 +246,27 @@ impl Judge {
         policy
     }
 
+    /// True when `glob` fits the identifier of a device, or what the operator calls it.
+    fn fits(&self, glob: &str, device: &str) -> bool {
+        let alias = self.inventory.get(device).and_then(|known| known.name.as_deref());
+        let mut names = [Some(device), alias].into_iter().flatten();
+        names.any(|name| view::matches(glob.as_bytes(), name.as_bytes()))
+    }
+
     /// Gives devices their names, and notes those of the inventory that were not seen.
     fn name(&self, audit: &mut Audit) {
-        for device in &mut audit.devices {
-            device.name = self.inventory.get(&device.device).and_then(|known| known.name.clone());
-        }
-        let seen: BTreeSet<&String> = audit.devices.iter().map(|device| &device.device).collect();
-        let absent = self.inventory.iter().filter(|(device, _)| !seen.contains(device));
-        audit.absent = absent
-            .map(|(device, known)| match &known.name {
-                Some(name) => format!("{device} {name}"),
-                None => device.clone(),
-            })
-            .collect();
+        let seen: BTreeSet<&str> = (0..audit.len()).map(|place| audit.ids(place).0).collect();
+        let absent = self.inventory.iter().filter(|(device, _)| !seen.contains(device.as_str()));
+        let absent = absent.map(|(device, known)| match &known.name {
+            Some(name) => format!("{device} {name}"),
+            None => device.clone(),
+        });
+        let absent: Vec<String> = absent.collect();
+        let named = self.inventory.iter().filter_map(|(device, known)| {
+            Some((device.clone(), known.name.clone()?))
+        });
+        audit.names = named.collect();
+        audit.absent = absent;
     }
 
     fn unused(&self) -> Vec<String> {

@@ -1,13 +1,11 @@
 //! One try of a device to change its bindings: a REGISTER, its challenge and what followed.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::identity;
 use super::step::Step;
-use crate::model::{FlowId, TransactionId};
-use crate::net::Endpoint;
-use crate::sip::{Auth, Contact, HeaderName, Message};
-use crate::time::{SECOND, TIMEOUT, Timestamp};
+use crate::sip::{Contact, HeaderName, Message};
+use crate::time::SECOND;
 
 /// How long after a response (or the last transmission) the next REGISTER still belongs to the
 /// attempt, in nanoseconds.
@@ -102,33 +100,43 @@ impl Outcome {
 }
 
 /// Transactions that belong together.
-pub(super) struct Attempt<'a> {
-    pub(super) steps: Vec<Step<'a>>,
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) steps: SmallVec<[Box<Step>; 2]>,
     /// Challenges that were not captured, but must have come.
     pub(super) inferred: u32,
+    /// What was bound when it began.
+    pub(super) standing: Standing,
 }
 
-impl<'a> Attempt<'a> {
-    pub(super) fn new(step: Step<'a>) -> Self {
-        Self { steps: vec![step], inferred: 0 }
+/// What is bound when an attempt begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The binding it asks for.
+    Own,
+    /// Another one.
+    Other,
+    /// None.
+    Nothing,
+}
+
+impl Attempt {
+    pub(super) fn new(step: Box<Step>, standing: Standing) -> Self {
+        Self { steps: smallvec![step], inferred: 0, standing }
     }
 
-    pub(super) fn start(&self) -> Timestamp {
-        self.steps[0].first()
+    pub(super) fn first(&self) -> &Step {
+        &self.steps[0]
     }
 
-    pub(super) fn last(&self) -> &Step<'a> {
+    pub(super) fn last(&self) -> &Step {
         &self.steps[self.steps.len() - 1]
     }
 
-    pub(super) fn end(&self) -> Option<Timestamp> {
-        self.last().last_response().map(|message| message.envelope.time)
-    }
-
     /// Takes `step` in when it continues this attempt; gives it back when it opens another.
-    pub(super) fn join(&mut self, step: Step<'a>) -> Result<(), Step<'a>> {
+    pub(super) fn join(&mut self, step: Box<Step>) -> Result<(), Box<Step>> {
         if self.continues(&step) {
-            if self.last().last_response().is_none() {
+            if self.last().answer.is_none() {
                 self.inferred += 1;
             }
             self.steps.push(step);
@@ -138,88 +146,47 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn continues(&self, step: &Step<'a>) -> bool {
+    /// True when nothing can continue it.
+    pub(super) fn is_over(&self) -> bool {
+        self.last().status().is_some_and(|status| !matches!(status, 401 | 407 | 423))
+    }
+
+    fn continues(&self, step: &Step) -> bool {
         let last = self.last();
-        let same_call = step.request.call_id() == last.request.call_id();
-        let number = |message: &Message| message.cseq().map(|cseq| cseq.number);
-        let next = same_call && number(step.request) > number(last.request);
-        let Some(response) = last.last_response() else {
+        let same_call = step.call_id == last.call_id;
+        let next = same_call && step.cseq > last.cseq;
+        let Some(answer) = &last.answer else {
             // The challenge itself was not captured: credentials appear for the next CSeq.
-            let fresh = credentials(step.request);
-            return step.first().since(last.last_sent) <= CHAIN
-                && fresh.is_some()
-                && fresh != credentials(last.request)
+            return step.time.since(last.last_sent) <= CHAIN
+                && step.credentials.is_some()
+                && step.credentials != last.credentials
                 && next;
         };
-        let gap = step.first().since(response.envelope.time);
+        let gap = step.time.since(answer.time);
         if !(-SECOND / 1000..=CHAIN).contains(&gap) {
             return false;
         }
-        match response.status().map(|status| status.0) {
-            Some(401 | 407) => {
-                let Some(given) = credentials(step.request) else { return false };
-                let nonce = challenge(response).and_then(|c| c.get("nonce").or(c.get("random1")));
-                let answers = nonce
-                    .is_some_and(|n| !n.is_empty() && memchr::memmem::find(given, n).is_some());
-                next || answers
+        match answer.status {
+            401 | 407 => {
+                let Some(given) = &step.credentials else { return false };
+                let nonce = answer.nonce.as_ref();
+                next || nonce.is_some_and(|n| memchr::memmem::find(given, n).is_some())
             }
-            Some(423) => same_call,
+            423 => same_call,
             _ => false,
-        }
-    }
-
-    pub(super) fn outcome(&self, until: Timestamp, one_sided: bool) -> Outcome {
-        let last = self.last();
-        let Some(response) = last.last_response() else {
-            return if one_sided {
-                Outcome::Unseen
-            } else if until.since(last.first()) >= TIMEOUT {
-                Outcome::Timeout
-            } else {
-                Outcome::Pending
-            };
-        };
-        match response.status().map_or(0, |status| status.0) {
-            200..=299 => Outcome::Ok,
-            300..=399 => Outcome::Redirected,
-            401 | 407 if credentials(last.request).is_some() => Outcome::AuthFailed,
-            401 | 407 if until.since(response.envelope.time) >= CHAIN => {
-                Outcome::ChallengeUnanswered
-            }
-            401 | 407 => Outcome::Pending,
-            status => Outcome::Rejected(status),
         }
     }
 
     /// 401 and 407 responses, and how many of them said `stale=true`.
     pub(super) fn challenges(&self) -> (u32, u32) {
-        let all = self.steps.iter().filter_map(Step::last_response);
-        let challenged = all.filter(|m| m.status().is_some_and(crate::sip::Status::is_challenge));
-        challenged.fold((0, 0), |(n, stale), message| {
-            let again = challenge(message)
-                .and_then(|c| c.get("stale"))
-                .is_some_and(|value| value.eq_ignore_ascii_case(b"true"));
-            (n + 1, stale + u32::from(again))
-        })
+        let answers = self.steps.iter().filter_map(|step| step.answer.as_ref());
+        let challenged = answers.filter(|answer| matches!(answer.status, 401 | 407));
+        challenged.fold((0, 0), |(n, stale), answer| (n + 1, stale + u32::from(answer.stale)))
     }
 }
 
-/// The credentials of a request, as written.
-pub(super) fn credentials(message: &Message) -> Option<&[u8]> {
-    message
-        .value(HeaderName::Authorization)
-        .or_else(|| message.value(HeaderName::ProxyAuthorization))
-}
-
-fn challenge(message: &Message) -> Option<Auth<'_>> {
-    message
-        .auths(HeaderName::WwwAuthenticate)
-        .next()
-        .or_else(|| message.auths(HeaderName::ProxyAuthenticate).next())
-}
-
 /// What a REGISTER asks for.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Asked {
     /// Binding keys and the expiry of each, in order; the header's where the Contact has none.
     pub(super) bindings: Vec<(String, Option<u32>)>,
@@ -249,7 +216,25 @@ impl Asked {
         asked
     }
 
-    pub(super) fn removes_all(&self) -> bool {
+    /// What an attempt wants that asks for this while `standing`; whether nothing is bound, or only
+    /// nothing known, is for the reader of the whole to say.
+    pub(super) fn kind(&self, standing: Standing) -> Kind {
+        if self.star && self.header == Some(0) {
+            Kind::DeregisterAll
+        } else if self.bindings.is_empty() && !self.star {
+            Kind::Query
+        } else if self.removes_all() {
+            Kind::Deregister
+        } else {
+            match standing {
+                Standing::Own => Kind::Refresh,
+                Standing::Other => Kind::Rebind,
+                Standing::Nothing => Kind::Initial,
+            }
+        }
+    }
+
+    fn removes_all(&self) -> bool {
         !self.bindings.is_empty() && self.bindings.iter().all(|(_, expiry)| *expiry == Some(0))
     }
 }
@@ -267,7 +252,7 @@ pub(super) fn expiry(value: Option<&[u8]>) -> Option<u32> {
 }
 
 /// Where the granted expiry was read (section 10.3 step 8 asks for the first).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GrantSource {
     /// `expires` of our Contact in the 2xx.
     Contact,
@@ -297,102 +282,3 @@ impl GrantSource {
     }
 }
 
-/// One attempt, closed: what is kept of it.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// What it wanted.
-    pub kind: Kind,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// A contact update right after a success in the same Call-ID: changes bindings, makes no
-    /// interval.
-    pub follow_up: bool,
-    /// First transmission.
-    pub start: Timestamp,
-    /// Final response of its last transaction.
-    pub end: Option<Timestamp>,
-    /// Seconds asked for, of the first Contact.
-    pub requested: Option<u32>,
-    /// Seconds granted.
-    pub granted: Option<u32>,
-    /// Where `granted` was read.
-    pub granted_source: Option<GrantSource>,
-    /// Challenges, those that must have come without being captured left out.
-    pub challenges: u32,
-    /// Challenges with `stale=true`.
-    pub stale: u32,
-    /// Challenges that were not captured.
-    pub inferred: u32,
-    /// Retransmissions of its requests.
-    pub retransmissions: u32,
-    /// Repeated responses.
-    pub duplicate_responses: u32,
-    /// Hops on which it was captured.
-    pub hops: u32,
-    /// Who sent it.
-    pub source: Endpoint,
-    /// To whom.
-    pub target: Endpoint,
-    /// TCP connection, 0 on datagrams.
-    pub connection: u32,
-    /// Call-ID of the first request.
-    pub call_id: Box<[u8]>,
-    /// CSeq of the first request.
-    pub cseq: u32,
-    /// User-Agent.
-    pub user_agent: Option<String>,
-    /// Credentials were given.
-    pub credentials: bool,
-    /// Retry-After of the response, in seconds.
-    pub retry_after: Option<u64>,
-    /// Why now, as far as one can tell.
-    pub trigger: Trigger,
-    /// Its transactions on the hop nearest the device, in order.
-    pub transactions: SmallVec<[(FlowId, TransactionId); 2]>,
-}
-
-impl Record {
-    /// From the first transmission to the response of a success, milliseconds (RFC 6076
-    /// section 4.1).
-    pub fn delay_ms(&self) -> Option<f64> {
-        let end = self.end.filter(|_| self.outcome == Outcome::Ok)?;
-        Some(end.since(self.start) as f64 / 1e6)
-    }
-}
-
-/// Why an attempt was made when it was: a conclusion, not an observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trigger {
-    /// Nothing came before it.
-    First,
-    /// The attempt before failed.
-    Retry,
-    /// The answer to the attempt before was not captured.
-    RetryPerhaps,
-    /// The connection of the binding ended.
-    ConnectionLost,
-    /// A keepalive just before was not answered.
-    KeepaliveFailed,
-    /// 40 % of the granted life or more had passed.
-    Expiry,
-    /// Another Contact.
-    ContactChange,
-    /// None of these: a reboot, or a timer shorter than the expiry.
-    Early,
-}
-
-impl Trigger {
-    /// The stable word; a question mark where it is not certain.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::First => "-",
-            Self::Retry => "retry",
-            Self::RetryPerhaps => "retry?",
-            Self::ConnectionLost => "connection-lost",
-            Self::KeepaliveFailed => "keepalive-failed",
-            Self::Expiry => "expiry",
-            Self::ContactChange => "contact-change",
-            Self::Early => "early",
-        }
-    }
-}

@@ -1,95 +1,95 @@
 //! The bindings of one device over time: what is live, what ended and why.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use super::series::Stretch;
 
 /// A live binding; times in nanoseconds since the epoch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Binding {
+    key: Box<str>,
     from: i64,
     until: i64,
     connection: u32,
 }
 
 /// All bindings of one device.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
-    current: BTreeMap<String, Binding>,
-    /// Stretches in which a binding was live, closed ones.
-    pub(super) live: Vec<Stretch>,
+    /// Few: a device has a Contact or two.
+    current: Vec<Binding>,
+    /// Stretches in which a binding was live, closed ones; those that touch are one.
+    live: Vec<Stretch>,
     /// When a lost connection took a binding with it.
     pub(super) lost: Vec<i64>,
     /// From a deliberate deregistration of the last binding to the next one.
     pub(super) planned: Vec<(i64, Option<i64>)>,
-    /// Ends of TCP connections still to be looked at, in time order.
-    ends: VecDeque<(i64, u32)>,
 }
 
 impl Bindings {
-    /// With the `ends` of TCP connections that end bindings.
-    pub(super) fn new(ends: VecDeque<(i64, u32)>) -> Self {
-        Self { ends, ..Self::default() }
-    }
-
-    /// Lets time pass: connections end, bindings expire.
+    /// Lets time pass: bindings expire.
     pub(super) fn advance(&mut self, now: i64) {
-        while let Some(&(at, connection)) = self.ends.front().filter(|(at, _)| *at <= now) {
-            self.ends.pop_front();
-            self.expire(at);
-            let gone: Vec<String> = self
-                .current
-                .iter()
-                .filter(|(_, binding)| binding.connection == connection)
-                .map(|(key, _)| key.clone())
-                .collect();
-            for key in gone {
-                self.close(&key, at);
-                self.lost.push(at);
-            }
-        }
-        self.expire(now);
-    }
-
-    fn expire(&mut self, now: i64) {
         let live = &mut self.live;
-        self.current.retain(|_, binding| {
+        self.current.retain(|binding| {
             let over = binding.until <= now;
             if over {
-                live.push((binding.from, binding.until));
+                note(live, (binding.from, binding.until));
             }
             !over
         });
     }
 
+    /// A connection ended at `at`, and with it what was bound over it.
+    pub(super) fn lose(&mut self, connection: u32, at: i64) {
+        self.advance(at);
+        let Self { current, live, lost, .. } = self;
+        current.retain(|binding| {
+            let gone = binding.connection == connection;
+            if gone {
+                note(live, (binding.from, binding.until.min(at)));
+                lost.push(at);
+            }
+            !gone
+        });
+    }
+
     pub(super) fn holds(&self, key: &str) -> bool {
-        self.current.contains_key(key)
+        self.current.iter().any(|binding| *binding.key == *key)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.current.is_empty()
     }
 
-    /// Makes or renews a binding for `seconds`.
-    pub(super) fn grant(&mut self, key: String, at: i64, seconds: u32, connection: u32) {
-        self.close(&key, at);
-        let until = at.saturating_add(i64::from(seconds) * crate::time::SECOND);
-        self.current.insert(key, Binding { from: at, until, connection });
+    /// True when one is live at `at`, which is not before the last change.
+    pub(super) fn is_live(&self, at: i64) -> bool {
+        self.current.iter().any(|binding| at < binding.until)
     }
 
-    pub(super) fn close(&mut self, key: &str, at: i64) {
-        if let Some(binding) = self.current.remove(key) {
-            let until = binding.until.min(at);
-            if binding.from < until {
-                self.live.push((binding.from, until));
-            }
+    /// Makes or renews a binding for `seconds`.
+    pub(super) fn grant(&mut self, key: &str, at: i64, seconds: u32, connection: u32) {
+        let until = at.saturating_add(i64::from(seconds) * crate::time::SECOND);
+        if let Some(own) = self.current.iter_mut().find(|binding| *binding.key == *key) {
+            note(&mut self.live, (own.from, own.until.min(at)));
+            (own.from, own.until, own.connection) = (at, until, connection);
+        } else {
+            self.current.reserve_exact(1);
+            self.current.push(Binding { key: key.into(), from: at, until, connection });
         }
     }
 
+    pub(super) fn close(&mut self, key: &str, at: i64) {
+        let live = &mut self.live;
+        self.current.retain(|binding| {
+            let own = *binding.key == *key;
+            if own {
+                note(live, (binding.from, binding.until.min(at)));
+            }
+            !own
+        });
+    }
+
     pub(super) fn close_all(&mut self, at: i64) {
-        let keys: Vec<String> = self.current.keys().cloned().collect();
-        for key in keys {
-            self.close(&key, at);
+        for binding in self.current.drain(..) {
+            note(&mut self.live, (binding.from, binding.until.min(at)));
         }
     }
 
@@ -101,6 +101,43 @@ impl Bindings {
             && let Some((_, end @ None)) = self.planned.last_mut()
         {
             *end = Some(at);
+        }
+    }
+
+    /// Stretches in which a binding was live when the input ends at `end`, sorted and joined.
+    pub(super) fn live(&self, end: i64) -> Vec<Stretch> {
+        let current = self.current.iter().map(|b| (b.from, b.until.min(end)));
+        let open = current.filter(|(from, until)| from < until);
+        super::series::joined(self.live.iter().copied().chain(open).collect())
+    }
+
+    /// Takes over what another row of the same device has.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.current.extend(other.current);
+        self.live.extend(other.live);
+        self.lost.extend(other.lost);
+        self.planned.extend(other.planned);
+    }
+
+    /// Octets of private memory it holds.
+    pub(super) fn heap_size(&self) -> usize {
+        self.current.capacity() * (size_of::<Binding>() + 48)
+            + self.live.capacity() * size_of::<Stretch>()
+            + self.lost.capacity() * 8
+            + self.planned.capacity() * 24
+    }
+}
+
+/// Adds a stretch; one that goes on from the last, or lies in it, makes no new one.
+fn note(live: &mut Vec<Stretch>, (from, until): Stretch) {
+    if until <= from {
+        return;
+    }
+    match live.last_mut() {
+        Some(last) if last.0 <= from && from <= last.1 => last.1 = last.1.max(until),
+        _ => {
+            live.reserve_exact(1);
+            live.push((from, until));
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::time::{SECOND, Timestamp};
 
 /// In which form a Date was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DateForm {
     /// `2025-03-01T08:00:00.000` (GB/T 28181 section 9.10.3), a zone or none.
     Gb,

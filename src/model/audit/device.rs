@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::attempt::{Outcome, Record};
+use super::attempt::Outcome;
 use super::date::DateForm;
 use super::identity;
 use super::keepalive::{self, Keepalives};
 use super::policy::{Expect, Policy};
+use super::record::Record;
 use super::series::{Stats, Stretch};
 use super::window::Lapse;
 use crate::model::vantage::ConnectionEnd;
@@ -129,12 +130,12 @@ impl Device {
 
     /// The median expiry granted, in seconds.
     pub fn granted(&self) -> Option<u32> {
-        median(self.attempts().filter_map(|r| r.granted).collect())
+        median(self.attempts().filter_map(Record::granted).collect())
     }
 
     /// The median expiry asked for, in seconds.
     pub fn requested(&self) -> Option<u32> {
-        median(self.attempts().filter_map(|r| r.requested).collect())
+        median(self.attempts().filter_map(Record::requested).collect())
     }
 
     /// The expected interval, nanoseconds; `None` without an expectation.

@@ -1,9 +1,13 @@
 //! All devices together: storms, herds, losses of many at once (RFC 6076 section 4).
 
-use super::attempt::{Kind, Outcome, Record};
+use rustc_hash::FxHashMap;
+
+use super::Audit;
+use super::attempt::{Kind, Outcome};
 use super::device::Device;
+use super::record::{Record, Trigger};
 use super::series::{Stats, seconds};
-use super::window::Window;
+use super::spread::Spread;
 use crate::time::{SECOND, Timestamp};
 
 /// Devices that must begin together, at least, to be a storm.
@@ -98,52 +102,73 @@ impl Fleet {
         (0 < self.finished).then(|| 100.0 * self.failed as f64 / self.finished as f64)
     }
 
-    /// The numbers of `devices`.
-    pub(super) fn of(devices: &[Device], window: &Window) -> Self {
-        let sum = |f: &dyn Fn(&Device) -> usize| devices.iter().map(f).sum::<usize>();
-        let delays = devices.iter().flat_map(Device::attempts).filter_map(Record::delay_ms);
-        let lapses = devices.iter().flat_map(|d| &d.lapses);
-        let mut starts: Vec<(i64, usize)> = Vec::new();
-        for (at, device) in devices.iter().enumerate() {
-            starts.extend(device.attempts().map(|r| (r.start.0, at)));
+    /// The numbers of all devices of `audit`.
+    pub(super) fn of(audit: &Audit) -> Self {
+        let mut sums = Sums::default();
+        for (at, device) in audit.devices().enumerate() {
+            sums.add(at, &device);
         }
-        starts.sort_unstable();
-        let per_second = per_second(starts.iter().map(|(time, _)| *time));
-        let length = usize::try_from(window.length() / SECOND).unwrap_or(0) + 1;
-        let storms = storms(devices, &starts, baseline(&per_second, length));
-        Self {
-            attempts: starts.len(),
-            ok: sum(&|d| d.count(|o| o == Outcome::Ok)),
-            failed: sum(&|d| d.count(Outcome::is_failure)),
-            finished: sum(&|d| d.count(Outcome::is_finished)),
-            live: devices.iter().map(|d| d.live).sum(),
-            lapsed: devices.iter().map(|d| d.lapsed).sum(),
-            lapses: sum(&|d| d.lapses.len()),
-            worst_lapse: lapses.clone().map(|l| l.length).max(),
-            delay_ms: Stats::of(&delays.collect::<Vec<_>>()),
-            keepalive_timeouts: sum(&|d| {
-                d.keepalives.as_ref().map_or(0, |k| k.platform_offline.len())
-            }),
-            baseline: baseline(&per_second, length),
-            peak: per_second.iter().map(|(_, n)| *n).max().unwrap_or(0),
-            herd: herd(devices),
-            losses: losses(devices, &storms),
-            storms,
-        }
+        let Sums { mut fleet, per_second, mut stormy, delays, herd, mut ends, width, .. } = sums;
+        stormy.sort_unstable();
+        ends.sort_unstable();
+        let mut per_second: Vec<(i64, usize)> = per_second.into_iter().collect();
+        per_second.sort_unstable();
+        let length = usize::try_from(audit.window.length() / SECOND).unwrap_or(0) + 1;
+        fleet.baseline = baseline(&per_second, length);
+        fleet.peak = per_second.iter().map(|(_, n)| *n).max().unwrap_or(0);
+        fleet.delay_ms = delays.stats().map(Stats::in_milliseconds);
+        fleet.herd = herd.index();
+        fleet.storms = storms(audit, &stormy, &per_second, fleet.baseline);
+        fleet.losses = losses(audit.len(), &ends, width.unwrap_or(0), &fleet.storms);
+        fleet
     }
 }
 
-/// Attempts in each second that has any.
-fn per_second(times: impl Iterator<Item = i64>) -> Vec<(i64, usize)> {
-    let mut counts: Vec<(i64, usize)> = Vec::new();
-    for time in times {
-        let second = time.div_euclid(SECOND);
-        match counts.last_mut() {
-            Some((last, n)) if *last == second => *n += 1,
-            _ => counts.push((second, 1)),
+/// What is added up device by device.
+#[derive(Default)]
+struct Sums {
+    fleet: Fleet,
+    /// Attempts in each second that has any.
+    per_second: FxHashMap<i64, usize>,
+    /// Starts of attempts that begin in a storm, with their devices.
+    stormy: Vec<(i64, u32)>,
+    /// Request delays, nanoseconds.
+    delays: Spread<2048>,
+    herd: Herd,
+    /// When devices were lost.
+    ends: Vec<i64>,
+    /// The shortest time expected between keepalives, nanoseconds.
+    width: Option<i64>,
+}
+
+impl Sums {
+    fn add(&mut self, at: usize, device: &Device) {
+        let fleet = &mut self.fleet;
+        for record in device.attempts() {
+            fleet.attempts += 1;
+            fleet.ok += usize::from(record.outcome == Outcome::Ok);
+            fleet.failed += usize::from(record.outcome.is_failure());
+            fleet.finished += usize::from(record.outcome.is_finished());
+            *self.per_second.entry(record.start.0.div_euclid(SECOND)).or_default() += 1;
+            if is_stormy(record) {
+                self.stormy.push((record.start.0, at as u32));
+            }
+            let end = record.end.filter(|_| record.outcome == Outcome::Ok);
+            end.into_iter().for_each(|end| self.delays.push(end.since(record.start)));
         }
+        fleet.live += device.live;
+        fleet.lapsed += device.lapsed;
+        fleet.lapses += device.lapses.len();
+        let worst = device.lapses.iter().map(|lapse| lapse.length).max();
+        fleet.worst_lapse = fleet.worst_lapse.max(worst);
+        let offline = device.keepalives.iter().flat_map(|k| &k.platform_offline);
+        fleet.keepalive_timeouts += offline.clone().count();
+        self.ends.extend(device.lapses.iter().map(|lapse| lapse.from.0));
+        self.ends.extend(offline.map(|(from, _)| from.0).filter(|_| device.lapses.is_empty()));
+        let width = device.expected_keepalive();
+        self.width = Some(self.width.map_or(width, |known| known.min(width)));
+        self.herd.add(device);
     }
-    counts
 }
 
 /// Median over all seconds, those without any attempt among them.
@@ -156,27 +181,25 @@ fn baseline(per_second: &[(i64, usize)], length: usize) -> usize {
 
 /// What begins in a storm: devices that lost their binding or were refused, not refreshes.
 fn is_stormy(record: &Record) -> bool {
-    use super::attempt::Trigger;
     let retry = matches!(record.trigger, Trigger::Retry | Trigger::RetryPerhaps);
     record.kind == Kind::Initial || retry
 }
 
-fn storms(devices: &[Device], starts: &[(i64, usize)], baseline: usize) -> Vec<Storm> {
-    let least = STORM_DEVICES.max(devices.len().div_ceil(20));
-    if devices.len() < least {
+/// Storms among the attempts `stormy`; their numbers are those of all attempts while they last.
+fn storms(
+    audit: &Audit,
+    stormy: &[(i64, u32)],
+    per_second: &[(i64, usize)],
+    baseline: usize,
+) -> Vec<Storm> {
+    let least = STORM_DEVICES.max(audit.len().div_ceil(20));
+    if audit.len() < least {
         return Vec::new();
     }
-    let mut stormy: Vec<(i64, usize)> = Vec::new();
-    for (at, device) in devices.iter().enumerate() {
-        let begins = device.attempts().filter(|r| is_stormy(r));
-        stormy.extend(begins.map(|r| (r.start.0, at)));
-    }
-    stormy.sort_unstable();
-    let mut storms = Vec::new();
-    let (mut low, mut inside) = (0, rustc_hash::FxHashMap::<usize, usize>::default());
+    let mut storms: Vec<Gathering> = Vec::new();
+    let (mut low, mut inside) = (0, FxHashMap::<u32, usize>::default());
     let mut over = i64::MIN;
-    for high in 0..stormy.len() {
-        let (time, device) = stormy[high];
+    for (time, device) in stormy.iter().copied() {
         *inside.entry(device).or_default() += 1;
         while STORM_WIDTH < time - stormy[low].0 {
             if let Some(n) = inside.get_mut(&stormy[low].1) {
@@ -189,47 +212,63 @@ fn storms(devices: &[Device], starts: &[(i64, usize)], baseline: usize) -> Vec<S
         }
         if least <= inside.len() && over < time {
             let from = stormy[low].0;
-            let end = calm(starts, from, baseline);
-            over = end;
-            storms.push(storm(devices, from, end));
+            over = calm(per_second, from, baseline);
+            storms.push(Gathering::new(from, over));
         }
     }
-    storms
+    if !storms.is_empty() {
+        for device in audit.devices() {
+            storms.iter_mut().for_each(|storm| storm.add(&device));
+        }
+    }
+    storms.into_iter().map(Gathering::storm).collect()
 }
 
 /// When the storm that began at `from` is over: 30 s below twice the baseline.
-fn calm(starts: &[(i64, usize)], from: i64, baseline: usize) -> i64 {
-    let first = starts.partition_point(|(time, _)| *time < from);
-    let busy = per_second(starts[first..].iter().map(|(time, _)| *time));
+fn calm(per_second: &[(i64, usize)], from: i64, baseline: usize) -> i64 {
+    let first = per_second.partition_point(|(second, _)| *second < from.div_euclid(SECOND));
     let mut last = from;
-    for (second, n) in busy {
+    for (second, n) in &per_second[first..] {
         if STORM_CALM < second * SECOND - last {
             break;
         }
-        if 2 * baseline < n || baseline == 0 {
+        if 2 * baseline < *n || baseline == 0 {
             last = (second + 1) * SECOND - 1;
         }
     }
     last
 }
 
-fn storm(devices: &[Device], from: i64, end: i64) -> Storm {
-    let mut storm = Storm {
-        from: Timestamp(from),
-        until: Timestamp(from),
-        devices: 0,
-        attempts: 0,
-        peak: 0,
-        refused: Vec::new(),
-        recovered: None,
-        worst_lapse: None,
-        ends_before: 0,
-        ended_at: None,
-    };
-    let mut times = Vec::new();
-    for device in devices {
+/// A storm while its devices are counted.
+struct Gathering {
+    storm: Storm,
+    /// When it is over.
+    end: i64,
+    times: Vec<i64>,
+}
+
+impl Gathering {
+    fn new(from: i64, end: i64) -> Self {
+        let storm = Storm {
+            from: Timestamp(from),
+            until: Timestamp(from),
+            devices: 0,
+            attempts: 0,
+            peak: 0,
+            refused: Vec::new(),
+            recovered: None,
+            worst_lapse: None,
+            ends_before: 0,
+            ended_at: None,
+        };
+        Self { storm, end, times: Vec::new() }
+    }
+
+    fn add(&mut self, device: &Device) {
+        let Self { storm, end, times } = self;
+        let (from, end) = (storm.from.0, *end);
         let mut part = device.attempts().filter(|r| (from..=end).contains(&r.start.0)).peekable();
-        let Some(first) = part.peek() else { continue };
+        let Some(first) = part.peek() else { return };
         storm.devices += 1;
         storm.until = storm.until.max(first.start);
         for record in part {
@@ -258,51 +297,58 @@ fn storm(devices: &[Device], from: i64, end: i64) -> Storm {
             storm.ended_at = storm.ended_at.max(Some(end.time));
         }
     }
-    times.sort_unstable();
-    // The most attempts within one second that begins with an attempt.
-    let mut low = 0;
-    for (high, time) in times.iter().enumerate() {
-        while SECOND <= time - times[low] {
-            low += 1;
+
+    fn storm(self) -> Storm {
+        let Self { mut storm, mut times, .. } = self;
+        times.sort_unstable();
+        // The most attempts within one second that begins with an attempt.
+        let mut low = 0;
+        for (high, time) in times.iter().enumerate() {
+            while SECOND <= time - times[low] {
+                low += 1;
+            }
+            storm.peak = storm.peak.max(high + 1 - low);
         }
-        storm.peak = storm.peak.max(high + 1 - low);
+        storm
     }
-    storm
 }
 
-/// The length of the mean of the phases of all refreshes, by the expiry each was granted: near 1
-/// when all come in step. `None` for fewer than 20 devices with a refresh.
-fn herd(devices: &[Device]) -> Option<f64> {
-    let (mut x, mut y, mut n, mut some) = (0.0, 0.0, 0_u32, 0);
-    for device in devices {
-        let refreshes = device.attempts().filter(|r| r.kind == Kind::Refresh);
-        let mut any = false;
-        for record in refreshes {
-            let Some(period) = device.refresh_interval.map(|s| s.p50).filter(|p| *p >= 1.0) else {
-                continue;
-            };
+/// The phases of all refreshes, each by the usual interval of its device.
+#[derive(Default)]
+struct Herd {
+    x: f64,
+    y: f64,
+    refreshes: u32,
+    devices: usize,
+}
+
+impl Herd {
+    fn add(&mut self, device: &Device) {
+        let Some(period) = device.refresh_interval.map(|s| s.p50).filter(|p| *p >= 1.0) else {
+            return;
+        };
+        let before = self.refreshes;
+        for record in device.attempts().filter(|r| r.kind == Kind::Refresh) {
             let phase = seconds(record.start.0).rem_euclid(period) / period;
             let angle = std::f64::consts::TAU * phase;
-            x += angle.cos();
-            y += angle.sin();
-            n += 1;
-            any = true;
+            self.x += angle.cos();
+            self.y += angle.sin();
+            self.refreshes += 1;
         }
-        some += usize::from(any);
+        self.devices += usize::from(before < self.refreshes);
     }
-    (STORM_DEVICES <= some).then(|| x.hypot(y) / f64::from(n))
+
+    /// The length of the mean: near 1 when all come in step. `None` for fewer than 20 devices with
+    /// a refresh.
+    fn index(&self) -> Option<f64> {
+        let enough = STORM_DEVICES <= self.devices;
+        enough.then(|| self.x.hypot(self.y) / f64::from(self.refreshes))
+    }
 }
 
-fn losses(devices: &[Device], storms: &[Storm]) -> Vec<MassLoss> {
-    let least = STORM_DEVICES.max(devices.len().div_ceil(20));
-    let mut ends: Vec<i64> = Vec::new();
-    for device in devices {
-        ends.extend(device.lapses.iter().map(|lapse| lapse.from.0));
-        let offline = device.keepalives.iter().flat_map(|k| &k.platform_offline);
-        ends.extend(offline.map(|(from, _)| from.0).filter(|_| device.lapses.is_empty()));
-    }
-    ends.sort_unstable();
-    let width = devices.iter().map(Device::expected_keepalive).min().unwrap_or(0);
+/// Times at which many of `all` devices were lost together, of the losses `ends`, within `width`.
+fn losses(all: usize, ends: &[i64], width: i64, storms: &[Storm]) -> Vec<MassLoss> {
+    let least = STORM_DEVICES.max(all.div_ceil(20));
     let mut losses: Vec<MassLoss> = Vec::new();
     let mut low = 0;
     for high in 0..ends.len() {

@@ -36,6 +36,14 @@ pub fn binding(contact: &NameAddr<'_>) -> String {
     format!("{user}@{host}:{port}{}", transport.unwrap_or_default())
 }
 
+/// True for a domain that is neither the beginning of an identifier, nor an address, nor of the
+/// test network (GB/T 28181-2022 section 6.1.2).
+pub(super) fn is_odd_domain(domain: &str, device: &str, registrar: &str) -> bool {
+    let is_of = |id: &str| id.get(..10).is_some_and(|prefix| domain.starts_with(prefix));
+    let known = domain.parse::<std::net::IpAddr>().is_ok() || domain.ends_with(".spvmn.cn");
+    !known && !is_of(device) && !is_of(registrar)
+}
+
 /// True for the 20 digits of an identifier, or the 18 of coding rule B (2016 only).
 pub fn is_gb_id(text: &str) -> bool {
     matches!(text.len(), 18 | 20) && text.bytes().all(|b| b.is_ascii_digit())

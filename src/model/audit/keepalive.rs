@@ -1,9 +1,10 @@
 //! Keepalive MESSAGEs of one device (GB/T 28181 section 9.6): answered, missed, from elsewhere.
 
+use super::beats::{Beats, Run};
 use super::policy::Policy;
-use super::series::{Stats, Stretch};
-use super::step::Step;
-use crate::model::{FlowId, TransactionId};
+use super::series::Stats;
+use super::window::Window;
+use crate::frame::FrameId;
 use crate::net::Endpoint;
 use crate::time::{TIMEOUT, Timestamp};
 
@@ -42,18 +43,21 @@ pub struct Keepalives {
     /// Keepalives from another address than the last REGISTER.
     pub address_drift: u32,
     /// The first that came from elsewhere, and its source.
-    pub drifted: Option<(Timestamp, Endpoint)>,
-    /// Each of them, in order.
-    pub beats: Vec<Beat>,
+    pub drifted: Option<(Timestamp, Endpoint, FrameId)>,
+    /// How often which interval came, nanoseconds; rounded where many differ.
+    pub intervals: Vec<(i64, u32)>,
+    runs: Vec<Run>,
+    until: Timestamp,
+    one_sided: bool,
 }
 
 /// One keepalive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
-    /// First transmission.
+pub struct Pulse {
+    /// First transmission; within an even row less than an eighth of the spacing off.
     pub time: Timestamp,
-    /// The transaction.
-    pub id: (FlowId, TransactionId),
+    /// Where, for the first and the last of an even row.
+    pub frame: Option<FrameId>,
     /// What came of it.
     pub answer: Answer,
 }
@@ -72,94 +76,137 @@ pub enum Answer {
 }
 
 impl Keepalives {
-    /// Reads the keepalives `steps` of one device; `registered` are the times and sources of its
-    /// REGISTER attempts, `end` is the end of the window.
-    pub(super) fn of(
-        steps: &[Step<'_>],
-        registered: &[(Timestamp, Endpoint)],
-        policy: &Policy,
-        gaps: &[Stretch],
-        end: Timestamp,
-        one_sided: bool,
-    ) -> Option<Self> {
-        let last = steps.last()?.first();
-        let crosses = |a: i64, b: i64| gaps.iter().any(|(from, until)| a < *until && b > *from);
-        let mut all = Self { n: steps.len(), ..Self::default() };
-        all.count(steps, end, one_sided);
-        let gaps: Vec<i64> = all
-            .beats
-            .windows(2)
-            .filter(|two| !crosses(two[0].time.0, two[1].time.0))
-            .map(|two| two[1].time.since(two[0].time))
-            .collect();
-        all.interval = Stats::of_nanos(&gaps);
-        let own = all.interval.filter(|stats| 3 <= stats.n).map(|s| (s.p50 * 1e9) as i64);
-        let interval = policy.keepalive.or(own).unwrap_or(USUAL).max(1);
-        all.expected = interval;
+    /// The keepalives as seen in `window`.
+    pub(super) fn of(beats: &Beats, policy: &Policy, window: &Window) -> Option<Self> {
+        let last = beats.runs.last()?.last;
+        let mut intervals = beats.intervals.clone();
+        let crosses = |a: i64, b: i64| window.crosses_gap(Timestamp(a), Timestamp(b));
+        let seams = beats.seams.iter().filter(|(a, b)| !crosses(*a, *b));
+        seams.for_each(|(a, b)| intervals.push(b - a));
+        let interval = intervals.stats();
+        let own = interval.filter(|stats| 3 <= stats.n).map(|s| (s.p50 * 1e9) as i64);
+        let mut all = Self {
+            interval,
+            expected: policy.keepalive.or(own).unwrap_or(USUAL).max(1),
+            retransmissions: beats.retransmissions,
+            address_drift: beats.drift,
+            drifted: beats.drifted,
+            intervals: intervals.values().to_vec(),
+            runs: beats.runs.clone(),
+            until: window.until,
+            one_sided: window.one_sided,
+            ..Self::default()
+        };
+        all.count();
         // Half a slot is rounded to even, as Python and IEEE 754 do.
-        let missed = |gap: &i64| {
-            let slots = (*gap as f64 / interval as f64).round_ties_even() as i64;
+        let missed = |gap: i64| {
+            let slots = (gap as f64 / all.expected as f64).round_ties_even() as i64;
             u32::try_from(slots - 1).unwrap_or(0)
         };
-        all.missed_slots = gaps.iter().map(missed).sum();
-        all.max_consecutive_missed = gaps.iter().map(missed).max().unwrap_or(0);
-        let allowed = interval as f64 * (1.0 + policy.tolerance.over);
-        all.missed_tail = u32::try_from((end.since(last) as f64 / allowed) as i64).unwrap_or(0);
-        let patience = interval * i64::from(policy.keepalive_count);
-        for (place, beat) in all.beats.iter().enumerate() {
-            let next = all.beats.get(place + 1).map(|beat| beat.time);
-            let (from, until) = (beat.time, next.unwrap_or(end));
-            if !crosses(from.0, until.0) && until.since(from) > patience {
-                all.platform_offline.push((from.plus(patience), next));
-            }
-        }
-        all.drift(steps, registered);
+        all.missed_slots = all.intervals.iter().map(|(gap, n)| missed(*gap) * n).sum();
+        all.max_consecutive_missed =
+            all.intervals.last().map_or(0, |(gap, _)| missed(*gap));
+        let allowed = all.expected as f64 * (1.0 + policy.tolerance.over);
+        let tail = window.until.since(last) as f64 / allowed;
+        all.missed_tail = u32::try_from(tail as i64).unwrap_or(0);
+        all.offline(policy, window);
         Some(all)
     }
 
-    fn count(&mut self, steps: &[Step<'_>], end: Timestamp, one_sided: bool) {
-        let mut run = 0;
-        for step in steps {
-            self.retransmissions += step.copies;
-            let answer = match step.last_response().and_then(crate::sip::Message::status) {
-                Some(status) if status.is_success() => Answer::Accepted,
-                Some(status) => Answer::Rejected(status.0),
-                None if !one_sided && end.since(step.first()) >= TIMEOUT => Answer::None,
-                None => Answer::Unknown,
-            };
-            self.beats.push(Beat { time: step.first(), id: step.id, answer });
-            match answer {
-                Answer::Accepted => self.answered += 1,
-                Answer::Rejected(status) => {
-                    match self.rejected.iter_mut().find(|(code, _)| *code == status) {
-                        Some((_, n)) => *n += 1,
-                        None => self.rejected.push((status, 1)),
-                    }
-                }
-                Answer::None => self.unanswered += 1,
-                Answer::Unknown => self.pending += 1,
-            }
-            run = match answer {
-                Answer::None => run + 1,
-                Answer::Unknown => run,
-                Answer::Accepted | Answer::Rejected(_) => 0,
-            };
-            self.max_consecutive_unanswered = self.max_consecutive_unanswered.max(run);
+    /// All of them, in order.
+    pub fn pulses(&self) -> impl DoubleEndedIterator<Item = Pulse> + '_ {
+        self.runs.iter().flat_map(move |run| {
+            run.times().map(move |time| Pulse {
+                time,
+                frame: match time {
+                    time if time == run.first => Some(run.first_frame),
+                    time if time == run.last => Some(run.last_frame),
+                    _ => None,
+                },
+                answer: self.answer(run, time),
+            })
+        })
+    }
+
+    /// The last of them, when it came, and where.
+    pub fn last(&self) -> Option<(Timestamp, FrameId)> {
+        self.runs.last().map(|run| (run.last, run.last_frame))
+    }
+
+    /// Those that came while no binding was live.
+    pub fn unbound(&self) -> impl Iterator<Item = Pulse> + '_ {
+        let runs = self.runs.iter().filter(|run| !run.bound);
+        runs.flat_map(move |run| {
+            let frames = (run.first_frame, run.last_frame);
+            run.times().map(move |time| Pulse {
+                time,
+                frame: Some(if time == run.last { frames.1 } else { frames.0 }),
+                answer: self.answer(run, time),
+            })
+        })
+    }
+
+    /// True when the last keepalive in `from..before` has no final response.
+    pub(super) fn failed_between(&self, from: Timestamp, before: Timestamp) -> bool {
+        let run = self.runs.iter().rev().find(|run| run.first < before);
+        run.is_some_and(|run| {
+            let last = run.times().rev().find(|time| *time < before);
+            run.status == 0 && last.is_some_and(|time| from <= time)
+        })
+    }
+
+    fn answer(&self, run: &Run, time: Timestamp) -> Answer {
+        match run.status {
+            200..=299 => Answer::Accepted,
+            0 if !self.one_sided && self.until.since(time) >= TIMEOUT => Answer::None,
+            0 => Answer::Unknown,
+            status => Answer::Rejected(status),
         }
     }
 
-    fn drift(&mut self, steps: &[Step<'_>], registered: &[(Timestamp, Endpoint)]) {
-        let mut attempts = registered.iter().peekable();
-        let mut home = None;
-        for step in steps {
-            while let Some((_, source)) = attempts.next_if(|(time, _)| *time <= step.first()) {
-                home = Some(*source);
+    fn count(&mut self) {
+        let mut row = 0;
+        for run in std::mem::take(&mut self.runs) {
+            self.n += run.n as usize;
+            match run.status {
+                200..=299 => self.answered += run.n,
+                0 => {
+                    let silent =
+                        run.times().filter(|time| self.answer(&run, *time) == Answer::None);
+                    let silent = silent.count() as u32;
+                    self.unanswered += silent;
+                    self.pending += run.n - silent;
+                    row += silent;
+                    self.max_consecutive_unanswered = self.max_consecutive_unanswered.max(row);
+                }
+                status => match self.rejected.iter_mut().find(|(code, _)| *code == status) {
+                    Some((_, n)) => *n += run.n,
+                    None => self.rejected.push((status, run.n)),
+                },
             }
-            let from = step.request.envelope.from;
-            if home.is_some_and(|home| home != from) {
-                self.address_drift += 1;
-                self.drifted.get_or_insert((step.first(), from));
-            }
+            row = if run.status == 0 { row } else { 0 };
+            self.runs.push(run);
         }
+    }
+
+    fn offline(&mut self, policy: &Policy, window: &Window) {
+        let patience = self.expected.saturating_mul(i64::from(policy.keepalive_count));
+        let mut periods = Vec::new();
+        let mut silence = |from: Timestamp, next: Option<Timestamp>| {
+            let until = next.unwrap_or(window.until);
+            if !window.crosses_gap(from, until) && until.since(from) > patience {
+                periods.push((from.plus(patience), next));
+            }
+        };
+        for (at, run) in self.runs.iter().enumerate() {
+            // Even rows are looked into where their spacing can be too long.
+            let step = run.last.since(run.first) / i64::from(run.n - 1).max(1);
+            if patience < step + step / 8 {
+                let times: Vec<Timestamp> = run.times().collect();
+                times.windows(2).for_each(|two| silence(two[0], Some(two[1])));
+            }
+            silence(run.last, self.runs.get(at + 1).map(|next| next.first));
+        }
+        self.platform_offline = periods;
     }
 }

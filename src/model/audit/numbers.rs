@@ -2,53 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::attempt::{Kind, Outcome, Record, Trigger};
-use super::builder::Builder;
+use super::Audit;
+use super::attempt::{Kind, Outcome};
+use super::date::DateForm;
 use super::device::{Device, Series};
 use super::keepalive::Keepalives;
-use super::series::{Stats, Stretch, joined, length, without};
-use super::step::Step;
-use super::window::{Cause, Lapse};
-use crate::model::vantage::Pings;
+use super::ledger::Ledger;
+use super::record::{Record, Trigger};
+use super::series::{Stats, Stretch, joined, length, seconds, without};
+use super::window::{Cause, Lapse, Window};
 use crate::net::Endpoint;
 use crate::time::{SECOND, Timestamp};
 
-impl Builder<'_> {
-    /// All was fed: the numbers.
-    pub(super) fn finish(
-        mut self,
-        device: String,
-        registrar: String,
-        keepalives: &[Step<'_>],
-        pings: &BTreeMap<Endpoint, Pings>,
-    ) -> Device {
-        if let Some(attempt) = self.open.take() {
-            self.close(&attempt);
-        }
-        let end = self.window.until;
-        self.bindings.advance(end.0);
-        self.bindings.close_all(end.0);
-        let mut records = std::mem::take(&mut self.records);
-        self.explain(&mut records, keepalives);
-        let all: Vec<&Record> =
-            records.iter().filter(|r| r.kind.registers() && !r.follow_up).collect();
-        let seen = Seen::of(&all, &records);
-        let time = self.time();
-        let lapses = self.lapses(&time, &records, &all);
-        let series = self.series(&all);
-        let homes: Vec<_> = records.iter().map(|r| (r.start, r.source)).collect();
-        let (gaps, one_sided) = (&self.window.gaps, self.window.one_sided);
-        let keepalives = Keepalives::of(keepalives, &homes, &self.policy, gaps, end, one_sided);
-        let user_agents = records.iter().filter_map(|r| r.user_agent.clone()).collect();
-        let homes: BTreeSet<Endpoint> = records.iter().map(|r| r.source).collect();
-        let pings = homes.iter().filter_map(|home| pings.get(home)).map(|p| p.count).sum();
+impl Audit {
+    /// All that `row` says of its device.
+    pub(super) fn work_out(&self, row: &Ledger) -> Device {
+        let window = &self.window;
+        let subject = self.subjects.get(row.device as usize);
+        let beats = subject.and_then(|subject| subject.beats.as_ref());
+        let keepalives = beats.and_then(|beats| Keepalives::of(beats, &row.policy, window));
+        let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans.clone() };
+        case.read(&self.shapes);
+        case.explain(keepalives.as_ref());
+        let all: Vec<&Record> = case.attempts().collect();
+        let seen = Seen::of(&all, &case.records);
+        let time = case.time();
+        let lapses = case.lapses(&time, &all);
+        let series = case.series(&all);
+        let last_attempt_age = all.last().map(|r| window.until.since(r.start));
+        let homes: BTreeSet<Endpoint> = case.records.iter().map(|r| r.source).collect();
+        let skews: Vec<f64> =
+            case.records.iter().filter_map(|r| r.date_skew).map(seconds).collect();
+        let agents = case.records.iter().filter_map(|r| r.shape.user_agent.clone());
+        let forms: BTreeSet<DateForm> = case.records.iter().filter_map(|r| r.shape.date).collect();
+        let id = self.device_id(row);
         Device {
-            policy: self.policy,
-            name: None,
-            probed: None,
-            device,
-            registrar,
+            policy: Arc::clone(&row.policy),
+            name: self.names.get(id).cloned(),
+            probed: row.probed,
+            device: id.to_owned(),
+            registrar: self.registrar_id(row).to_owned(),
             attempt_interval: Stats::of_nanos(&series.attempt),
             attempt_interval_by_source: seen.by_source,
             refresh_interval: Stats::of_nanos(&series.refresh),
@@ -63,38 +58,83 @@ impl Builder<'_> {
             live_stretches: time.stretches,
             lapses,
             delay_ms: Stats::of(&series.delay),
-            cseq_regressions: self.cseq_regressions,
+            cseq_regressions: row.cseq_regressions,
             flows: seen.flows,
             call_ids: seen.call_ids,
             source_ips: seen.ips,
             source_ports: seen.ports,
-            contacts: self.contacts,
-            user_agents,
-            transports: self.transports,
+            contacts: row.contacts.iter().map(|contact| contact.to_string()).collect(),
+            user_agents: agents.collect(),
+            transports: row.transports.iter().copied().collect(),
             keepalives,
-            date_forms: self.date_forms,
-            date_skew: Stats::of(&self.skews),
-            last_attempt_age: all.last().map(|r| end.since(r.start)),
-            connection_ends: self.ends,
-            orphans: self.orphans,
-            pings,
-            planned: self.bindings.planned,
+            date_forms: forms,
+            date_skew: Stats::of(&skews),
+            last_attempt_age,
+            connection_ends: row.ends.clone(),
+            orphans: row.orphans.len() as u32,
+            pings: homes.iter().filter_map(|home| self.pings.get(home)).map(|p| p.count).sum(),
+            planned: row.bindings.planned.clone(),
             series,
-            records,
+            records: case.records,
+        }
+    }
+}
+
+/// A row, and what is worked out of it.
+struct Case<'a> {
+    row: &'a Ledger,
+    window: &'a Window,
+    records: Vec<Record>,
+    /// Times at which a 2xx proved the state.
+    evidence: Vec<Timestamp>,
+}
+
+impl Case<'_> {
+    /// Reads the attempts.
+    fn read(&mut self, shapes: &[Arc<super::record::Shape>]) {
+        let Self { row, window, records, evidence } = self;
+        records.reserve(row.log.len());
+        for entry in row.log.entries() {
+            let Some(mut record) = entry.record(shapes, window.until, window.one_sided) else {
+                continue;
+            };
+            // Nothing is bound, and that is known, only after a proof since the last gap.
+            let gaps = window.gaps.iter().map(|gap| gap.1);
+            let last_gap = gaps.filter(|end| *end <= record.start.0).max();
+            let known = evidence.iter().any(|at| last_gap.is_none_or(|end| at.0 >= end));
+            if record.kind == Kind::Initial && !known {
+                record.kind = Kind::FirstSeen;
+            }
+            if record.outcome == Outcome::Ok {
+                evidence.extend(record.end);
+            }
+            records.push(record);
         }
     }
 
+    /// Attempts that register, contact updates left out.
+    fn attempts(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|r| r.kind.registers() && !r.follow_up)
+    }
+
     /// Concludes why each attempt was made.
-    fn explain(&self, records: &mut [Record], keepalives: &[Step<'_>]) {
+    fn explain(&mut self, keepalives: Option<&Keepalives>) {
         let mut before: Option<Record> = None;
+        let mut records = std::mem::take(&mut self.records);
         for record in records.iter_mut().filter(|r| r.kind.registers() && !r.follow_up) {
             if let Some(last) = before.replace(record.clone()) {
                 record.trigger = self.trigger(&last, record, keepalives);
             }
         }
+        self.records = records;
     }
 
-    fn trigger(&self, last: &Record, record: &Record, keepalives: &[Step<'_>]) -> Trigger {
+    fn trigger(
+        &self,
+        last: &Record,
+        record: &Record,
+        keepalives: Option<&Keepalives>,
+    ) -> Trigger {
         let (Outcome::Ok, Some(end)) = (last.outcome, last.end) else {
             return match last.outcome {
                 Outcome::Unseen | Outcome::Pending => Trigger::RetryPerhaps,
@@ -103,17 +143,15 @@ impl Builder<'_> {
             };
         };
         let between = |time: Timestamp| (end..=record.start).contains(&time);
-        if self.ends.iter().any(|e| e.connection == last.connection && between(e.time)) {
+        if self.row.ends.iter().any(|e| e.connection == last.connection && between(e.time)) {
             return Trigger::ConnectionLost;
         }
-        let place = keepalives.partition_point(|step| step.first() < record.start);
-        let beat = place.checked_sub(1).and_then(|at| keepalives.get(at));
-        if beat.is_some_and(|s| between(s.first()) && s.last_response().is_none())
+        if keepalives.is_some_and(|all| all.failed_between(end, record.start))
             && !self.window.one_sided
         {
             return Trigger::KeepaliveFailed;
         }
-        let life = i64::from(last.granted.unwrap_or(0)) * SECOND;
+        let life = i64::from(last.granted().unwrap_or(0)) * SECOND;
         if 0 < life && 2 * life <= 5 * record.start.since(end) {
             return Trigger::Expiry;
         }
@@ -124,8 +162,9 @@ impl Builder<'_> {
     fn time(&self) -> Known {
         let (start, end) = (self.window.from.0, self.window.until.0);
         let gaps = &self.window.gaps;
-        let stretches = joined(self.bindings.live.clone());
+        let stretches = self.row.bindings.live(end);
         let planned: Vec<Stretch> = self
+            .row
             .bindings
             .planned
             .iter()
@@ -163,12 +202,13 @@ impl Builder<'_> {
         }
     }
 
-    fn lapses(&self, time: &Known, records: &[Record], all: &[&Record]) -> Vec<Lapse> {
+    fn lapses(&self, time: &Known, all: &[&Record]) -> Vec<Lapse> {
         let end = self.window.until.0;
-        let long = |s: &&Stretch| s.1 - s.0 > self.policy.lapse_grace;
+        let long = |s: &&Stretch| s.1 - s.0 > self.row.policy.lapse_grace;
         let lapse = |&(from, until): &Stretch| {
             // Attempts from the last grant before the lapse until its end.
-            let granted = records
+            let granted = self
+                .records
                 .iter()
                 .filter(|r| r.outcome == Outcome::Ok)
                 .filter_map(|r| r.end)
@@ -181,7 +221,7 @@ impl Builder<'_> {
             };
             let early = all.iter().filter(failed).find(|r| r.start.0 < from);
             let any = all.iter().find(failed);
-            let cause = if self.bindings.lost.contains(&from) {
+            let cause = if self.row.bindings.lost.contains(&from) {
                 Cause::ConnectionLost
             } else if let Some(record) = early {
                 Cause::RefreshFailed(record.outcome)
@@ -220,10 +260,10 @@ impl Builder<'_> {
             if matches!(b.kind, Kind::Refresh | Kind::Rebind) {
                 series.refresh.push(b.start.since(a.start));
             }
-            let (Some(end), Some(granted)) = (a.end, a.granted) else { continue };
+            let (Some(end), Some(granted)) = (a.end, a.granted()) else { continue };
             let between = |at: i64| (end.0..=b.start.0).contains(&at);
-            let lost = self.bindings.lost.iter().any(|at| between(*at));
-            let planned = self.bindings.planned.iter().any(|(from, _)| between(*from));
+            let lost = self.row.bindings.lost.iter().any(|at| between(*at));
+            let planned = self.row.bindings.planned.iter().any(|(from, _)| between(*from));
             if !lost && !planned {
                 let life = i64::from(granted) * SECOND;
                 series.ratio.push(b.start.since(end) as f64 / life as f64);
@@ -259,7 +299,7 @@ impl Seen {
     fn of(all: &[&Record], records: &[Record]) -> Self {
         let flow = |r: &&Record| if r.connection == 0 { Ok(r.source) } else { Err(r.connection) };
         let flows: BTreeSet<Result<Endpoint, u32>> = all.iter().map(flow).collect();
-        let call_ids: BTreeSet<&[u8]> = all.iter().map(|r| &*r.call_id).collect();
+        let call_ids: BTreeSet<u32> = all.iter().map(|r| r.call_id.key).collect();
         let ips: BTreeSet<IpAddr> = records.iter().map(|r| r.source.ip).collect();
         let ports: BTreeSet<u16> = records.iter().map(|r| r.source.port).collect();
         let mut times: BTreeMap<IpAddr, Vec<Timestamp>> = BTreeMap::new();

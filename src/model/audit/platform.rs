@@ -128,13 +128,13 @@ fn signs(device: &Device, any: bool) -> Vec<(Timestamp, Timestamp)> {
     use super::attempt::Outcome;
     let mut times: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();
     for record in &device.records {
-        let end = record.end.zip(record.granted);
+        let end = record.end.zip(record.granted());
         let until = end.map(|(end, granted)| end.plus(i64::from(granted) * SECOND));
         if any || record.outcome == Outcome::Ok {
             times.push((record.start, until));
         }
     }
-    let beats = device.keepalives.iter().flat_map(|all| &all.beats);
+    let beats = device.keepalives.iter().flat_map(super::Keepalives::pulses);
     times.extend(beats.map(|beat| (beat.time, None)));
     times.sort_unstable();
     let mut until = Timestamp(i64::MAX);

@@ -3,47 +3,122 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::identity;
-use super::step::Step;
+use super::ledger::Ledger;
+use super::log::{Entry, Log};
+use super::record::Shape;
+use super::watch::Subject;
 use crate::net::Endpoint;
-use crate::sip::{Message, Status};
 
 /// Addresses one socket must have tried in vain to be a prober.
 const ADDRESSES: usize = 20;
 
-/// Probers, with how many addresses each tried.
-pub(super) type Probers = BTreeMap<IpAddr, usize>;
+/// The names of the row of a prober at `ip` that writes to `target`.
+pub(super) fn names(ip: IpAddr, target: IpAddr) -> (String, String) {
+    (format!("prober {ip}"), target.to_string())
+}
 
-/// Hosts that sign as scanners, and those of which one socket tried many addresses and was refused
-/// each time. Phones behind one address have sockets of their own; a registrar that is down refuses
-/// nobody.
-pub(super) fn find(registers: &[Step<'_>], hostile: &dyn Fn(&Message) -> bool) -> Probers {
+/// Hosts of which one socket tried many addresses and was refused each time, with how many.
+/// Phones behind one address have sockets of their own; a registrar that is down refuses nobody.
+pub(super) fn find(
+    rows: &[Ledger],
+    subjects: &[Subject],
+    shapes: &[Arc<Shape>],
+) -> Vec<(IpAddr, usize)> {
     let mut tried: BTreeMap<Endpoint, Tried> = BTreeMap::new();
-    for step in registers {
-        let tried = tried.entry(step.request.envelope.from).or_default();
-        tried.signed |= hostile(step.request);
-        tried.accepted |=
-            step.last_response().and_then(Message::status).is_some_and(Status::is_success);
-        tried.refused |= step.last_response().is_some();
-        if let Some(to) = step.request.to() {
-            tried.addresses.insert(to.uri);
+    for row in rows {
+        let mut last = None;
+        for entry in row.log.entries() {
+            let tried = tried.entry(entry.source).or_default();
+            let status = shapes.get(entry.shape as usize).and_then(|shape| shape.status);
+            tried.accepted |= status.is_some_and(|status| (200..300).contains(&status));
+            tried.refused |= status.is_some();
+            if last != Some(entry.source) {
+                tried.devices.push(row.device);
+            }
+            last = Some(entry.source);
         }
     }
-    let vain = |t: &Tried| ADDRESSES <= t.addresses.len() && t.refused && !t.accepted;
-    let mut probers = Probers::new();
-    for (socket, tried) in tried.iter().filter(|(_, t)| t.signed || vain(t)) {
-        let names = tried.addresses.iter().map(|uri| identity::device(uri));
-        *probers.entry(socket.ip).or_default() += names.collect::<BTreeSet<_>>().len();
+    let mut found = Vec::new();
+    for (socket, tried) in tried {
+        let names = tried.devices.iter().filter_map(|at| subjects.get(*at as usize));
+        let names: BTreeSet<&str> = names.map(|subject| &*subject.name).collect();
+        if ADDRESSES <= names.len() && tried.refused && !tried.accepted {
+            found.push((socket.ip, names.len()));
+        }
     }
-    probers
+    found
+}
+
+/// Takes out of `row` what probers did: a part for each host and each registrar it wrote to.
+pub(super) fn split(
+    row: &mut Ledger,
+    shapes: &[Arc<Shape>],
+    probers: &BTreeMap<IpAddr, usize>,
+) -> Vec<(IpAddr, IpAddr, Ledger)> {
+    if !row.log.entries().any(|entry| probers.contains_key(&entry.source.ip)) {
+        return Vec::new();
+    }
+    let mut own = Log::default();
+    let mut parts: BTreeMap<(IpAddr, IpAddr), Log> = BTreeMap::new();
+    for entry in row.log.entries() {
+        let ip = entry.source.ip;
+        let target = shapes.get(entry.shape as usize).map_or(ip, |shape| shape.target.ip);
+        match probers.contains_key(&ip) {
+            true => parts.entry((ip, target)).or_default().push(&entry),
+            false => own.push(&entry),
+        }
+    }
+    row.log = own;
+    let part = |((ip, target), log)| (ip, target, row.part(log));
+    parts.into_iter().map(part).collect()
 }
 
 /// What one socket tried.
 #[derive(Default)]
-struct Tried<'a> {
-    addresses: BTreeSet<&'a [u8]>,
-    signed: bool,
+struct Tried {
+    devices: Vec<u32>,
     accepted: bool,
     refused: bool,
+}
+
+impl Log {
+    /// Puts attempts in order of time.
+    pub(super) fn sort(&mut self) {
+        let mut entries: Vec<Entry> = self.entries().collect();
+        entries.sort_by_key(|entry| (entry.start, entry.frame));
+        *self = Self::default();
+        entries.iter().for_each(|entry| self.push(entry));
+    }
+}
+
+impl Ledger {
+    /// A row like this, with the attempts of `log` alone.
+    fn part(&self, log: Log) -> Self {
+        let mut part = Self::new(Arc::clone(&self.policy), (self.device, self.registrar), false, false);
+        part.log = log;
+        part.bindings = self.bindings.clone();
+        part.contacts.clone_from(&self.contacts);
+        part.transports.clone_from(&self.transports);
+        part.cseq_regressions = self.cseq_regressions;
+        part.ends.clone_from(&self.ends);
+        part
+    }
+
+    /// Takes in what another row has.
+    pub(super) fn absorb(&mut self, other: Self) {
+        other.log.entries().for_each(|entry| self.log.push(&entry));
+        self.bindings.absorb(other.bindings);
+        for transport in other.transports {
+            if !self.transports.contains(&transport) {
+                self.transports.push(transport);
+            }
+        }
+        self.contacts.extend(other.contacts);
+        self.contacts.sort();
+        self.contacts.dedup();
+        self.cseq_regressions += other.cseq_regressions;
+        self.ends.extend(other.ends);
+    }
 }

@@ -33,6 +33,14 @@ impl Stats {
         Some(Self { n, min, p50: rank(50), p95: rank(95), max, mean, jitter: variance.sqrt() })
     }
 
+    /// Numbers of seconds as numbers of milliseconds.
+    #[must_use]
+    pub fn in_milliseconds(self) -> Self {
+        let Self { n, min, p50, p95, max, mean, jitter } = self;
+        let [min, p50, p95, max] = [min, p50, p95, max].map(|seconds| seconds * 1e3);
+        Self { n, min, p50, p95, max, mean: mean * 1e3, jitter: jitter * 1e3 }
+    }
+
     /// The numbers of nanoseconds, in seconds.
     pub fn of_nanos(values: &[i64]) -> Option<Self> {
         Self::of(&values.iter().map(|v| seconds(*v)).collect::<Vec<_>>())

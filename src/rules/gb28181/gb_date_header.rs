@@ -40,7 +40,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let answers = |remark: Remark| {
         case.successes().fold(remark, |remark, record| {
-            remark.at(case.response(record).map(|(spot, _)| spot), "Date")
+            remark.at(case.response(record), "Date")
         })
     };
     if device.is_gb() && device.date_forms.contains(&DateForm::Missing) {

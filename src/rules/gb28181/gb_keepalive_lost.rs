@@ -1,7 +1,7 @@
 //! G005: keepalives or their answers fail to come.
 
 use crate::model::audit::{Answer, Keepalives};
-use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::rules::registrant::{Noted, Registrant, Remark, Spot};
 use crate::rules::registration::duration;
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 
@@ -36,7 +36,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
                 None => "keepalives ended".to_owned(),
             };
             let last = beats.platform_offline.last().and_then(|(_, until)| *until);
-            last_beat(case, beats, Remark::new(title, brief))
+            last_beat(beats, Remark::new(title, brief))
                 .times(beats.platform_offline.len())
                 .span(*from, last.unwrap_or(case.audit.window.until))
         });
@@ -44,7 +44,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         noted.add_kind("beats-missing", || {
             let title =
                 format!("{} keepalives are missing, of one every {every}", beats.missed_slots);
-            last_beat(case, beats, Remark::new(title, "keepalives missing"))
+            last_beat(beats, Remark::new(title, "keepalives missing"))
                 .times(beats.missed_slots as usize)
         });
     }
@@ -54,17 +54,15 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
                 "{} of {} keepalives were not answered, {} in a row",
                 beats.unanswered, beats.n, beats.max_consecutive_unanswered
             );
-            let silent = beats.beats.iter().filter(|beat| beat.answer == Answer::None);
+            let silent = beats.pulses().filter(|pulse| pulse.answer == Answer::None);
             let remark =
                 Remark::new(title, "keepalives unanswered").times(beats.unanswered as usize);
-            silent.fold(remark, |remark, beat| {
-                remark.at(case.request_of(beat.id).map(|(spot, _)| spot), "no answer")
-            })
+            silent.fold(remark, |remark, pulse| remark.at(Spot::of(&pulse), "no answer"))
         });
     }
 }
 
-fn last_beat(case: &Registrant<'_>, beats: &Keepalives, remark: Remark) -> Remark {
-    let last = beats.beats.last().and_then(|beat| case.request_of(beat.id));
-    remark.at(last.map(|(spot, _)| spot), "the last keepalive")
+fn last_beat(beats: &Keepalives, remark: Remark) -> Remark {
+    let last = beats.last().map(|(time, frame)| Spot { frame, time, hop: None });
+    remark.at(last, "the last keepalive")
 }

@@ -1,7 +1,7 @@
 //! G017: keepalives from another address than the registration.
 
 use crate::model::audit::Outcome;
-use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::rules::registrant::{Noted, Registrant, Remark, Spot};
 use crate::rules::registration::{duration, is_shared};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 
@@ -22,7 +22,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let Some(beats) = &case.device.keepalives else { return };
-    let Some((from, source)) = beats.drifted else { return };
+    let Some((from, source, frame)) = beats.drifted else { return };
     // Over TCP a device may keep its heartbeat on a connection of its own.
     if is_shared(case.device) {
         return;
@@ -35,12 +35,10 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             beats.address_drift,
             duration(until.since(from))
         );
-        let first = beats.beats.iter().find(|beat| beat.time == from);
-        let spot = first.and_then(|beat| case.request_of(beat.id)).map(|(spot, _)| spot);
         Remark::new(title, "port moved, no REGISTER")
             .detail("it looks online, but calls and commands go to its old address")
             .times(beats.address_drift as usize)
-            .at(spot, source.to_string())
+            .at(Some(Spot { frame, time: from, hop: None }), source.to_string())
             .span(from, until)
     });
 }

@@ -1,7 +1,7 @@
 //! G006: keepalives without a registration.
 
-use crate::model::audit::{Answer, Beat};
-use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::model::audit::{Answer, Pulse};
+use crate::rules::registrant::{Noted, Registrant, Remark, Spot};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 use crate::time::SECOND;
 
@@ -25,25 +25,24 @@ const GRACE: i64 = 5 * SECOND;
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let Some(beats) = &case.device.keepalives else { return };
-    let places = |remark: Remark, beats: &[&Beat]| {
-        beats.iter().fold(remark.times(beats.len()), |remark, beat| {
-            remark.at(case.request_of(beat.id).map(|(spot, _)| spot), "keepalive")
-        })
+    let places = |remark: Remark, pulses: &[Pulse]| {
+        let remark = remark.times(pulses.len());
+        pulses.iter().fold(remark, |remark, pulse| remark.at(Spot::of(pulse), "keepalive"))
     };
-    let lapsed = |beat: &&Beat| {
+    let lapsed = |beat: &Pulse| {
         case.device.lapses.iter().any(|lapse| {
             lapse.from.plus(GRACE) < beat.time && lapse.until.is_none_or(|until| beat.time < until)
         })
     };
-    let late: Vec<&Beat> = beats.beats.iter().filter(lapsed).collect();
+    let late: Vec<Pulse> = beats.unbound().filter(lapsed).collect();
     if !late.is_empty() {
         noted.add_kind("after-expiry", || {
             let title = format!("{} keepalives although no binding was live", late.len());
             places(Remark::new(title, "keepalives, not registered"), &late)
         });
     }
-    let refused = |beat: &&Beat| matches!(beat.answer, Answer::Rejected(_));
-    let refused: Vec<&Beat> = beats.beats.iter().filter(refused).collect();
+    let refused = |beat: &Pulse| matches!(beat.answer, Answer::Rejected(_));
+    let refused: Vec<Pulse> = beats.pulses().filter(refused).collect();
     if !refused.is_empty() {
         noted.add_kind("rejected", || {
             let codes: Vec<String> =

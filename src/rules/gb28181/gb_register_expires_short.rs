@@ -25,7 +25,7 @@ const LEAST: u32 = 3600;
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let least = device.policy.min_expiry.unwrap_or(LEAST);
-    let expiry = |r: &Record| r.granted.into_iter().chain(r.requested).filter(|s| *s > 0).min();
+    let expiry = |r: &Record| r.granted().into_iter().chain(r.requested()).filter(|s| *s > 0).min();
     let short: Vec<&Record> =
         device.attempts().filter(|r| expiry(r).is_some_and(|s| s < least)).collect();
     let Some(worst) = short.iter().filter_map(|r| expiry(r)).min() else { return };

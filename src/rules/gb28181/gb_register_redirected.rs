@@ -1,9 +1,8 @@
 //! G018: a platform sends a device to another.
 
-use crate::model::audit::{Outcome, Record, identity};
+use crate::model::audit::{Outcome, Record};
 use crate::rules::registrant::{Noted, Registrant, Remark};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
-use crate::sip::Contact;
 use crate::time::SECOND;
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -29,28 +28,28 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let redirects = own.attempts().filter(|r| r.outcome == Outcome::Redirected);
     let redirects: Vec<&Record> = redirects.collect();
     let Some(last) = redirects.last() else { return };
-    let Some((spot, response)) = case.response(last) else { return };
-    let goal = response.contacts().find_map(|contact| match contact {
-        Contact::Address(address) => Some(identity::registrar(address.uri)),
-        Contact::Star => None,
-    });
-    let goal = goal.unwrap_or_else(|| "nowhere".to_owned());
-    let follows = case.audit.devices.iter().any(|other| {
-        let soon = |r: &Record| r.start >= last.start && r.start.since(last.start) <= PATIENCE;
-        other.device == own.device && other.registrar != own.registrar && other.attempts().any(soon)
-    });
+    let spot = case.response(last);
+    let goal = last.shape.goal.as_deref().unwrap_or("nowhere");
+    let soon = |r: &Record| r.start >= last.start && r.start.since(last.start) <= PATIENCE;
+    let follows = (0..case.audit.len())
+        .filter(|place| {
+            let (device, registrar) = case.audit.ids(*place);
+            device == own.device && registrar != own.registrar
+        })
+        .filter_map(|place| case.audit.device(place))
+        .any(|other| other.attempts().any(soon));
     let told = case.audit.window.until.since(last.start) >= PATIENCE;
     if follows || !told {
         noted.add_kind("redirected", || {
             let title = format!("{} -> {goal}", own.registrar);
             Remark::new(title, format!("sent to {goal}"))
                 .times(redirects.len())
-                .at(Some(spot), "302")
+                .at(spot, "302")
         });
     } else {
         noted.add_kind("not-followed", || {
             let title = format!("sent to {goal}, and did not register there within 60 s");
-            Remark::new(title, "redirect not followed").at(Some(spot), "302")
+            Remark::new(title, "redirect not followed").at(spot, "302")
         });
     }
 }

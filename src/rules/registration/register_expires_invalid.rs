@@ -3,7 +3,6 @@
 use crate::model::audit::Record;
 use crate::rules::registrant::{Noted, Registrant, Remark};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
-use crate::sip::{Contact, HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "R009",
@@ -30,26 +29,23 @@ const SHORT: u32 = 60;
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let pairs: Vec<(&Record, u32, u32)> =
-        case.successes().filter_map(|r| Some((r, r.requested?, r.granted?))).collect();
+        case.successes().filter_map(|r| Some((r, r.requested()?, r.granted()?))).collect();
     changed(case, noted, "shortened", &pairs, |asked, granted| granted + 1 < asked);
     changed(case, noted, "raised", &pairs, |asked, granted| asked + 1 < granted);
     if !case.device.is_gb() {
         short(case, noted);
     }
-    let conflicts: Vec<_> = case
-        .successes()
-        .filter_map(|record| case.response(record))
-        .filter_map(|(spot, message)| Some((spot, conflict(message)?)))
-        .collect();
+    let conflicts: Vec<_> =
+        case.successes().filter_map(|record| Some((record, record.shape.conflict?))).collect();
     if let Some((_, (contact, header))) = conflicts.first() {
         noted.add_kind("conflicting", || {
             let title = format!(
                 "the 2xx says {contact} s in Contact and {header} s in Expires: the Contact counts"
             );
             let remark = Remark::new(title, "two expiries in one 2xx").times(conflicts.len());
-            conflicts
-                .iter()
-                .fold(remark, |remark, (spot, _)| remark.at(Some(*spot), "two expiries"))
+            conflicts.iter().fold(remark, |remark, (record, _)| {
+                remark.at(case.response(record), "two expiries")
+            })
         });
     }
 }
@@ -67,14 +63,14 @@ fn changed(
         let title = format!("asked for {asked} s, granted {granted} s");
         let remark = Remark::new(title, format!("expiry {kind} to {granted} s")).times(found.len());
         found.iter().fold(remark, |remark, (record, ..)| {
-            remark.at(case.response(record).map(|(spot, _)| spot), "granted")
+            remark.at(case.response(record), "granted")
         })
     });
 }
 
 fn short(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let least = case.device.policy.min_expiry.unwrap_or(SHORT);
-    let expiry = |r: &Record| r.granted.into_iter().chain(r.requested).filter(|s| *s > 0).min();
+    let expiry = |r: &Record| r.granted().into_iter().chain(r.requested()).filter(|s| *s > 0).min();
     let found: Vec<&Record> =
         case.device.attempts().filter(|r| expiry(r).is_some_and(|s| s < least)).collect();
     let Some(worst) = found.iter().filter_map(|r| expiry(r)).min() else { return };
@@ -82,17 +78,4 @@ fn short(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         let title = format!("an expiry of {worst} s, less than {least} s");
         Remark::new(title, format!("expiry of {worst} s")).times(found.len()).requests(case, found)
     });
-}
-
-/// The expiries of Contact and header, when they differ.
-fn conflict(message: &Message) -> Option<(u64, u64)> {
-    let header = message.number(HeaderName::Expires)?;
-    let mut contacts = message.contacts().filter_map(|contact| match contact {
-        Contact::Star => None,
-        Contact::Address(address) => {
-            std::str::from_utf8(address.params.value("expires")?).ok()?.parse::<u64>().ok()
-        }
-    });
-    let contact = contacts.next()?;
-    (contact != header && contacts.next().is_none()).then_some((contact, header))
 }

@@ -20,10 +20,10 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
-    let is = |source: GrantSource| move |r: &&Record| r.granted_source == Some(source);
+    let is = |source: GrantSource| move |r: &&Record| r.shape.granted_source == Some(source);
     let answers = |remark: Remark, records: &[&Record], note: &str| {
         records.iter().fold(remark.times(records.len()), |remark, record| {
-            remark.at(case.response(record).map(|(spot, _)| spot), note)
+            remark.at(case.response(record), note)
         })
     };
     let absent: Vec<&Record> = case.successes().filter(is(GrantSource::NotBound)).collect();
@@ -35,7 +35,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     }
     let assumed = |r: &&Record| {
         matches!(
-            r.granted_source,
+            r.shape.granted_source,
             Some(GrantSource::AssumedRequested | GrantSource::AssumedDefault)
         )
     };

@@ -66,7 +66,7 @@ fn wait(interval: i64, expected: Option<i64>, least: i64) -> Option<i64> {
 /// What tells retries from refreshes.
 fn evidence(attempts: &[&Record], interval: i64) -> String {
     let mut parts = Vec::new();
-    if attempts.iter().all(|r| !r.credentials) {
+    if attempts.iter().all(|r| !r.shape.credentials) {
         parts.push("no credentials".to_owned());
     }
     let calls = attempts.windows(2).all(|two| two[0].call_id != two[1].call_id);
@@ -79,7 +79,7 @@ fn evidence(attempts: &[&Record], interval: i64) -> String {
         parts.push("none was answered".to_owned());
     }
     let mut text = parts.join(", ");
-    if let Some(expires) = attempts.first().and_then(|r| r.requested).filter(|s| *s > 0) {
+    if let Some(expires) = attempts.first().and_then(|r| r.requested()).filter(|s| *s > 0) {
         let life = f64::from(expires) * SECOND as f64;
         let percent = trimmed(100.0 * interval as f64 / life, 1);
         text = format!("{text}, at {percent} % of Expires {expires}");

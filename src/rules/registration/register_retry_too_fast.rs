@@ -46,7 +46,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let ignored = |(a, b): &&(&Record, &Record)| {
         let until = a
             .end
-            .zip(a.retry_after)
+            .zip(a.shape.retry_after)
             .map(|(end, wait)| end.plus(i64::try_from(wait).unwrap_or(0).saturating_mul(SECOND)));
         until.is_some_and(|until| b.start < until)
     };

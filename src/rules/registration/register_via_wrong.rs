@@ -1,7 +1,6 @@
 //! R017: received and rport of the response are not the source of the request.
 
-use std::net::IpAddr;
-
+use crate::model::audit::Record;
 use crate::rules::registrant::{Noted, Registrant, Remark};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 
@@ -21,41 +20,29 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
-    let (mut received, mut rport) = (Vec::new(), Vec::new());
-    for record in &case.device.records {
-        // Behind a proxy the topmost Via names the proxy's peer, not the device.
-        if record.hops != 1 {
-            continue;
-        }
-        let Some((_, request)) = case.request(record) else { continue };
-        let asks = request.top_via().is_some_and(|via| via.params.get("rport").is_some());
-        for (spot, message) in case.all_responses(record) {
-            let Some(via) = message.top_via() else { continue };
-            let text = |name| via.params.value(name).and_then(|v| std::str::from_utf8(v).ok());
-            let home = message.envelope.to;
-            match text("received").and_then(|v| v.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
-                Some(ip) if home.ip != ip => received.push((spot, ip, home)),
-                _ => {}
-            }
-            let filled = text("rport").is_some_and(|v| !v.is_empty());
-            if asks && !filled {
-                rport.push(spot);
-            }
-        }
-    }
-    if let Some((_, ip, home)) = received.first() {
+    let records = &case.device.records;
+    let sum = |of: &dyn Fn(&Record) -> u32| records.iter().map(of).sum::<u32>() as usize;
+    let told = |record: &Record| record.shape.received;
+    let first = records.iter().find_map(|record| Some((record, told(record)?.0)));
+    if let Some((record, ip)) = first {
         noted.add_kind("received", || {
-            let title =
-                format!("the response says received={ip}, the request came from {}", home.ip);
-            let remark = Remark::new(title, "wrong received").times(received.len());
-            received.iter().fold(remark, |r, (spot, ip, _)| r.at(Some(*spot), ip.to_string()))
+            let home = record.source.ip;
+            let title = format!("the response says received={ip}, the request came from {home}");
+            let n = sum(&|record| told(record).map_or(0, |(_, n)| n));
+            let remark = Remark::new(title, "wrong received").times(n);
+            let wrong = records.iter().filter_map(|record| Some((record, told(record)?.0)));
+            wrong.fold(remark, |remark, (record, ip)| {
+                remark.at(case.response(record), ip.to_string())
+            })
         });
     }
-    if !rport.is_empty() {
+    let missing = sum(&|record| record.shape.rport_missing);
+    if missing != 0 {
         noted.add_kind("rport", || {
-            let title = format!("{} responses do not fill the rport asked for", rport.len());
-            let remark = Remark::new(title, "rport not filled").times(rport.len());
-            rport.iter().fold(remark, |remark, spot| remark.at(Some(*spot), "no rport"))
+            let title = format!("{missing} responses do not fill the rport asked for");
+            let remark = Remark::new(title, "rport not filled").times(missing);
+            let bare = records.iter().filter(|record| record.shape.rport_missing != 0);
+            bare.fold(remark, |remark, record| remark.at(case.response(record), "no rport"))
         });
     }
 }

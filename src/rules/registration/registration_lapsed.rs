@@ -50,8 +50,8 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         let grants = lapses.iter().filter_map(|lapse| before(lapse.from));
         let mut remark = Remark::new(title, brief).times(lapses.len());
         for grant in grants {
-            let spot = case.response(grant).map(|(spot, _)| spot);
-            remark = remark.at(spot, format!("granted {} s", grant.granted.unwrap_or(0)));
+            let seconds = grant.granted().unwrap_or(0);
+            remark = remark.at(case.response(grant), format!("granted {seconds} s"));
         }
         remark.span(first.from, last.until.unwrap_or(case.audit.window.until))
     });

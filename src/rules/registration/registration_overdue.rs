@@ -48,7 +48,7 @@ fn overdue(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     }
     let own = device.judged().filter(|(_, stats)| 3 <= stats.n).map(|(_, s)| super::nanos(s.p95));
     // Without an expectation the granted time is the measure.
-    let life = last.granted.map(|s| i64::from(s) * crate::time::SECOND);
+    let life = last.granted().map(|s| i64::from(s) * crate::time::SECOND);
     let Some(expected) = device.expected().or(own.max(life)) else { return };
     let allowed = (expected as f64 * (1.0 + device.policy.tolerance.over)) as i64
         + case.audit.window.resolution;

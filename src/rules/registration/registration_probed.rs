@@ -22,7 +22,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let Some(addresses) = device.probed else { return };
-    let requests: usize = device.records.iter().map(|r| r.transactions.len()).sum();
+    let requests: usize = device.records.iter().map(|r| r.shape.requests as usize).sum();
     let tried = format!(
         "{requests} REGISTERs for {addresses} address{}",
         if addresses == 1 { "" } else { "es" }

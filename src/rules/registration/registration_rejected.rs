@@ -3,7 +3,6 @@
 use crate::model::audit::{Outcome, Record};
 use crate::rules::registrant::{Noted, Registrant, Remark};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
-use crate::sip::HeaderName;
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "R007",
@@ -53,13 +52,16 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         });
     }
     let looping = |r: &&Record| {
-        r.challenges >= 2 && r.stale == 0 && r.outcome != Outcome::Ok && r.credentials
+        r.shape.challenges >= 2
+            && r.shape.stale == 0
+            && r.outcome != Outcome::Ok
+            && r.shape.credentials
     };
     let loops: Vec<&Record> = device.attempts().filter(looping).collect();
     if !loops.is_empty() {
         noted.add_kind("auth-loop", || {
             let n = loops.len();
-            let tries: usize = loops.iter().map(|r| r.transactions.len()).sum();
+            let tries: usize = loops.iter().map(|r| r.shape.requests as usize).sum();
             let title = format!(
                 "challenged again after credentials in {n} of {attempts} attempts, {tries} REGISTERs"
             );
@@ -101,8 +103,7 @@ fn rejected(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         let brief = format!("refused: {}", each.join(", "));
         let mut remark = Remark::new(format!("refused: {}", each.join(", ")), brief);
         for record in &records {
-            let spot = case.response(record).map(|(spot, _)| spot);
-            remark = remark.at(spot, record.outcome.word());
+            remark = remark.at(case.response(record), record.outcome.word());
         }
         remark.times(records.len())
     });
@@ -110,20 +111,14 @@ fn rejected(case: &Registrant<'_>, noted: &mut Noted<'_>) {
 
 /// Challenges that do not say what to answer.
 fn incomplete(case: &Registrant<'_>, noted: &mut Noted<'_>) {
-    let responses = case.device.attempts().flat_map(|record| case.all_responses(record));
-    let bare: Vec<_> = responses
-        .filter(|(_, message)| match message.status().map(|status| status.0) {
-            Some(401) => message.value(HeaderName::WwwAuthenticate).is_none(),
-            Some(407) => message.value(HeaderName::ProxyAuthenticate).is_none(),
-            _ => false,
-        })
-        .collect();
+    let bare: Vec<&Record> = case.device.attempts().filter(|r| r.shape.bare != 0).collect();
     if bare.is_empty() {
         return;
     }
     noted.add_kind("challenge-incomplete", || {
-        let title = format!("{} challenges without a challenge to answer", bare.len());
-        let remark = Remark::new(title, "empty challenge").times(bare.len());
-        bare.iter().fold(remark, |remark, (spot, _)| remark.at(Some(*spot), "no challenge"))
+        let n = bare.iter().map(|r| r.shape.bare as usize).sum();
+        let title = format!("{n} challenges without a challenge to answer");
+        let remark = Remark::new(title, "empty challenge").times(n);
+        bare.iter().fold(remark, |remark, r| remark.at(case.response(r), "no challenge"))
     });
 }

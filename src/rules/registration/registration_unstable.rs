@@ -53,7 +53,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             Remark::new(title, "other port").times(ports.len()).requests(case, ports)
         });
     }
-    let agents = moved(&|a, b| a.user_agent != b.user_agent && a.source.ip == b.source.ip);
+    let agents = moved(&|a, b| a.shape.user_agent != b.shape.user_agent && a.source.ip == b.source.ip);
     if !agents.is_empty() {
         noted.add_kind("user-agent-changed", || {
             let all: Vec<&String> = device.user_agents.iter().collect();
@@ -94,7 +94,7 @@ fn connections(case: &Registrant<'_>, noted: &mut Noted<'_>) {
 fn lost(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let end_of = |record: &&Record| {
-        let (Some(from), Some(life)) = (record.end, record.granted) else { return None };
+        let (Some(from), Some(life)) = (record.end, record.granted()) else { return None };
         let until = from.plus(i64::from(life) * crate::time::SECOND);
         let of_binding = |end: &&crate::model::vantage::ConnectionEnd| {
             end.connection == record.connection && (from..until).contains(&end.time)

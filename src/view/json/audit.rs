@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::{octets, value};
+use crate::frame::FrameId;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
-use crate::model::audit::{Device, Expect, GrantSource, Judged, Keepalives, Policy, Storm};
-use crate::rules::{DeviceFinding, Place};
+use crate::model::audit::{Device, Expect, GrantSource, Judged, Keepalives, Policy, Record, Storm};
+use crate::rules::DeviceFinding;
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::view::clock::Rfc3339;
@@ -23,7 +24,7 @@ pub const SCHEMA: &str = "siplens/registrations/1";
 pub fn document(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()> {
     let audit = view.audit;
     let window = &audit.window;
-    let tally = &view.model.tally;
+    let tally = view.tally;
     let gaps: Vec<Value> = window
         .gaps
         .iter()
@@ -38,7 +39,7 @@ pub fn document(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()>
         "gaps": gaps,
         "packets": tally.frames,
         "messages": tally.messages,
-        "dropped": view.model.vantage.dropped,
+        "dropped": view.dropped,
         "lost": tally.lost,
     });
     write!(out, "{{\"schema\":\"{SCHEMA}\",\"input\":")?;
@@ -48,8 +49,8 @@ pub fn document(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()>
     out.write_all(b",\"devices\":[")?;
     for (at, place) in view.chosen().into_iter().enumerate() {
         out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
-        if let Some(device) = audit.devices.get(place) {
-            value(&record(view, device, view.of(place)), out)?;
+        if let Some((device, findings)) = view.of(place) {
+            value(&record(view, &device, &findings), out)?;
         }
     }
     out.write_all(b"\n]}\n")
@@ -58,8 +59,8 @@ pub fn document(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()>
 /// Writes one device per line.
 pub fn lines(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()> {
     for place in view.chosen() {
-        let Some(device) = view.audit.devices.get(place) else { continue };
-        value(&record(view, device, view.of(place)), out)?;
+        let Some((device, findings)) = view.of(place) else { continue };
+        value(&record(view, &device, &findings), out)?;
         out.write_all(b"\n")?;
     }
     Ok(())
@@ -83,7 +84,7 @@ fn fleet(view: &Registrations<'_>) -> Value {
         })
     };
     json!({
-        "devices": view.audit.devices.len(),
+        "devices": view.audit.len(),
         "attempts": fleet.attempts,
         "ok": fleet.ok,
         "failed": fleet.failed,
@@ -147,9 +148,9 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
     });
     let rest = json!({
         "expiry": {
-            "requested": distinct(all.iter().filter_map(|r| r.requested)),
-            "granted": distinct(all.iter().filter_map(|r| r.granted)),
-            "source": distinct(all.iter().filter_map(|r| r.granted_source.map(GrantSource::word))),
+            "requested": distinct(all.iter().filter_map(Record::requested)),
+            "granted": distinct(all.iter().filter_map(Record::granted)),
+            "source": distinct(all.iter().filter_map(|r| r.shape.granted_source.map(GrantSource::word))),
         },
         "interval": interval(device),
         "coverage": device.coverage(),
@@ -161,13 +162,13 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "last_attempt": device.attempts().last().map(|r| time(r.start)),
         "last_attempt_age_s": device.last_attempt_age.map(seconds),
         "auth": {
-            "rounds": all.iter().map(|r| r.challenges).collect::<Vec<_>>(),
-            "stale": all.iter().map(|r| r.stale).sum::<u32>(),
+            "rounds": all.iter().map(|r| r.shape.challenges).collect::<Vec<_>>(),
+            "stale": all.iter().map(|r| r.shape.stale).sum::<u32>(),
         },
         "rrd_ms": stats(device.delay_ms),
         "retransmissions": all.iter().map(|r| r.retransmissions).sum::<u32>(),
         "duplicate_responses": all.iter().map(|r| r.duplicate_responses).sum::<u32>(),
-        "hops": all.iter().map(|r| r.hops).max(),
+        "hops": all.iter().map(|r| r.shape.hops).max(),
         "flows": device.flows,
         "call_ids": device.call_ids,
         "cseq_regressions": device.cseq_regressions,
@@ -248,16 +249,15 @@ fn keepalives(beats: &Keepalives, end: Timestamp) -> Value {
         "missed_tail": beats.missed_tail,
         "offline": offline,
         "address_drift": beats.address_drift,
-        "last_age_s": beats.beats.last().map(|beat| seconds(end.since(beat.time))),
+        "last_age_s": beats.last().map(|(time, _)| seconds(end.since(time))),
     })
 }
 
 fn finding(view: &Registrations<'_>, one: &DeviceFinding) -> Value {
     let finding = &one.finding;
     let files = Files(view.files);
-    let place = |place: &Place| {
-        let frame = view.model.flow(place.flow).message(place.message).envelope.frame;
-        json!({ "file": files.file(frame), "packet": frame.number, "note": place.note })
+    let place = |(frame, note): &(FrameId, String)| {
+        json!({ "file": files.file(*frame), "packet": frame.number, "note": note })
     };
     json!({
         "rule": finding.rule.name,
@@ -269,7 +269,7 @@ fn finding(view: &Registrations<'_>, one: &DeviceFinding) -> Value {
         "last": time(finding.last),
         "message": finding.title,
         "details": one.details,
-        "evidence": finding.evidence.iter().map(place).collect::<Vec<_>>(),
+        "evidence": one.evidence.iter().map(place).collect::<Vec<_>>(),
     })
 }
 
@@ -331,8 +331,8 @@ pub const COLUMNS: [&str; 21] = [
 pub fn table(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()> {
     csv::row(COLUMNS.iter().map(|name| name.as_bytes()), out)?;
     for place in view.chosen() {
-        let Some(device) = view.audit.devices.get(place) else { continue };
-        let cells = cells(device, view.of(place));
+        let Some((device, findings)) = view.of(place) else { continue };
+        let cells = cells(&device, &findings);
         csv::row(cells.iter().map(String::as_bytes), out)?;
     }
     Ok(())

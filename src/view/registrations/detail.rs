@@ -11,7 +11,7 @@ use super::timeline::Timeline;
 use super::{Registrations, write_finding};
 use crate::model::audit::identity::GbId;
 use crate::model::audit::{Device, Outcome, Record};
-use crate::rules::registrant::Registrant;
+use crate::rules::DeviceFinding;
 use crate::rules::registration::duration;
 
 /// Attempts that are listed; more are counted.
@@ -20,8 +20,8 @@ const MOST: usize = 200;
 /// Writes the findings of a device, and with `whole` its attempts and its timeline.
 pub(super) fn write(
     view: &Registrations<'_>,
-    place: usize,
     device: &Device,
+    findings: &[DeviceFinding],
     whole: bool,
     style: &Style,
     out: &mut dyn Write,
@@ -29,7 +29,7 @@ pub(super) fn write(
     let title =
         elide(&in_charset(&title(device), style.charset), style.width, style.glyph("…", "~"));
     writeln!(out, "{}", style.paint(BOLD, &title))?;
-    for one in view.of(place) {
+    for one in findings {
         write_finding(one, style, out)?;
     }
     if !whole {
@@ -140,7 +140,7 @@ fn attempts(
     let mut rows = Vec::new();
     let mut before: Option<&Record> = None;
     for (number, record) in device.records.iter().enumerate().take(MOST) {
-        rows.push(row(view, device, record, before, number + 1, style));
+        rows.push(row(view, record, before, number + 1, style));
         before = Some(record);
     }
     table::write(&HEAD, &rows, style, out)?;
@@ -152,22 +152,19 @@ fn attempts(
 
 fn row(
     view: &Registrations<'_>,
-    device: &Device,
     record: &Record,
     before: Option<&Record>,
     number: usize,
     style: &Style,
 ) -> Vec<Cell> {
     let digits = if view.audit.window.resolution < 1_000_000_000 { 3 } else { 0 };
-    let auth = match (record.credentials, record.challenges) {
+    let auth = match (record.shape.credentials, record.shape.challenges) {
         (false, 0) => "none".to_owned(),
         (true, 0) => "yes".to_owned(),
         (true, n) => format!("yes, {n} x"),
         (false, n) => format!("no, {n} x"),
     };
     let (response, tone) = response(record);
-    let case = Registrant { device, audit: view.audit, model: view.model };
-    let frame = case.request(record).map(|(_, request)| request.envelope.frame);
     let trigger = if record.follow_up {
         "contact update"
     } else if record.kind.registers() {
@@ -180,18 +177,18 @@ fn row(
         style.time.time_of_day(record.start, digits).into(),
         before.map_or_else(|| "-".to_owned(), |b| duration(record.start.since(b.start))).into(),
         record.source.to_string().into(),
-        visible(&record.call_id).into(),
+        record.call_id.text.as_deref().map(visible).unwrap_or_default().into(),
         record.cseq.to_string().into(),
         expiry(record).into(),
         auth.into(),
         Cell { text: response, tone },
         trigger.into(),
-        frame.map_or_else(String::new, |frame| Files(view.files).frame(frame)).into(),
+        Files(view.files).frame(record.frame).into(),
     ]
 }
 
 fn expiry(record: &Record) -> String {
-    match (record.requested, record.granted) {
+    match (record.requested(), record.granted()) {
         (Some(asked), Some(granted)) if asked != granted => format!("{asked}>{granted}"),
         (Some(asked), _) => asked.to_string(),
         (None, Some(granted)) => granted.to_string(),

@@ -49,15 +49,15 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let mut groups: BTreeMap<String, Sum> = BTreeMap::new();
     for place in chosen {
-        let Some(device) = view.audit.devices.get(*place) else { continue };
+        let Some((device, findings)) = view.of(*place) else { continue };
         let prefix: String = device.device.chars().take(length).collect();
         let sum = groups.entry(prefix).or_default();
-        let has = |severity| view.of(*place).iter().any(|one| one.finding.severity == severity);
+        let has = |severity| findings.iter().any(|one| one.finding.severity == severity);
         sum.devices += 1;
         sum.errors += usize::from(has(Severity::Error));
         sum.warnings += usize::from(has(Severity::Warning));
         sum.attempts += device.attempts().count();
-        sum.ok += row::ok(device);
+        sum.ok += row::ok(&device);
         sum.live += device.live;
         sum.lapsed += device.lapsed;
         sum.lapses += device.lapses.len();

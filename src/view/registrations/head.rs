@@ -6,7 +6,6 @@ use super::super::style::{BOLD, Style, WARNING};
 use super::super::text::in_charset;
 use super::super::visible::{elide, visible};
 use super::{Registrations, seconds};
-use crate::rules::Severity;
 use crate::rules::registration::{duration, trimmed};
 
 /// The lines above the table.
@@ -26,8 +25,7 @@ pub(super) fn write(
     let digits = usize::from(window.resolution < 1_000_000_000) * 3;
     let clock =
         |time| format!("{} {}", style.time.date(time), style.time.time_of_day(time, digits));
-    let gb = view.audit.devices.iter().filter(|device| device.is_gb()).count();
-    let profile = match (gb, view.audit.devices.len()) {
+    let profile = match (view.sums.gb, view.audit.len()) {
         (0, _) => "sip",
         (gb, all) if gb == all => "gb28181",
         _ => "gb28181 and sip",
@@ -35,8 +33,8 @@ pub(super) fn write(
     let lines = [
         format!(
             "{files}: {} SIP messages in {} packets at {} resolution",
-            view.model.tally.messages,
-            view.model.tally.frames,
+            view.tally.messages,
+            view.tally.frames,
             resolution(window.resolution)
         ),
         format!(
@@ -51,8 +49,8 @@ pub(super) fn write(
     for line in lines {
         writeln!(out, "{}", cut(&line, style))?;
     }
-    if window.one_sided && !view.audit.devices.is_empty() {
-        let requests: usize = view.audit.devices.iter().map(|d| d.records.len()).sum();
+    if window.one_sided && !view.audit.is_empty() {
+        let requests = view.sums.records;
         let line = format!(
             "! one-sided input: {requests} requests, no responses. Success, granted expiry and \
              coverage cannot be known."
@@ -67,7 +65,7 @@ pub(super) fn write(
 
 fn fleet(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let fleet = &view.audit.fleet;
-    if view.audit.devices.len() < 2 {
+    if view.audit.len() < 2 {
         return Ok(());
     }
     let percent = |share: Option<f64>| {
@@ -116,12 +114,10 @@ pub(super) fn totals(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let count = |severity| view.findings.iter().filter(|f| f.finding.severity == severity).count();
-    let words =
-        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "note")];
+    let sums = &view.sums;
+    let words = [(sums.errors, "error"), (sums.warnings, "warning"), (sums.notes, "note")];
     let mut parts = vec![devices(view)];
-    for (severity, word) in words {
-        let n = count(severity);
+    for (n, word) in words {
         if n != 0 {
             parts.push(format!("{n} {word}{}", if n == 1 { "" } else { "s" }));
         }
@@ -133,14 +129,7 @@ pub(super) fn totals(
 }
 
 fn devices(view: &Registrations<'_>) -> String {
-    let all = &view.audit.devices;
-    let distinct = |f: &dyn Fn(&crate::model::audit::Device) -> &str| {
-        let mut names: Vec<&str> = all.iter().map(f).collect();
-        names.sort_unstable();
-        names.dedup();
-        names.len()
-    };
-    let (devices, registrars) = (distinct(&|d| &d.device), distinct(&|d| &d.registrar));
+    let (devices, registrars) = view.audit.counts();
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     match registrars {
         0 | 1 => plural(devices, "device"),

@@ -13,26 +13,67 @@ use super::style::{BOLD, Style};
 use super::text::{in_charset, severity_paint};
 use super::visible::{elide, visible, wrap};
 use super::{Format, table};
-use crate::model::Model;
+use crate::limits::Tally;
 use crate::model::audit::{Audit, Device, Platform};
 use crate::rules::registration::duration;
-use crate::rules::{DeviceFinding, Severity};
+use crate::rules::{DeviceFinding, Selection, Severity, check_device, check_fleet};
 
 /// Devices of which all findings are printed below the table without being asked for.
 const FEW: usize = 4;
 
-/// What is shown of an audit.
+/// What is shown of an audit. Devices and their findings are worked out one at a time, so that a
+/// large fleet is never held as a whole.
 pub struct Registrations<'a> {
     /// The audit.
     pub audit: &'a Audit,
-    /// What the rules say of it.
-    pub findings: &'a [DeviceFinding],
-    /// The messages it was made from.
-    pub model: &'a Model,
+    /// The rules that judge it.
+    pub selection: &'a Selection,
+    /// What was read.
+    pub tally: &'a Tally,
+    /// Packets the capture itself says it lost.
+    pub dropped: u64,
     /// The inputs.
     pub files: &'a [String],
     /// What is asked for.
     pub options: Options,
+    /// Findings of no device: of the fleet and the inventory.
+    of_fleet: Vec<DeviceFinding>,
+    /// What is needed of each device to choose and sort.
+    briefs: Vec<Brief>,
+    sums: Sums,
+}
+
+/// One device in few octets.
+#[derive(Clone, Copy, Debug)]
+struct Brief {
+    worst: Option<Severity>,
+    errors: u32,
+    lapsed: i64,
+    /// By what it is sorted, where that is a number.
+    key: f64,
+    is_wanted: bool,
+}
+
+/// Numbers of all devices.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    gb: usize,
+    records: usize,
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Sums {
+    fn count(&mut self, findings: &[DeviceFinding]) {
+        for one in findings {
+            match one.finding.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+                Severity::Info => self.notes += 1,
+            }
+        }
+    }
 }
 
 /// What of it, and in which order.
@@ -73,57 +114,94 @@ pub enum Sort {
 }
 
 impl<'a> Registrations<'a> {
-    /// The findings of the device at `place` in the audit, worst first.
-    pub fn of(&self, place: usize) -> &'a [DeviceFinding] {
-        // Findings stand by device, those of the fleet first.
-        let start = self.findings.partition_point(|one| one.device < Some(place));
-        let end = self.findings.partition_point(|one| one.device <= Some(place));
-        self.findings.get(start..end).unwrap_or_default()
+    /// What `options` ask for of `audit`, judged by `selection`.
+    pub fn new(
+        audit: &'a Audit,
+        selection: &'a Selection,
+        (tally, dropped): (&'a Tally, u64),
+        files: &'a [String],
+        options: Options,
+    ) -> Self {
+        let of_fleet = check_fleet(audit, selection);
+        let mut sums = Sums::default();
+        sums.count(&of_fleet);
+        let mut briefs = Vec::with_capacity(audit.len());
+        for (place, device) in audit.devices().enumerate() {
+            let own = check_device(audit, place, &device, selection);
+            sums.count(&own);
+            sums.gb += usize::from(device.is_gb());
+            sums.records += device.records.len();
+            let errors = own.iter().filter(|f| f.finding.severity == Severity::Error);
+            briefs.push(Brief {
+                worst: own.iter().map(|f| f.finding.severity).max(),
+                errors: errors.count() as u32,
+                lapsed: device.lapsed,
+                key: options.sort.key(&device),
+                is_wanted: options.want(&device, &own),
+            });
+        }
+        Self { audit, selection, tally, dropped, files, options, of_fleet, briefs, sums }
+    }
+
+    /// The device at `place` in the audit, and what is said of it, worst first.
+    pub fn of(&self, place: usize) -> Option<(Device, Vec<DeviceFinding>)> {
+        let device = self.audit.device(place)?;
+        let own = check_device(self.audit, place, &device, self.selection);
+        Some((device, own))
     }
 
     /// The findings of no device: of the fleet and the inventory.
-    pub fn of_fleet(&self) -> &'a [DeviceFinding] {
-        let end = self.findings.partition_point(|one| one.device.is_none());
-        self.findings.get(..end).unwrap_or_default()
+    pub fn of_fleet(&self) -> &[DeviceFinding] {
+        &self.of_fleet
+    }
+
+    /// The highest severity of all findings.
+    pub fn worst(&self) -> Option<Severity> {
+        let fleet = self.of_fleet.iter().map(|one| one.finding.severity);
+        fleet.chain(self.briefs.iter().filter_map(|brief| brief.worst)).max()
     }
 
     /// The devices that are asked for, in the order that is asked for.
     pub fn chosen(&self) -> Vec<usize> {
-        let wanted = |place: &usize| {
-            let Some(device) = self.audit.devices.get(*place) else { return false };
-            let fits = self.options.device.as_ref().is_none_or(|glob| fits(glob, device));
-            let own = self.of(*place);
-            let only = &self.options.only;
-            fits && (only.is_empty()
-                || own.iter().any(|f| only.contains(&(f.finding.rule.name, f.finding.kind))))
-        };
-        let mut places: Vec<usize> = (0..self.audit.devices.len()).filter(wanted).collect();
-        let devices = &self.audit.devices;
-        let descending = |f: &dyn Fn(&Device) -> f64, places: &mut Vec<usize>| {
-            places.sort_by(|a, b| f(&devices[*b]).total_cmp(&f(&devices[*a])));
-        };
+        let mut places: Vec<usize> = (0..self.briefs.len()).collect();
+        places.retain(|place| self.briefs[*place].is_wanted);
         match self.options.sort {
-            Sort::Worst => places.sort_by_cached_key(|place| self.badness(*place)),
-            Sort::Device => places.sort_by(|a, b| devices[*a].device.cmp(&devices[*b].device)),
-            Sort::Coverage => descending(&|d| -d.coverage().unwrap_or(2.0), &mut places),
-            Sort::Interval => {
-                descending(&|d| d.judged().map_or(-1.0, |(_, s)| s.p50), &mut places);
-            }
-            Sort::Attempts => descending(&|d| d.attempts().count() as f64, &mut places),
-            Sort::Last => {
-                descending(&|d| -(d.last_attempt_age.unwrap_or(i64::MAX) as f64), &mut places);
+            Sort::Worst => places.sort_by_key(|place| {
+                let Brief { worst, errors, lapsed, .. } = self.briefs[*place];
+                std::cmp::Reverse((worst, errors, lapsed))
+            }),
+            Sort::Device => places.sort_by_key(|place| self.audit.ids(*place).0),
+            Sort::Coverage | Sort::Interval | Sort::Attempts | Sort::Last => {
+                places.sort_by(|a, b| self.briefs[*b].key.total_cmp(&self.briefs[*a].key));
             }
         }
         places
     }
 
-    /// The worst severity, how many errors, how long it was down; then the name.
-    fn badness(&self, place: usize) -> (std::cmp::Reverse<(Option<Severity>, usize, i64)>, usize) {
-        let own = self.of(place);
-        let worst = own.iter().map(|f| f.finding.severity).max();
-        let errors = own.iter().filter(|f| f.finding.severity == Severity::Error).count();
-        let lapsed = self.audit.devices.get(place).map_or(0, |device| device.lapsed);
-        (std::cmp::Reverse((worst, errors, lapsed)), place)
+    /// True for devices with something worth showing without being asked.
+    fn is_loud(&self, place: usize) -> bool {
+        self.briefs.get(place).is_some_and(|brief| Some(Severity::Info) < brief.worst)
+    }
+}
+
+impl Sort {
+    /// A number that is greater for what comes first.
+    fn key(self, device: &Device) -> f64 {
+        match self {
+            Self::Worst | Self::Device => 0.0,
+            Self::Coverage => -device.coverage().unwrap_or(2.0),
+            Self::Interval => device.judged().map_or(-1.0, |(_, stats)| stats.p50),
+            Self::Attempts => device.attempts().count() as f64,
+            Self::Last => -(device.last_attempt_age.unwrap_or(i64::MAX) as f64),
+        }
+    }
+}
+
+impl Options {
+    fn want(&self, device: &Device, findings: &[DeviceFinding]) -> bool {
+        let named = |f: &DeviceFinding| self.only.contains(&(f.finding.rule.name, f.finding.kind));
+        self.device.as_ref().is_none_or(|glob| fits(glob, device))
+            && (self.only.is_empty() || findings.iter().any(named))
     }
 }
 
@@ -183,16 +261,15 @@ fn text(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Res
     if let Some(length) = view.options.group {
         return group::write(view, &chosen, length, style, out);
     }
-    let shows = |place: &usize| {
-        view.options.all || view.options.device.is_some() || view.of(*place).iter().any(is_loud)
-    };
+    let shows =
+        |place: &usize| view.options.all || view.options.device.is_some() || view.is_loud(*place);
     let shown: Vec<usize> = match chosen.len() {
         0..=FEW => chosen.clone(),
         _ => chosen.iter().copied().filter(shows).collect(),
     };
     let cells = |place: &usize| {
-        let device = view.audit.devices.get(*place)?;
-        Some(row::cells(device, view, view.of(*place), style))
+        let (device, findings) = view.of(*place)?;
+        Some(row::cells(&device, view, &findings, style))
     };
     let rows: Vec<_> = shown.iter().filter_map(cells).collect();
     if !rows.is_empty() {
@@ -209,17 +286,12 @@ fn text(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Res
     let pages = view.options.device.is_some();
     if pages || shown.len() <= FEW {
         for place in &shown {
-            let Some(device) = view.audit.devices.get(*place) else { continue };
+            let Some((device, findings)) = view.of(*place) else { continue };
             writeln!(out)?;
-            detail::write(view, *place, device, pages, style, out)?;
+            detail::write(view, &device, &findings, pages, style, out)?;
         }
     }
     head::totals(view, style, out)
-}
-
-/// True for what makes a row worth showing without being asked.
-fn is_loud(finding: &DeviceFinding) -> bool {
-    finding.finding.severity != Severity::Info
 }
 
 /// One finding: severity, code and name, what happened; below it how it is known.

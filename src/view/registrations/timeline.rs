@@ -1,7 +1,7 @@
 //! A device over time, one character for each stretch of it.
 
 use crate::model::audit::series::{Stretch, length, without};
-use crate::model::audit::{Answer, Device, Outcome, Window};
+use crate::model::audit::{Answer, Device, Keepalives, Outcome, Window};
 
 /// Two lines of characters: the state, and what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Timeline {
                 *slot = letter;
             }
         };
-        for beat in device.keepalives.iter().flat_map(|all| &all.beats) {
+        for beat in device.keepalives.iter().flat_map(Keepalives::pulses) {
             let answered = matches!(beat.answer, Answer::Accepted | Answer::Unknown);
             mark(beat.time.0, if answered { 'k' } else { '!' });
         }

@@ -166,8 +166,8 @@ fn attempt(record: &Record, since: String, axis: &Axis<'_>) -> AttemptRow {
         kind: record.kind.word(),
         outcome: record.outcome.word(),
         tone: tone(record.outcome),
-        requested: seconds(record.requested),
-        granted: seconds(record.granted),
+        requested: seconds(record.requested()),
+        granted: seconds(record.granted()),
         delay: record.delay_ms().map(|ms| format!("{ms:.0} ms")).unwrap_or_default(),
         why: record.trigger.word(),
     }
@@ -223,8 +223,8 @@ fn timeline(device: &Device, axis: &Axis<'_>) -> String {
     ticks(&mut svg, "tick good", (6, 14), rest(device, |o| o == Outcome::Ok).map(x));
     if let Some(keepalives) = &device.keepalives {
         let of = |good: bool| {
-            let beats = keepalives.beats.iter();
-            beats
+            keepalives
+                .pulses()
                 .filter(move |b| matches!(b.answer, Answer::Accepted | Answer::Unknown) == good)
                 .map(|b| b.time.0)
         };

@@ -14,11 +14,10 @@ const GROUPS: usize = 60;
 
 pub(super) fn facts(audit: &Audit, page: &Page<'_>) -> Vec<(&'static str, String)> {
     let fleet = &audit.fleet;
-    let registrars: std::collections::BTreeSet<&str> =
-        audit.devices.iter().map(|d| d.registrar.as_str()).collect();
+    let (_, registrars) = audit.counts();
     let percent = |share: Option<f64>| share.map_or("unknown".to_owned(), |s| format!("{s:.2} %"));
     let mut facts = vec![
-        ("Devices", format!("{} at {} registrars", audit.devices.len(), registrars.len())),
+        ("Devices", format!("{} at {registrars} registrars", audit.len())),
         ("Attempts", format!("{}: {} ok, {} failed", fleet.attempts, fleet.ok, fleet.failed)),
         ("Ineffective", percent(fleet.ineffective_percent())),
         ("Coverage", percent(fleet.coverage().map(|share| share * 100.0))),
@@ -49,14 +48,14 @@ fn lapses(count: usize, worst: Option<i64>) -> String {
 }
 
 /// What could not be known, in words.
-pub(super) fn unknown(audit: &Audit) -> Vec<String> {
+pub(super) fn unknown(audit: &Audit, devices: &[Device]) -> Vec<String> {
     let mut out = Vec::new();
     if audit.window.one_sided {
         out.push(
             "the input holds no response: success, granted expiry and coverage are unknown".into(),
         );
     }
-    let blind = audit.devices.iter().filter(|d| d.evidence.is_none()).count();
+    let blind = devices.iter().filter(|d| d.evidence.is_none()).count();
     if blind > 0 && !audit.window.one_sided {
         out.push(format!("{blind} devices were never seen registered: their coverage is unknown"));
     }
@@ -68,10 +67,10 @@ pub(super) fn unknown(audit: &Audit) -> Vec<String> {
 }
 
 /// Groups of devices over time: how much of each bin was without binding.
-pub(super) fn heatmap(audit: &Audit, axis: &Axis<'_>) -> String {
-    let length = prefix(&audit.devices);
+pub(super) fn heatmap(devices: &[Device], axis: &Axis<'_>) -> String {
+    let length = prefix(devices);
     let mut groups: BTreeMap<String, Vec<&Device>> = BTreeMap::new();
-    for device in &audit.devices {
+    for device in devices {
         let group: String = device.device.chars().take(length).collect();
         groups.entry(group).or_default().push(device);
     }
@@ -155,10 +154,10 @@ fn spread(stretch: Stretch, axis: &Axis<'_>, bins: &mut [i64]) {
 }
 
 /// REGISTER attempts per second, failures by what became of them.
-pub(super) fn attempts(audit: &Audit, axis: &Axis<'_>) -> String {
+pub(super) fn attempts(audit: &Audit, devices: &[Device], axis: &Axis<'_>) -> String {
     const CLASSES: [&str; 4] = ["good", "doubt", "bad", "unknown"];
     let mut counts = vec![[0_u32; 4]; axis.bins];
-    for record in audit.devices.iter().flat_map(Device::attempts) {
+    for record in devices.iter().flat_map(Device::attempts) {
         let class = match record.outcome {
             Outcome::Ok => 0,
             Outcome::Pending | Outcome::Unseen => 3,

@@ -41,12 +41,13 @@ pub(super) struct Registrations {
 
 /// The part on registrations; nothing when there is none.
 pub(super) fn registrations(page: &Page<'_>, audit: &Audit) -> Option<Registrations> {
-    if audit.devices.is_empty() {
+    if audit.is_empty() {
         return None;
     }
     let axis = Axis::of(audit, &page.options.time);
     // Worst first: the longest without binding, then the most failures.
-    let mut order: Vec<&Device> = audit.devices.iter().collect();
+    let devices: Vec<Device> = audit.devices().collect();
+    let mut order: Vec<&Device> = devices.iter().collect();
     order.sort_by_key(|d| std::cmp::Reverse((d.lapsed, d.count(Outcome::is_failure))));
     let rows: Vec<device::Row> = order
         .iter()
@@ -56,10 +57,10 @@ pub(super) fn registrations(page: &Page<'_>, audit: &Audit) -> Option<Registrati
         .collect();
     Some(Registrations {
         facts: fleet::facts(audit, page),
-        unknown: fleet::unknown(audit),
-        heatmap: fleet::heatmap(audit, &axis),
-        attempts: fleet::attempts(audit, &axis),
-        histograms: histograms(&audit.devices),
+        unknown: fleet::unknown(audit, &devices),
+        heatmap: fleet::heatmap(&devices, &axis),
+        attempts: fleet::attempts(audit, &devices, &axis),
+        histograms: histograms(&devices),
         left_out: order.len().saturating_sub(rows.len()),
         rows,
         pages: order
@@ -127,8 +128,8 @@ fn histograms(devices: &[Device]) -> Vec<String> {
     let all = |of: &dyn Fn(&Device) -> Vec<f64>| devices.iter().flat_map(of).collect::<Vec<f64>>();
     let in_seconds = |nanos: &[i64]| nanos.iter().map(|n| seconds(*n)).collect::<Vec<f64>>();
     let beats = |d: &Device| {
-        let times = d.keepalives.as_ref().map(|k| k.beats.as_slice()).unwrap_or_default();
-        times.windows(2).map(|two| seconds(two[1].time.since(two[0].time))).collect()
+        let all = d.keepalives.iter().flat_map(|k| &k.intervals);
+        all.flat_map(|(gap, n)| std::iter::repeat_n(seconds(*gap), *n as usize)).collect()
     };
     let ratio = all(&|d| d.series.ratio.clone());
     let attempt = all(&|d| in_seconds(&d.series.attempt));

@@ -1,0 +1,240 @@
+//! The registration audit of a feed of any length: transactions that are over go to the audit in
+//! the order in which they began, and nothing of them is kept.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::{Feed, Plan};
+use crate::limits::{Limits, Tally};
+use crate::model::audit::{Audit, Event, Terms, Watch};
+use crate::model::vantage::ConnectionEnd;
+use crate::model::{CallFlow, Seed, Vantage};
+use crate::sip::{Message, Method, Status};
+use crate::time::{SECOND, TIMEOUT, Timestamp};
+use crate::transport::{ConnectionChange, Observation, Signal, Text};
+
+/// After an answer, no copy stays in the network longer than this: T4 (RFC 3261 section 17.1.2.2).
+const SETTLED: i64 = 5 * SECOND;
+
+/// What came of a run.
+pub struct Audited {
+    /// The audit.
+    pub audit: Audit,
+    /// What the capture point could see.
+    pub vantage: Vantage,
+    /// What was read and lost.
+    pub tally: Tally,
+}
+
+/// Audits the registrations of `feed`, all of them.
+///
+/// It differs from the audit of the whole model of the same feed in what comes later than any timer
+/// allows, and in nothing else.
+pub fn audit(feed: &mut dyn Feed, plan: &Plan, terms: &Terms<'_>) -> Audited {
+    let mut sieve = Sieve {
+        watch: Watch::new(*terms, &plan.limits, plan.seed),
+        terms,
+        limits: &plan.limits,
+        seed: plan.seed,
+        slots: VecDeque::new(),
+        first: 0,
+        open: 0,
+        held: 0,
+        places: FxHashMap::default(),
+        due: [VecDeque::new(), VecDeque::new()],
+        now: Timestamp(i64::MIN),
+        tally: Tally::default(),
+    };
+    let mut begun = false;
+    while feed.advance(&mut |observation| match observation {
+        Observation::Message { envelope, text, home } => {
+            match Message::parse(envelope, Text::of(text, home)) {
+                Some(message) => sieve.message(message),
+                None => sieve.tally.lose("undecodable"),
+            }
+        }
+        Observation::Connection { signal, change } => sieve.connection(&signal, change),
+        Observation::Ping { .. } | Observation::Unreachable { .. } => {}
+    }) {
+        if !begun {
+            begun = true;
+            sieve.watch.begin(feed.vantage().first);
+        }
+    }
+    sieve.finish(feed)
+}
+
+/// Transactions that are not over, and those that wait for one that began before them.
+struct Sieve<'t> {
+    watch: Watch<'t>,
+    terms: &'t Terms<'t>,
+    limits: &'t Limits,
+    seed: Seed,
+    /// In the order in which they began.
+    slots: VecDeque<Slot>,
+    /// The number of the first slot.
+    first: u64,
+    open: usize,
+    held: usize,
+    /// Numbers of open slots by Call-ID and CSeq.
+    places: FxHashMap<u64, u64>,
+    /// When which slot may be over: those without and those with an answer.
+    due: [VecDeque<(Timestamp, u64)>; 2],
+    now: Timestamp,
+    tally: Tally,
+}
+
+enum Slot {
+    Open(Box<Open>),
+    Over(Vec<(u64, Event)>),
+}
+
+/// One Call-ID and CSeq: a transaction on all its hops.
+struct Open {
+    flow: CallFlow,
+    key: u64,
+    last: Timestamp,
+    is_answered: bool,
+    held: usize,
+}
+
+impl Open {
+    const fn wait(&self) -> i64 {
+        if self.is_answered { SETTLED } else { TIMEOUT }
+    }
+}
+
+impl Sieve<'_> {
+    fn message(&mut self, message: Message) {
+        self.watch.see(&message);
+        let time = message.envelope.time;
+        self.now = self.now.max(time);
+        if let Some(at) = self.slot_of(&message) {
+            self.take(at, message);
+        }
+        self.settle();
+        while self.limits.flows < self.open || self.limits.memory < self.held {
+            self.tally.lose("let-go");
+            if !self.let_go() {
+                break;
+            }
+        }
+        self.hand_on();
+    }
+
+    /// A connection that carried SIP ended.
+    fn connection(&mut self, signal: &Signal, change: ConnectionChange) {
+        let reset = match change {
+            ConnectionChange::Closed => false,
+            ConnectionChange::Reset => true,
+            ConnectionChange::Opened
+            | ConnectionChange::Refused
+            | ConnectionChange::TlsAlert(_) => return,
+        };
+        let end = ConnectionEnd {
+            time: signal.time,
+            connection: signal.connection,
+            by: signal.from,
+            reset,
+        };
+        self.slots.push_back(Slot::Over(vec![(signal.seq, Event::End(end))]));
+        self.hand_on();
+    }
+
+    /// The slot of a message that concerns registrations, a new one when there is none.
+    fn slot_of(&mut self, message: &Message) -> Option<u64> {
+        let cseq = message.cseq();
+        let number = cseq.map(|cseq| cseq.number);
+        let key = self.seed.hash((message.call_id(), number));
+        let known = self.places.get(&key).copied();
+        let concerns = match (message.method(), cseq) {
+            (Some(method), _) => matches!(method, Method::Register | Method::Message),
+            // Some devices leave the method of CSeq out.
+            (None, Some(cseq)) if cseq.method.is_empty() => known.is_some(),
+            (None, Some(cseq)) => matches!(cseq.method, b"REGISTER" | b"MESSAGE"),
+            (None, None) => false,
+        };
+        if !concerns || known.is_some() {
+            return known.filter(|_| concerns);
+        }
+        let at = self.first + self.slots.len() as u64;
+        let flow = CallFlow::new(self.seed);
+        let last = message.envelope.time;
+        let open = Open { flow, key, last, is_answered: false, held: 0 };
+        self.slots.push_back(Slot::Open(Box::new(open)));
+        self.places.insert(key, at);
+        self.open += 1;
+        Some(at)
+    }
+
+    fn take(&mut self, at: u64, message: Message) {
+        let Some(Slot::Open(open)) = self.slots.get_mut((at - self.first) as usize) else { return };
+        if self.limits.flow_messages <= open.flow.messages.len() {
+            return self.tally.lose("let-go");
+        }
+        let octets = message.heap_size() + size_of::<crate::model::Entry>();
+        open.held += octets;
+        self.held += octets;
+        open.last = open.last.max(message.envelope.time);
+        open.is_answered |= message.status().is_some_and(Status::is_final);
+        self.due[usize::from(open.is_answered)].push_back((open.last, at));
+        open.flow.observe(message);
+    }
+
+    /// Ends what has been silent for long enough.
+    fn settle(&mut self) {
+        for (queue, wait) in [(0, TIMEOUT), (1, SETTLED)] {
+            while let Some((_, at)) =
+                self.due[queue].pop_front_if(|(last, _)| wait < self.now.since(*last))
+            {
+                let Some(place) = at.checked_sub(self.first) else { continue };
+                if let Some(Slot::Open(open)) = self.slots.get(place as usize)
+                    && open.wait() < self.now.since(open.last)
+                {
+                    self.end(place as usize);
+                }
+            }
+        }
+    }
+
+    /// The transaction in slot number `place` of those held is over.
+    fn end(&mut self, place: usize) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let Slot::Open(open) = slot else { return };
+        let mut events = Vec::new();
+        Event::of_flow(&open.flow, self.terms.hostile, &mut events);
+        events.sort_by_key(|(seq, _)| *seq);
+        self.open -= 1;
+        self.held -= open.held;
+        self.places.remove(&open.key);
+        *slot = Slot::Over(events);
+    }
+
+    /// Ends the transaction that began first, before its time; `false` when there is none.
+    fn let_go(&mut self) -> bool {
+        let first = self.slots.iter().position(|slot| matches!(slot, Slot::Open(_)));
+        first.map(|place| self.end(place)).is_some()
+    }
+
+    /// Hands on what nothing that is open began before.
+    fn hand_on(&mut self) {
+        while let Some(Slot::Over(_)) = self.slots.front() {
+            let Some(Slot::Over(events)) = self.slots.pop_front() else { return };
+            self.first += 1;
+            events.into_iter().for_each(|(_, event)| self.watch.push(event));
+        }
+    }
+
+    fn finish(mut self, feed: &dyn Feed) -> Audited {
+        for place in 0..self.slots.len() {
+            self.end(place);
+        }
+        self.hand_on();
+        let vantage = feed.vantage();
+        let mut tally = feed.tally();
+        tally.add(&self.tally);
+        tally.add(self.watch.tally());
+        Audited { audit: self.watch.finish(&vantage), vantage, tally }
+    }
+}

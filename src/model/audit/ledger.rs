@@ -1,0 +1,304 @@
+//! One device at one registrar while it is watched: REGISTERs become attempts, attempts change
+//! bindings. Holds few octets for each attempt, and no message.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::attempt::{Attempt, GrantSource, Kind, Standing};
+use super::bindings::Bindings;
+use super::date;
+use super::log::{Entry, Log};
+use super::policy::Policy;
+use super::record::{CallId, Shape};
+use super::shapes::Shapes;
+use super::step::{Answered, Orphan, Step};
+use crate::model::vantage::ConnectionEnd;
+use crate::time::{SECOND, Timestamp};
+use crate::transport::Transport;
+
+/// A REGISTER this soon after a success in the same Call-ID only updates contacts, nanoseconds.
+const FOLLOW_UP: i64 = 2 * SECOND;
+/// Call-IDs of which the highest CSeq is remembered.
+const CALLS: usize = 4;
+/// Contacts that are remembered.
+const CONTACTS: usize = 32;
+
+/// What is known of one device at one registrar so far.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) policy: Arc<Policy>,
+    /// Its place among the devices.
+    pub(super) device: u32,
+    /// Its place among the registrars.
+    pub(super) registrar: u32,
+    pub(super) bindings: Bindings,
+    pub(super) log: Log,
+    open: Option<Box<Attempt>>,
+    /// The last success, for contact updates: its Call-ID and when it was answered.
+    last_ok: Option<(u32, Timestamp)>,
+    /// Times of 2xx whose REGISTER was not captured.
+    pub(super) orphans: Vec<Timestamp>,
+    pub(super) contacts: Vec<Box<str>>,
+    pub(super) transports: SmallVec<[Transport; 2]>,
+    /// The highest CSeq of the latest Call-IDs.
+    highest: SmallVec<[(u32, u32); CALLS]>,
+    pub(super) cseq_regressions: u32,
+    /// Ends of its connections, in order.
+    pub(super) ends: Vec<ConnectionEnd>,
+    /// The end of a connection ends its bindings.
+    connections_count: bool,
+    /// Texts of Call-IDs are wanted.
+    whole: bool,
+    /// It is no device but someone who tries addresses: how many of them.
+    pub(super) probed: Option<usize>,
+}
+
+impl Ledger {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        (device, registrar): (u32, u32),
+        is_gb: bool,
+        whole: bool,
+    ) -> Self {
+        Self {
+            connections_count: policy.close_ends_binding.unwrap_or(is_gb),
+            policy,
+            device,
+            registrar,
+            bindings: Bindings::default(),
+            log: Log::default(),
+            open: None,
+            last_ok: None,
+            orphans: Vec::new(),
+            contacts: Vec::new(),
+            transports: SmallVec::new(),
+            highest: SmallVec::new(),
+            cseq_regressions: 0,
+            ends: Vec::new(),
+            whole,
+            probed: None,
+        }
+    }
+
+    /// Octets of private memory it holds.
+    pub(super) fn heap_size(&self) -> usize {
+        self.log.heap_size()
+            + self.bindings.heap_size()
+            + self.contacts.iter().map(|contact| contact.len() + 32).sum::<usize>()
+            + self.ends.capacity() * size_of::<ConnectionEnd>()
+    }
+
+    /// A 2xx whose request was not captured: proves bindings all the same.
+    pub(super) fn orphan(&mut self, orphan: &Orphan) {
+        self.orphans.push(orphan.time);
+        for (key, seconds) in &orphan.listed {
+            if let Some(seconds) = seconds.filter(|s| *s > 0) {
+                self.bindings.grant(key, orphan.time.0, seconds, 0);
+            }
+        }
+    }
+
+    /// A connection it used ended.
+    pub(super) fn end(&mut self, end: ConnectionEnd) {
+        if self.connections_count {
+            self.bindings.lose(end.connection, end.time.0);
+        }
+        self.ends.push(end);
+    }
+
+    /// The next REGISTER transaction.
+    pub(super) fn register(&mut self, step: Box<Step>, shapes: &mut Shapes) {
+        self.note(&step);
+        let step = match &mut self.open {
+            Some(attempt) => match attempt.join(step) {
+                Ok(()) => None,
+                Err(step) => Some(step),
+            },
+            None => Some(step),
+        };
+        if let Some(step) = step {
+            self.close(shapes);
+            self.bindings.advance(step.time.0);
+            let mut kept = step.asked.bindings.iter().filter(|(_, expiry)| *expiry != Some(0));
+            let standing = if kept.any(|(key, _)| self.bindings.holds(key)) {
+                Standing::Own
+            } else if self.bindings.is_empty() {
+                Standing::Nothing
+            } else {
+                Standing::Other
+            };
+            self.open = Some(Box::new(Attempt::new(step, standing)));
+        }
+        if self.open.as_ref().is_some_and(|attempt| attempt.is_over()) {
+            self.close(shapes);
+        }
+    }
+
+    /// Closes the attempt that is still open, if any.
+    pub(super) fn close(&mut self, shapes: &mut Shapes) {
+        let Some(attempt) = self.open.take() else { return };
+        let (first, last) = (attempt.first(), attempt.last());
+        let kind = last.asked.kind(attempt.standing);
+        let success = last.answer.as_ref().filter(|answer| (200..300).contains(&answer.status));
+        let granted = success.map_or((None, None), |answer| self.succeed(&attempt, kind, answer));
+        let call_id = CallId::of(&first.call_id, self.whole);
+        let follow_up = self.last_ok.is_some_and(|(call, end)| {
+            call == call_id.key && first.time.since(end) <= FOLLOW_UP
+        });
+        self.last_ok = success.map(|answer| (call_id.key, answer.time));
+        let date = success.map(|answer| date::read(answer.date.as_deref(), self.policy.gb_zone));
+        let skew = success.zip(date).and_then(|(a, (date, _))| Some(date?.since(a.time)));
+        let mut shape = shape(&attempt, granted);
+        shape.date = date.map(|(_, form)| form);
+        let sum = |of: fn(&Step) -> u32| attempt.steps.iter().map(|step| of(step)).sum();
+        let shape = shapes.place(shape);
+        self.log.push(&Entry {
+            kind,
+            follow_up,
+            start: first.time,
+            end: last.answer.as_ref().map(|answer| answer.time),
+            last: last.time,
+            frame: first.frame,
+            response_frame: last.answer.as_ref().map(|answer| answer.frame),
+            source: first.source,
+            connection: first.connection,
+            call_id,
+            cseq: first.cseq.unwrap_or(0),
+            retransmissions: sum(|step| step.copies),
+            duplicate_responses: sum(|step| step.repeated),
+            date_skew: skew,
+            shape,
+        });
+    }
+
+    fn note(&mut self, step: &Step) {
+        if !self.transports.contains(&step.transport) {
+            self.transports.push(step.transport);
+        }
+        for (key, _) in &step.asked.bindings {
+            if self.contacts.len() < CONTACTS && !self.contacts.iter().any(|known| **known == **key)
+            {
+                self.contacts.reserve_exact(1);
+                self.contacts.push(key.as_str().into());
+            }
+        }
+        let Some(cseq) = step.cseq.filter(|_| !step.call_id.is_empty()) else { return };
+        let call = CallId::of(&step.call_id, false).key;
+        if let Some((_, highest)) = self.highest.iter_mut().find(|(known, _)| *known == call) {
+            if *highest > 0 && cseq <= *highest {
+                self.cseq_regressions += 1;
+            }
+            *highest = (*highest).max(cseq);
+            return;
+        }
+        if self.highest.len() == CALLS {
+            self.highest.remove(0);
+        }
+        self.highest.push((call, cseq));
+    }
+
+    fn succeed(
+        &mut self,
+        attempt: &Attempt,
+        kind: Kind,
+        answer: &Answered,
+    ) -> (Option<u32>, Option<GrantSource>) {
+        let time = answer.time.0;
+        let asked = &attempt.last().asked;
+        let connection = attempt.last().connection;
+        if kind == Kind::DeregisterAll {
+            self.bindings.close_all(time);
+        }
+        let mut granted = (None, None);
+        for (key, requested) in &asked.bindings {
+            if *requested == Some(0) {
+                self.bindings.close(key, time);
+                continue;
+            }
+            let (seconds, source) = self.grant(key, *requested, asked.bindings.len(), answer);
+            granted.1 = Some(source);
+            if let Some(seconds) = seconds.filter(|s| *s > 0) {
+                granted.0 = Some(seconds);
+                self.bindings.grant(key, time, seconds, connection);
+            }
+        }
+        // Bindings the 2xx lists that nobody saw being made.
+        for (key, seconds) in &answer.listed {
+            let ours = asked.bindings.iter().any(|(asked, _)| asked == key);
+            let rewritten = granted.1 == Some(GrantSource::ContactRewritten);
+            if let Some(seconds) = seconds.filter(|s| *s > 0 && !ours && !rewritten)
+                && !self.bindings.holds(key)
+            {
+                self.bindings.grant(key, time, seconds, 0);
+            }
+        }
+        self.bindings.plan(matches!(kind, Kind::Deregister | Kind::DeregisterAll), time);
+        granted
+    }
+
+    fn grant(
+        &self,
+        key: &str,
+        requested: Option<u32>,
+        asked: usize,
+        answer: &Answered,
+    ) -> (Option<u32>, GrantSource) {
+        let own = answer.listed.iter().find(|(known, _)| known == key);
+        if let Some((_, Some(seconds))) = own {
+            return (Some(*seconds), GrantSource::Contact);
+        }
+        let single = asked == 1 && answer.listed.len() == 1;
+        match answer.listed.as_slice() {
+            [(_, Some(seconds))] if own.is_none() && single => {
+                return (Some(*seconds), GrantSource::ContactRewritten);
+            }
+            [_, ..] if own.is_none() && !single => return (None, GrantSource::NotBound),
+            _ => {}
+        }
+        match (answer.expires, requested) {
+            (Some(seconds), _) => (Some(seconds), GrantSource::ExpiresHeader),
+            (None, Some(seconds)) => (Some(seconds), GrantSource::AssumedRequested),
+            (None, None) => (Some(self.policy.default_expiry), GrantSource::AssumedDefault),
+        }
+    }
+}
+
+/// What `attempt` has in common with others.
+fn shape(attempt: &Attempt, granted: (Option<u32>, Option<GrantSource>)) -> Shape {
+    let (first, last) = (attempt.first(), attempt.last());
+    let (challenges, stale) = attempt.challenges();
+    let answer = last.answer.as_ref();
+    let sum = |of: fn(&Step) -> u32| attempt.steps.iter().map(|step| of(step)).sum();
+    let status = last.status();
+    let received = attempt.steps.iter().filter_map(|step| step.received);
+    Shape {
+        status,
+        answers_challenge: last.credentials.is_some(),
+        credentials: attempt.steps.iter().any(|step| step.credentials.is_some()),
+        requested: last.asked.bindings.first().and_then(|(_, expiry)| *expiry),
+        granted: granted.0,
+        granted_source: granted.1,
+        challenges,
+        stale,
+        inferred: attempt.inferred,
+        bare: sum(|step| step.bare),
+        requests: attempt.steps.len() as u32,
+        hops: attempt.steps.iter().map(|step| step.hops).max().unwrap_or(1),
+        target: first.target,
+        transport: first.transport,
+        user_agent: first.user_agent.clone(),
+        retry_after: answer.and_then(|answer| answer.retry_after),
+        date: None,
+        goal: answer.and_then(|answer| answer.goal.clone()),
+        odd_domain: first.odd_domain.clone(),
+        versioned: first.versioned,
+        hostile: attempt.steps.iter().any(|step| step.hostile),
+        unreachable: last.unreachable.clone(),
+        received: received.reduce(|(ip, n), (_, more)| (ip, n + more)),
+        rport_missing: sum(|step| step.rport_missing),
+        conflict: answer
+            .filter(|answer| (200..300).contains(&answer.status))
+            .and_then(|answer| answer.conflict),
+    }
+}

@@ -1,0 +1,49 @@
+//! What attempts have in common, each held once for all devices.
+
+use std::sync::Arc;
+
+use super::record::Shape;
+use crate::model::Seed;
+
+/// All shapes, by number.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    all: Vec<Arc<Shape>>,
+    places: rustc_hash::FxHashMap<u64, u32>,
+    seed: Seed,
+}
+
+impl Shapes {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { all: Vec::new(), places: rustc_hash::FxHashMap::default(), seed }
+    }
+
+    /// The number of `shape`.
+    pub(super) fn place(&mut self, shape: Shape) -> u32 {
+        let mut key = self.seed.hash(&shape);
+        // Another shape in the same place is passed by.
+        while let Some(at) = self.places.get(&key) {
+            if self.all.get(*at as usize).is_some_and(|known| **known == shape) {
+                return *at;
+            }
+            key = key.wrapping_add(1);
+        }
+        let at = self.all.len() as u32;
+        self.places.insert(key, at);
+        self.all.push(Arc::new(shape));
+        at
+    }
+
+    pub(super) fn into_all(self) -> Vec<Arc<Shape>> {
+        self.all
+    }
+
+    pub(super) fn all(&self) -> &[Arc<Shape>] {
+        &self.all
+    }
+
+    /// Octets of private memory they hold, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        self.all.len() * (size_of::<Shape>() + 64)
+    }
+}

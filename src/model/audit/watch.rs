@@ -1,0 +1,337 @@
+//! Takes in what happens in the order of the capture, and keeps a ledger for each device.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::beats::Beats;
+use super::ledger::Ledger;
+use super::shapes::Shapes;
+use super::step::{Beat, Event, Orphan, Step};
+use super::window::Window;
+use super::{Applicant, Audit, Fleet, Terms, identity, probers, series};
+use crate::limits::{Limits, Tally};
+use crate::model::vantage::{ConnectionEnd, Vantage};
+use crate::model::Seed;
+use crate::net::Endpoint;
+use crate::sip::Message;
+use crate::time::{SECOND, Timestamp};
+
+/// 2xx without request that are remembered for a device that was not seen registering.
+const ORPHANS: usize = 16;
+/// Addresses of one prober that are told apart.
+const PROBED: usize = 1 << 16;
+
+/// An audit in the making.
+pub struct Watch<'t> {
+    terms: Terms<'t>,
+    limits: Limits,
+    /// Stretches known to be missing.
+    gaps: Vec<series::Stretch>,
+    subjects: Vec<Subject>,
+    registrars: Vec<Box<str>>,
+    rows: Vec<Ledger>,
+    shapes: Shapes,
+    seed: Seed,
+    /// Places of devices by the hash of the name, of rows by that of device and registrar.
+    places: FxHashMap<u64, u32>,
+    /// Rows that registered over a connection.
+    connections: FxHashMap<u32, SmallVec<[u32; 2]>>,
+    /// Hosts that sign as scanners, with the names they tried.
+    scanners: BTreeMap<IpAddr, BTreeSet<u64>>,
+    responses_seen: bool,
+    /// The coarsest unit in which all times of messages can be told, nanoseconds.
+    resolution: i64,
+    held: usize,
+    tally: Tally,
+}
+
+/// A device, whatever it registers with.
+#[derive(Debug)]
+pub(super) struct Subject {
+    /// GB identifier, or user@host.
+    pub(super) name: Box<str>,
+    pub(super) beats: Option<Box<Beats>>,
+    orphans: Vec<Orphan>,
+    /// Where its last REGISTER came from.
+    home: Option<Endpoint>,
+    rows: SmallVec<[u32; 2]>,
+}
+
+impl Event {
+    /// When it happened: for a transaction, when its request was first sent.
+    pub(super) fn time(&self) -> Timestamp {
+        match self {
+            Self::Register(step) => step.time,
+            Self::Keepalive(beat) => beat.time,
+            Self::Orphan(orphan) => orphan.time,
+            Self::End(end) => end.time,
+        }
+    }
+}
+
+impl<'t> Watch<'t> {
+    /// Nothing was seen so far.
+    pub fn new(terms: Terms<'t>, limits: &Limits, seed: Seed) -> Self {
+        Self {
+            terms,
+            limits: limits.clone(),
+            gaps: Vec::new(),
+            subjects: Vec::new(),
+            registrars: Vec::new(),
+            rows: Vec::new(),
+            shapes: Shapes::new(seed),
+            seed,
+            places: FxHashMap::default(),
+            connections: FxHashMap::default(),
+            scanners: BTreeMap::new(),
+            responses_seen: false,
+            resolution: SECOND,
+            held: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The input begins at `first`.
+    pub fn begin(&mut self, first: Timestamp) {
+        self.gaps = (self.terms.gaps)(first);
+    }
+
+    /// Notes a message of the input, whatever it is: whether there are responses, and in which
+    /// unit times are.
+    pub fn see(&mut self, message: &Message) {
+        self.responses_seen |= !message.is_request();
+        while 1 < self.resolution && message.envelope.time.0 % self.resolution != 0 {
+            self.resolution /= 1000;
+        }
+    }
+
+    /// Takes in what happened next.
+    pub fn push(&mut self, event: Event) {
+        match event {
+            Event::Register(step) => self.register(step),
+            Event::Keepalive(beat) => self.beat(&beat),
+            Event::Orphan(orphan) => self.orphan(*orphan),
+            Event::End(end) => self.end(end),
+        }
+    }
+
+    /// What had to be let go.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Ends the audit of an input that was seen as `vantage` says.
+    pub fn finish(mut self, vantage: &Vantage) -> Audit {
+        let gaps = series::joined([vantage.gaps(), std::mem::take(&mut self.gaps)].concat());
+        let window = Window {
+            from: vantage.first,
+            until: vantage.last,
+            gaps,
+            one_sided: !self.responses_seen,
+            resolution: self.resolution,
+        };
+        for row in &mut self.rows {
+            row.close(&mut self.shapes);
+        }
+        self.fold_probers();
+        let Self { subjects, registrars, rows, shapes, .. } = self;
+        let mut audit = Audit {
+            window,
+            rows,
+            subjects,
+            registrars,
+            shapes: shapes.into_all(),
+            pings: vantage.pings.clone(),
+            ..Audit::default()
+        };
+        audit.fleet = Fleet::of(&audit);
+        audit
+    }
+
+    fn register(&mut self, step: Box<Step>) {
+        if step.hostile {
+            self.scanners.entry(step.source.ip).or_default();
+        }
+        let row = match self.scanners.get_mut(&step.source.ip) {
+            Some(names) => {
+                if names.len() < PROBED {
+                    names.insert(self.seed.hash(&step.device));
+                }
+                let (device, registrar) = probers::names(step.source.ip, step.target.ip);
+                self.row(&device, &registrar, &step)
+            }
+            None => self.row(&step.device, &step.registrar, &step),
+        };
+        let Some(at) = row else { return self.tally.lose("let-go-devices") };
+        let Some(row) = self.rows.get_mut(at as usize) else { return };
+        if step.connection != 0 {
+            let users = self.connections.entry(step.connection).or_default();
+            if !users.contains(&at) {
+                users.push(at);
+                self.held += 2 * size_of::<(u32, SmallVec<[u32; 2]>)>();
+            }
+        }
+        if let Some(subject) = self.subjects.get_mut(row.device as usize) {
+            subject.home = Some(step.source);
+        }
+        let before = row.heap_size() + self.shapes.heap_size();
+        if self.limits.memory < self.held {
+            return self.tally.lose("let-go-attempts");
+        }
+        row.register(step, &mut self.shapes);
+        self.held += (row.heap_size() + self.shapes.heap_size()).saturating_sub(before);
+    }
+
+    fn beat(&mut self, beat: &Beat) {
+        let Some(at) = self.subject(&beat.device) else {
+            return self.tally.lose("let-go-devices");
+        };
+        if self.limits.memory < self.held {
+            return self.tally.lose("let-go-keepalives");
+        }
+        let Some(subject) = self.subjects.get_mut(at as usize) else { return };
+        let rows = subject.rows.iter().filter_map(|row| self.rows.get(*row as usize));
+        let bound = rows.fold(false, |any, row| any || row.bindings.is_live(beat.time.0));
+        let beats = subject.beats.get_or_insert_default();
+        let before = beats.heap_size();
+        beats.push(beat, subject.home, bound, &self.gaps);
+        self.held += beats.heap_size() - before;
+    }
+
+    fn orphan(&mut self, orphan: Orphan) {
+        let Some(at) = self.subject(&orphan.device) else { return };
+        let Some(subject) = self.subjects.get_mut(at as usize) else { return };
+        if subject.rows.is_empty() && subject.orphans.len() < ORPHANS {
+            subject.orphans.push(orphan);
+        }
+    }
+
+    fn end(&mut self, end: ConnectionEnd) {
+        let Some(users) = self.connections.get(&end.connection) else { return };
+        for at in users {
+            if let Some(row) = self.rows.get_mut(*at as usize) {
+                row.end(end);
+                self.held += size_of::<ConnectionEnd>();
+            }
+        }
+    }
+
+    /// The place of a device by its name; `None` when there is no room for another.
+    fn subject(&mut self, name: &str) -> Option<u32> {
+        let mut key = self.seed.hash(name);
+        while let Some(at) = self.places.get(&key) {
+            if self.subjects.get(*at as usize).is_some_and(|known| *known.name == *name) {
+                return Some(*at);
+            }
+            key = key.wrapping_add(1);
+        }
+        if self.limits.devices <= self.subjects.len() {
+            return None;
+        }
+        let at = self.subjects.len() as u32;
+        self.places.insert(key, at);
+        self.held += size_of::<Subject>() + name.len() + 64;
+        self.subjects.push(Subject {
+            name: name.into(),
+            beats: None,
+            orphans: Vec::new(),
+            home: None,
+            rows: SmallVec::new(),
+        });
+        Some(at)
+    }
+
+    /// The place of the row of a device at a registrar, a new one when there is none.
+    fn row(&mut self, device: &str, registrar: &str, step: &Step) -> Option<u32> {
+        let at = self.subject(device)?;
+        let subject = self.subjects.get(at as usize)?;
+        let known = subject.rows.iter().copied().find(|row| {
+            let row = self.rows.get(*row as usize);
+            let name = row.and_then(|row| self.registrars.get(row.registrar as usize));
+            name.is_some_and(|name| **name == *registrar)
+        });
+        if known.is_some() {
+            return known;
+        }
+        if self.limits.devices <= self.rows.len() {
+            return None;
+        }
+        let place = self.registrars.iter().position(|name| **name == *registrar);
+        let place = place.unwrap_or_else(|| {
+            self.registrars.push(registrar.into());
+            self.registrars.len() - 1
+        });
+        let policy = (self.terms.policy)(&Applicant {
+            device,
+            registrar,
+            source: step.source.ip,
+            user_agent: step.user_agent.as_deref().unwrap_or_default(),
+        });
+        let is_gb = policy.profile.is_gb().unwrap_or(identity::is_gb_id(device));
+        let whole = (self.terms.pages)(device);
+        let mut row = Ledger::new(policy, (at, place as u32), is_gb, whole);
+        let subject = self.subjects.get_mut(at as usize)?;
+        let earlier = subject.orphans.iter().filter(|orphan| orphan.time <= step.time);
+        earlier.for_each(|orphan| row.orphan(orphan));
+        let number = self.rows.len() as u32;
+        subject.rows.push(number);
+        self.held += size_of::<Ledger>();
+        self.rows.push(row);
+        Some(number)
+    }
+
+    /// Makes one row of all that one prober tried.
+    fn fold_probers(&mut self) {
+        let found = probers::find(&self.rows, &self.subjects, self.shapes.all());
+        let mut all: BTreeMap<IpAddr, usize> =
+            self.scanners.iter().map(|(ip, names)| (*ip, names.len())).collect();
+        for (ip, names) in found {
+            *all.entry(ip).or_default() += names;
+        }
+        if all.is_empty() {
+            return;
+        }
+        let rows = std::mem::take(&mut self.rows);
+        let mut kept: Vec<Ledger> = Vec::with_capacity(rows.len());
+        let mut folded: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for mut row in rows {
+            for (ip, target, part) in probers::split(&mut row, self.shapes.all(), &all) {
+                let names = probers::names(ip, target);
+                match folded.get(&names).and_then(|at| kept.get_mut(*at)) {
+                    Some(known) => known.absorb(part),
+                    None => {
+                        let Some(mut part) = self.renamed(part, &names) else { continue };
+                        part.probed = all.get(&ip).copied();
+                        folded.insert(names, kept.len());
+                        kept.push(part);
+                    }
+                }
+            }
+            if 0 < row.log.len() {
+                kept.push(row);
+            }
+        }
+        for at in folded.values() {
+            if let Some(row) = kept.get_mut(*at) {
+                row.log.sort();
+            }
+        }
+        self.rows = kept;
+    }
+
+    /// `row` as that of another device.
+    fn renamed(&mut self, mut row: Ledger, (device, registrar): &(String, String)) -> Option<Ledger> {
+        self.limits.devices = usize::MAX;
+        let device = self.subject(device)?;
+        let place = self.registrars.iter().position(|name| **name == **registrar);
+        let place = place.unwrap_or_else(|| {
+            self.registrars.push(registrar.as_str().into());
+            self.registrars.len() - 1
+        });
+        (row.device, row.registrar) = (device, place as u32);
+        Some(row)
+    }
+}
