@@ -127,7 +127,15 @@ macro_rules! line {
     }};
 }
 
-fn render(c: &Camera, kind: Kind, cseq: u32, serial: u64, now: Time, out: &mut Vec<u8>) -> String {
+fn render(
+    c: &Camera,
+    kind: Kind,
+    cseq: u32,
+    serial: u64,
+    now: Time,
+    expires: u64,
+    out: &mut Vec<u8>,
+) -> String {
     use Kind::*;
     out.clear();
     let keepalive = matches!(kind, Keepalive | KeepaliveOk);
@@ -187,7 +195,7 @@ fn render(c: &Camera, kind: Kind, cseq: u32, serial: u64, now: Time, out: &mut V
             }
             line!(out, "Max-Forwards: 70");
             line!(out, "User-Agent: {agent}");
-            line!(out, "Expires: 3600");
+            line!(out, "Expires: {expires}");
         }
         Challenge => {
             line!(out, "User-Agent: LiveGBS v230921");
@@ -198,10 +206,10 @@ fn render(c: &Camera, kind: Kind, cseq: u32, serial: u64, now: Time, out: &mut V
             );
         }
         Accepted => {
-            line!(out, "Contact: <sip:{}@{}>;expires=3600", c.id, c.address);
+            line!(out, "Contact: <sip:{}@{}>;expires={expires}", c.id, c.address);
             line!(out, "User-Agent: LiveGBS v230921");
             line!(out, "Date: {}", iso(now));
-            line!(out, "Expires: 3600");
+            line!(out, "Expires: {expires}");
         }
         Forbidden | KeepaliveOk => line!(out, "User-Agent: LiveGBS v230921"),
         Keepalive => {
@@ -244,12 +252,19 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
     let mut queue = Queue::new();
     let server = Endpoint::v4(192, 168, 10, 5, 5060);
     let interval = o.interval_s * 1_000_000;
+    let refresh = o.register_s.map_or(interval, |s| s * 1_000_000);
     // About 3,300 bytes per camera and interval.
-    let span = (o.size as f64 / (o.cameras as f64 * 3_300.0) * interval as f64) as Time;
+    let by_size = (o.size as f64 / (o.cameras as f64 * 3_300.0) * interval as f64) as Time;
+    let span = o.hours.map_or(by_size, |hours| (hours * 3_600_000_000.0) as Time);
+    let is_over = |now: Time, bytes: u64| match o.hours {
+        Some(_) => o.start + span <= now,
+        None => o.size <= bytes,
+    };
+    let expires = if refresh <= 3_000_000_000 { 3600 } else { 2 * refresh / 1_000_000 };
     let mut cameras: Vec<Camera> =
         (0..o.cameras).map(|i| Camera::new(i, o.seed, o, span, truth)).collect();
     for i in 0..cameras.len() {
-        let first = o.start + rng.range(0, interval - 1);
+        let first = o.start + rng.range(0, refresh - 1);
         queue.push(first, Event::Register(i));
         queue.push(first + rng.range(1_000_000, interval), Event::Keepalive(i));
     }
@@ -261,7 +276,7 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
     while let Some((now, event)) = queue.pop() {
         let (index, kind, cseq, exchange) = match event {
             Event::Register(i) => {
-                if out.bytes >= o.size {
+                if is_over(now, out.bytes) {
                     continue;
                 }
                 let c = &mut cameras[i];
@@ -276,7 +291,7 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
                 }
                 serial += 1;
                 c.cseq += 1;
-                let mut wait = interval - 50_000 + rng.range(0, 100_000);
+                let mut wait = refresh - 50_000 + rng.range(0, 100_000);
                 if c.fault == Fault::LateRegistration && rng.percent(30.0) {
                     wait = wait * rng.range(20, 50) / 10;
                 }
@@ -284,7 +299,7 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
                 (i, Kind::Register, c.cseq, serial)
             }
             Event::Keepalive(i) => {
-                if out.bytes >= o.size {
+                if is_over(now, out.bytes) {
                     continue;
                 }
                 let c = &mut cameras[i];
@@ -311,7 +326,11 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
             }
         };
         let camera = &cameras[index];
-        call_ids.insert(render(camera, kind, cseq, exchange, now, &mut text));
+        let call_id = render(camera, kind, cseq, exchange, now, expires, &mut text);
+        // Days of traffic have more of them than fit.
+        if o.hours.is_none() {
+            call_ids.insert(call_id);
+        }
         truth.message(&text);
         ip_id = ip_id.wrapping_add(1);
         let (src, dst) = match kind {
@@ -344,6 +363,8 @@ pub fn generate<W: Write>(o: &Options, out: &mut Writer<W>, truth: &mut Truth) -
         }
     }
     truth.add("cameras", o.cameras);
-    truth.add("call_ids", call_ids.len() as u64);
+    if o.hours.is_none() {
+        truth.add("call_ids", call_ids.len() as u64);
+    }
     Ok(())
 }
