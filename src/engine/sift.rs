@@ -222,7 +222,9 @@ impl Sieve<'_> {
         while let Some(Slot::Over(_)) = self.slots.front() {
             let Some(Slot::Over(events)) = self.slots.pop_front() else { return };
             self.first += 1;
-            events.into_iter().for_each(|(_, event)| self.watch.push(event));
+            for (_, event) in events {
+                self.watch.push(event);
+            }
         }
     }
 

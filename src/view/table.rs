@@ -81,17 +81,59 @@ pub fn write(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let widths = widths(head, rows, style.width);
-    if widths.is_empty() {
-        return Ok(());
+    let mut measure = Measure::default();
+    for row in rows {
+        measure.add(row);
     }
-    let layout = Layout { head, widths, style };
-    let titles: Vec<Cell> = head.iter().map(|column| column.title.into()).collect();
-    layout.block(&[titles], Block::Head, out)?;
-    for block in layout.blocks(rows) {
-        layout.block(block, Block::Body, out)?;
+    Table::begin(head, &measure, style, out)?.rows(rows)
+}
+
+/// How wide the cells of a table are, row by row.
+#[derive(Clone, Debug, Default)]
+pub struct Measure(Vec<usize>);
+
+impl Measure {
+    /// Takes in a row.
+    pub fn add(&mut self, row: &[Cell]) {
+        self.0.resize(self.0.len().max(row.len()), 0);
+        for (widest, cell) in self.0.iter_mut().zip(row) {
+            *widest = (*widest).max(columns(&cell.text));
+        }
     }
-    Ok(())
+}
+
+/// A table that is written part by part, for as many rows as there are.
+pub struct Table<'a> {
+    layout: Layout<'a>,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Table<'a> {
+    /// Writes the headings of a table whose rows are those that were measured.
+    pub fn begin(
+        head: &'a [Column],
+        measure: &Measure,
+        style: &'a Style,
+        out: &'a mut dyn Write,
+    ) -> io::Result<Self> {
+        let layout = Layout { head, widths: widths(head, measure, style.width), style };
+        if !layout.widths.is_empty() {
+            let titles: Vec<Cell> = head.iter().map(|column| column.title.into()).collect();
+            layout.block(&[titles], Block::Head, out)?;
+        }
+        Ok(Self { layout, out })
+    }
+
+    /// Writes the next rows.
+    pub fn rows(&mut self, rows: &[Vec<Cell>]) -> io::Result<()> {
+        if self.layout.widths.is_empty() {
+            return Ok(());
+        }
+        for block in self.layout.blocks(rows) {
+            self.layout.block(block, Block::Body, self.out)?;
+        }
+        Ok(())
+    }
 }
 
 /// Spaces between columns.
@@ -202,10 +244,9 @@ fn cut(text: &str, width: usize, fit: Fit, style: &Style) -> String {
 
 /// The columns that stay, each with its width: as wide as their cells where there is room; else
 /// the ranks give way, then the widest shrinks first.
-fn widths(head: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<(usize, usize)> {
+fn widths(head: &[Column], measure: &Measure, room: usize) -> Vec<(usize, usize)> {
     let natural = |(at, column): (usize, &Column)| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text));
-        let widest = cells.max().unwrap_or(0);
+        let widest = measure.0.get(at).copied().unwrap_or(0);
         let width = if widest == 0 { 0 } else { widest.max(columns(column.title)) };
         let most = match column.fit {
             _ if room == Style::UNBOUNDED => FILLED,

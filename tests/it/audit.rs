@@ -277,7 +277,8 @@ scenarios! {
 
 /// Start of each attempt in whole seconds after the first, and what came of it.
 fn attempts(audit: &Audit) -> Vec<(i64, String)> {
-    let all: Vec<_> = audit.devices().flat_map(|d| d.attempts().cloned().collect::<Vec<_>>()).collect();
+    let all: Vec<_> =
+        audit.devices().flat_map(|d| d.attempts().cloned().collect::<Vec<_>>()).collect();
     let first = all[0].start;
     all.iter().map(|a| (a.start.since(first) / SECOND, a.outcome.word())).collect()
 }
@@ -316,4 +317,22 @@ fn a_log_gives_the_attempts_of_the_capture_it_was_made_from() {
     let seen = attempts(&one_sided);
     assert_eq!(starts(&seen), starts(&wanted));
     assert!(seen.iter().all(|(_, outcome)| outcome == "unseen"));
+}
+
+#[test]
+fn a_flood_of_devices_stays_within_those_allowed() {
+    let limits = Limits { devices: 50, ..Limits::default() };
+    let policy = Arc::new(Policy::default());
+    let terms = Terms {
+        policy: &|_| Arc::clone(&policy),
+        gaps: &|_| Vec::new(),
+        flows: &|_| true,
+        hostile: &|_| false,
+        pages: &|_| false,
+    };
+    let storm = [data().join("12-fleet-storm-tcp.pcap")];
+    let found = sift::audit(&mut frames(&storm), &Plan::new(limits, 1), &terms);
+    assert_eq!(found.audit.len(), 50);
+    // Each of the others registers twice, and 80 of all are refused once before.
+    assert!(found.tally.lost.get("let-go-devices").is_some_and(|lost| 300 < *lost));
 }

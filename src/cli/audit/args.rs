@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::super::args::{Common, FailOn, RowFormat, level_of};
+use super::super::args::{Common, FailOn, RowFormat, RuleArgs};
 use crate::model::audit::{Platform, Profile};
-use crate::rules::Severity;
 use crate::view::registrations::Sort;
 
 /// Options of `registrations`.
@@ -51,7 +50,7 @@ pub struct RegistrationsArgs {
     pub policy: PolicyArgs,
     /// Which rules are applied.
     #[command(flatten)]
-    pub rules: AuditRuleArgs,
+    pub rules: RuleArgs,
     /// What all commands that read captures take.
     #[command(flatten)]
     pub common: Common,
@@ -85,21 +84,6 @@ pub struct PolicyArgs {
     /// Write a policy file from what this input shows, instead of a report
     #[arg(long, conflicts_with = "policy")]
     pub learn: bool,
-}
-
-/// Which rules are applied, and how severe they are.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Rules")]
-pub struct AuditRuleArgs {
-    /// Apply these rules only: codes, names or beginnings of codes, with commas between
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    pub select: Vec<String>,
-    /// Do not apply these rules
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    pub ignore: Vec<String>,
-    /// Judge a rule otherwise: R006=warning
-    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', value_parser = level_of)]
-    pub severity: Vec<(String, Severity)>,
 }
 
 /// The order of rows.

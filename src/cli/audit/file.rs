@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use regex::Regex;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -31,6 +32,8 @@ struct Block {
     line: usize,
     keys: Keys,
     source: Option<Range>,
+    /// What identifiers must match, from their first to their last character.
+    device: Option<Regex>,
     used: Cell<bool>,
 }
 
@@ -62,6 +65,7 @@ struct Keys {
     name: Option<String>,
     #[serde(default)]
     device: Globs,
+    device_re: Option<Spanned<String>>,
     #[serde(default)]
     registrar: Globs,
     #[serde(default)]
@@ -172,14 +176,19 @@ impl PolicyFile {
             let keys = keys.into_inner();
             if !keys.chooses() {
                 bail!(
-                    "{name} line {line}: [[match]] chooses no device: give it device, type, source, \
-                     user_agent or registrar"
+                    "{name} line {line}: [[match]] chooses no device: give it device, device_re, \
+                     type, source, user_agent or registrar"
                 );
             }
             check.keys(&keys)?;
             let source =
                 keys.source.as_ref().map(|s| check.at(s, "source", Range::parse(s.as_ref())));
-            blocks.push(Block { line, source: source.transpose()?, keys, used: Cell::new(false) });
+            let device = keys.device_re.as_ref().map(|text| {
+                let whole = Regex::new(&format!("^(?:{})$", text.as_ref()));
+                check.at(text, "device_re", whole.map_err(|error| complaint(&error)))
+            });
+            let (source, device) = (source.transpose()?, device.transpose()?);
+            blocks.push(Block { line, source, device, keys, used: Cell::new(false) });
         }
         let mut rules = Vec::new();
         for (rule, level) in document.rules {
@@ -210,6 +219,7 @@ impl PolicyFile {
                 && keys.registrar.fits(applicant.registrar)
                 && keys.user_agent.fits(applicant.user_agent)
                 && block.source.is_none_or(|range| range.holds(applicant.source))
+                && block.device.as_ref().is_none_or(|regex| regex.is_match(applicant.device))
         };
         let places = self.blocks.iter().enumerate().filter(|(_, block)| fits(block));
         places
@@ -278,7 +288,9 @@ type Wrong = (&'static str, usize, String);
 impl Keys {
     fn chooses(&self) -> bool {
         let lists = [&self.device, &self.registrar, &self.user_agent, &self.kind];
-        self.source.is_some() || lists.iter().any(|list| !list.all().is_empty())
+        self.source.is_some()
+            || self.device_re.is_some()
+            || lists.iter().any(|list| !list.all().is_empty())
     }
 
     fn apply(&self, policy: &mut Policy) -> Result<(), Wrong> {
@@ -358,6 +370,12 @@ fn profile(text: &str) -> Result<Profile, String> {
     })
 }
 
+/// What is wrong with a regular expression, in one line.
+fn complaint(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
 /// The line of octet `at`, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|octet| **octet == b'\n').count() + 1
@@ -417,6 +435,15 @@ expect = "43200s"
         assert!(file.unused().is_empty());
     }
 
+    #[test]
+    fn a_regular_expression_is_of_the_whole_identifier() {
+        let text = "[[match]]\ndevice_re = '3402\\d{6}13[12]\\d{7}'\nexpect = \"60s\"\n";
+        let file = PolicyFile::parse("fleet.toml", text).unwrap();
+        assert_eq!(file.fitting(&applicant("34020000001320000001")), [0]);
+        assert!(file.fitting(&applicant("34020000001180000001")).is_empty());
+        assert!(file.fitting(&applicant("340200000013200000012")).is_empty());
+    }
+
     #[track_caller]
     fn wrong(text: &str, expected: &str) {
         let error = PolicyFile::parse("p.toml", text).unwrap_err().to_string();
@@ -431,6 +458,7 @@ expect = "43200s"
         wrong("[rules]\n\"no-such\" = \"off\"\n", "p.toml line 2, no-such: no rule is called");
         wrong("[rules]\n\"R006\" = \"loud\"\n", "p.toml line 2, R006: \"loud\" is none of");
         wrong("[defaults]\ndevice = \"1*\"\n", "p.toml line 1: [defaults] cannot choose");
+        wrong("[[match]]\ndevice_re = \"(1\"\n", "p.toml line 2, device_re: unclosed group");
         wrong("[defaults\n", "p.toml line 1: ");
     }
 }

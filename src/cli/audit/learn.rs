@@ -13,11 +13,7 @@ pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     for device in audit.devices() {
         groups.entry(group(&device.device)).or_default().push(Habit::of(&device));
     }
-    writeln!(
-        out,
-        "# Learned from {} devices; check it before you rely on it.",
-        audit.len()
-    )?;
+    writeln!(out, "# Learned from {} devices; check it before you rely on it.", audit.len())?;
     for (glob, devices) in &groups {
         let medians = |of: fn(&Habit) -> Option<Stats>| -> Vec<f64> {
             devices.iter().filter_map(of).map(|stats| stats.p50).collect()

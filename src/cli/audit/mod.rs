@@ -19,8 +19,8 @@ use super::commands::{format, paging};
 use super::output::Paging;
 use super::run::Run;
 use super::window::Window;
-use crate::model::audit::identity::GbId;
 use crate::engine::sift::Audited;
+use crate::model::audit::identity::GbId;
 use crate::model::audit::{Applicant, Audit, Policy, Terms};
 use crate::rules::registration::translate;
 use crate::rules::{RULES, Selection};
@@ -262,9 +262,10 @@ impl Judge {
             None => device.clone(),
         });
         let absent: Vec<String> = absent.collect();
-        let named = self.inventory.iter().filter_map(|(device, known)| {
-            Some((device.clone(), known.name.clone()?))
-        });
+        let named = self
+            .inventory
+            .iter()
+            .filter_map(|(device, known)| Some((device.clone(), known.name.clone()?)));
         audit.names = named.collect();
         audit.absent = absent;
     }

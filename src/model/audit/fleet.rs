@@ -153,8 +153,9 @@ impl Sums {
             if is_stormy(record) {
                 self.stormy.push((record.start.0, at as u32));
             }
-            let end = record.end.filter(|_| record.outcome == Outcome::Ok);
-            end.into_iter().for_each(|end| self.delays.push(end.since(record.start)));
+            if let Some(end) = record.end.filter(|_| record.outcome == Outcome::Ok) {
+                self.delays.push(end.since(record.start));
+            }
         }
         fleet.live += device.live;
         fleet.lapsed += device.lapsed;
@@ -218,7 +219,9 @@ fn storms(
     }
     if !storms.is_empty() {
         for device in audit.devices() {
-            storms.iter_mut().for_each(|storm| storm.add(&device));
+            for storm in &mut storms {
+                storm.add(&device);
+            }
         }
     }
     storms.into_iter().map(Gathering::storm).collect()

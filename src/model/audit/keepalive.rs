@@ -104,8 +104,7 @@ impl Keepalives {
             u32::try_from(slots - 1).unwrap_or(0)
         };
         all.missed_slots = all.intervals.iter().map(|(gap, n)| missed(*gap) * n).sum();
-        all.max_consecutive_missed =
-            all.intervals.last().map_or(0, |(gap, _)| missed(*gap));
+        all.max_consecutive_missed = all.intervals.last().map_or(0, |(gap, _)| missed(*gap));
         let allowed = all.expected as f64 * (1.0 + policy.tolerance.over);
         let tail = window.until.since(last) as f64 / allowed;
         all.missed_tail = u32::try_from(tail as i64).unwrap_or(0);

@@ -20,9 +20,7 @@ use crate::transport::Transport;
 /// A REGISTER this soon after a success in the same Call-ID only updates contacts, nanoseconds.
 const FOLLOW_UP: i64 = 2 * SECOND;
 /// Call-IDs of which the highest CSeq is remembered.
-const CALLS: usize = 4;
-/// Contacts that are remembered.
-const CONTACTS: usize = 32;
+const CALLS: usize = 2;
 
 /// What is known of one device at one registrar so far.
 #[derive(Debug)]
@@ -37,21 +35,27 @@ pub(super) struct Ledger {
     open: Option<Box<Attempt>>,
     /// The last success, for contact updates: its Call-ID and when it was answered.
     last_ok: Option<(u32, Timestamp)>,
-    /// Times of 2xx whose REGISTER was not captured.
-    pub(super) orphans: Vec<Timestamp>,
-    pub(super) contacts: Vec<Box<str>>,
     pub(super) transports: SmallVec<[Transport; 2]>,
     /// The highest CSeq of the latest Call-IDs.
     highest: SmallVec<[(u32, u32); CALLS]>,
     pub(super) cseq_regressions: u32,
-    /// Ends of its connections, in order.
-    pub(super) ends: Vec<ConnectionEnd>,
+    /// What few devices have.
+    rare: Option<Box<Rare>>,
     /// The end of a connection ends its bindings.
     connections_count: bool,
     /// Texts of Call-IDs are wanted.
     whole: bool,
     /// It is no device but someone who tries addresses: how many of them.
-    pub(super) probed: Option<usize>,
+    pub(super) probed: Option<u32>,
+}
+
+/// What was seen of few devices.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// Times of 2xx whose REGISTER was not captured.
+    orphans: Vec<Timestamp>,
+    /// Ends of its connections, in order.
+    ends: Vec<ConnectionEnd>,
 }
 
 impl Ledger {
@@ -70,12 +74,10 @@ impl Ledger {
             log: Log::default(),
             open: None,
             last_ok: None,
-            orphans: Vec::new(),
-            contacts: Vec::new(),
             transports: SmallVec::new(),
             highest: SmallVec::new(),
             cseq_regressions: 0,
-            ends: Vec::new(),
+            rare: None,
             whole,
             probed: None,
         }
@@ -85,13 +87,24 @@ impl Ledger {
     pub(super) fn heap_size(&self) -> usize {
         self.log.heap_size()
             + self.bindings.heap_size()
-            + self.contacts.iter().map(|contact| contact.len() + 32).sum::<usize>()
-            + self.ends.capacity() * size_of::<ConnectionEnd>()
+            + self.rare.as_ref().map_or(0, |rare| {
+                size_of::<Rare>() + rare.ends.capacity() * size_of::<ConnectionEnd>()
+            })
+    }
+
+    /// Ends of its connections, in order.
+    pub(super) fn ends(&self) -> &[ConnectionEnd] {
+        self.rare.as_ref().map(|rare| &*rare.ends).unwrap_or_default()
+    }
+
+    /// Times of 2xx whose REGISTER was not captured.
+    pub(super) fn orphans(&self) -> &[Timestamp] {
+        self.rare.as_ref().map(|rare| &*rare.orphans).unwrap_or_default()
     }
 
     /// A 2xx whose request was not captured: proves bindings all the same.
     pub(super) fn orphan(&mut self, orphan: &Orphan) {
-        self.orphans.push(orphan.time);
+        self.rare.get_or_insert_default().orphans.push(orphan.time);
         for (key, seconds) in &orphan.listed {
             if let Some(seconds) = seconds.filter(|s| *s > 0) {
                 self.bindings.grant(key, orphan.time.0, seconds, 0);
@@ -104,17 +117,14 @@ impl Ledger {
         if self.connections_count {
             self.bindings.lose(end.connection, end.time.0);
         }
-        self.ends.push(end);
+        self.rare.get_or_insert_default().ends.push(end);
     }
 
     /// The next REGISTER transaction.
     pub(super) fn register(&mut self, step: Box<Step>, shapes: &mut Shapes) {
         self.note(&step);
         let step = match &mut self.open {
-            Some(attempt) => match attempt.join(step) {
-                Ok(()) => None,
-                Err(step) => Some(step),
-            },
+            Some(attempt) => attempt.join(step).err(),
             None => Some(step),
         };
         if let Some(step) = step {
@@ -143,9 +153,9 @@ impl Ledger {
         let success = last.answer.as_ref().filter(|answer| (200..300).contains(&answer.status));
         let granted = success.map_or((None, None), |answer| self.succeed(&attempt, kind, answer));
         let call_id = CallId::of(&first.call_id, self.whole);
-        let follow_up = self.last_ok.is_some_and(|(call, end)| {
-            call == call_id.key && first.time.since(end) <= FOLLOW_UP
-        });
+        let follow_up = self
+            .last_ok
+            .is_some_and(|(call, end)| call == call_id.key && first.time.since(end) <= FOLLOW_UP);
         self.last_ok = success.map(|answer| (call_id.key, answer.time));
         let date = success.map(|answer| date::read(answer.date.as_deref(), self.policy.gb_zone));
         let skew = success.zip(date).and_then(|(a, (date, _))| Some(date?.since(a.time)));
@@ -177,11 +187,7 @@ impl Ledger {
             self.transports.push(step.transport);
         }
         for (key, _) in &step.asked.bindings {
-            if self.contacts.len() < CONTACTS && !self.contacts.iter().any(|known| **known == **key)
-            {
-                self.contacts.reserve_exact(1);
-                self.contacts.push(key.as_str().into());
-            }
+            self.bindings.ask(key);
         }
         let Some(cseq) = step.cseq.filter(|_| !step.call_id.is_empty()) else { return };
         let call = CallId::of(&step.call_id, false).key;
@@ -293,12 +299,40 @@ fn shape(attempt: &Attempt, granted: (Option<u32>, Option<GrantSource>)) -> Shap
         goal: answer.and_then(|answer| answer.goal.clone()),
         odd_domain: first.odd_domain.clone(),
         versioned: first.versioned,
-        hostile: attempt.steps.iter().any(|step| step.hostile),
         unreachable: last.unreachable.clone(),
         received: received.reduce(|(ip, n), (_, more)| (ip, n + more)),
         rport_missing: sum(|step| step.rport_missing),
         conflict: answer
             .filter(|answer| (200..300).contains(&answer.status))
             .and_then(|answer| answer.conflict),
+    }
+}
+
+impl Ledger {
+    /// A row like this, with the attempts of `log` alone.
+    pub(super) fn part(&self, log: Log) -> Self {
+        let ids = (self.device, self.registrar);
+        let mut part = Self::new(Arc::clone(&self.policy), ids, false, false);
+        part.log = log;
+        part.bindings = self.bindings.clone();
+        part.transports.clone_from(&self.transports);
+        part.cseq_regressions = self.cseq_regressions;
+        part.rare.clone_from(&self.rare);
+        part
+    }
+
+    /// Takes in what another row has.
+    pub(super) fn absorb(&mut self, other: Self) {
+        other.log.entries().for_each(|entry| self.log.push(&entry));
+        for transport in other.transports {
+            if !self.transports.contains(&transport) {
+                self.transports.push(transport);
+            }
+        }
+        self.bindings.absorb(other.bindings);
+        self.cseq_regressions += other.cseq_regressions;
+        if let Some(rare) = other.rare {
+            self.rare.get_or_insert_default().ends.extend(rare.ends);
+        }
     }
 }

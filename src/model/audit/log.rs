@@ -47,7 +47,8 @@ struct Base {
     frame: FrameId,
     source: Endpoint,
     connection: u32,
-    call_id: CallId,
+    /// The hash of the Call-ID.
+    call: u32,
 }
 
 impl Default for Base {
@@ -57,7 +58,7 @@ impl Default for Base {
             frame: FrameId::default(),
             source: Endpoint { ip: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 0 },
             connection: 0,
-            call_id: CallId::default(),
+            call: 0,
         }
     }
 }
@@ -86,7 +87,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// Octets the list grows by.
-const STEP: usize = 96;
+const STEP: usize = 64;
 
 impl Log {
     pub(super) fn len(&self) -> usize {
@@ -95,7 +96,7 @@ impl Log {
 
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
-        self.octets.capacity()
+        self.octets.capacity() + size_of::<Base>()
     }
 
     /// Adds the next attempt.
@@ -104,7 +105,7 @@ impl Log {
         if self.octets.capacity() < self.octets.len() + STEP {
             self.octets.reserve_exact(STEP);
         }
-        let same_call = self.len > 0 && base.call_id == entry.call_id;
+        let same_call = self.len > 0 && base.call == entry.call_id.key;
         let same_source = base.source == entry.source && base.connection == entry.connection;
         let text = entry.call_id.text.as_ref().filter(|_| !same_call);
         let copies = entry.retransmissions + entry.duplicate_responses > 0;
@@ -126,9 +127,9 @@ impl Log {
         put(out, u64::from(entry.shape));
         put_time(out, entry.start.0.wrapping_sub(base.start));
         put_time(out, entry.end.unwrap_or(entry.last).since(entry.start));
-        put_signed(out, entry.frame.number.wrapping_sub(base.frame.number) as i64);
+        put_signed(out, entry.frame.number.wrapping_sub(base.frame.number).cast_signed());
         if let Some(frame) = entry.response_frame.filter(|_| entry.end.is_some()) {
-            put_signed(out, frame.number.wrapping_sub(entry.frame.number) as i64);
+            put_signed(out, frame.number.wrapping_sub(entry.frame.number).cast_signed());
         }
         put(out, u64::from(entry.cseq));
         if !same_call {
@@ -157,14 +158,14 @@ impl Log {
             frame: entry.frame,
             source: entry.source,
             connection: entry.connection,
-            call_id: CallId { key: entry.call_id.key, text: None },
+            call: entry.call_id.key,
         };
         self.len += 1;
     }
 
     /// Attempts in order.
     pub(super) fn entries(&self) -> Entries<'_> {
-        Entries { octets: &self.octets, base: Base::default() }
+        Entries { octets: &self.octets, base: Base::default(), text: None }
     }
 }
 
@@ -172,6 +173,8 @@ impl Log {
 pub(super) struct Entries<'l> {
     octets: &'l [u8],
     base: Base,
+    /// The text of the Call-ID before.
+    text: Option<Arc<[u8]>>,
 }
 
 impl Iterator for Entries<'_> {
@@ -184,14 +187,14 @@ impl Iterator for Entries<'_> {
         let shape = take(from)? as u32;
         let start = Timestamp(self.base.start.wrapping_add(take_time(from)?));
         let over = start.plus(take_time(from)?);
-        let number = self.base.frame.number.wrapping_add(take_signed(from)? as u64);
+        let number = self.base.frame.number.wrapping_add(take_signed(from)?.cast_unsigned());
         let end = has(mark::END).then_some(over);
         let answer = match end {
-            Some(_) => Some(number.wrapping_add(take_signed(from)? as u64)),
+            Some(_) => Some(number.wrapping_add(take_signed(from)?.cast_unsigned())),
             None => None,
         };
         let cseq = take(from)? as u32;
-        let mut call_id = self.base.call_id.clone();
+        let mut call_id = CallId { key: self.base.call, text: self.text.take() };
         if !has(mark::SAME_CALL) {
             let (key, rest) = from.split_first_chunk::<4>()?;
             call_id = CallId { key: u32::from_le_bytes(*key), text: None };
@@ -219,7 +222,8 @@ impl Iterator for Entries<'_> {
             *from = rest;
         }
         let frame = FrameId { number, file };
-        self.base = Base { start: start.0, frame, source, connection, call_id: call_id.clone() };
+        self.base = Base { start: start.0, frame, source, connection, call: call_id.key };
+        self.text.clone_from(&call_id.text);
         Some(Entry {
             kind: KINDS[((marks & mark::KIND) as usize).min(KINDS.len() - 1)],
             follow_up: has(mark::FOLLOW_UP),
@@ -242,7 +246,12 @@ impl Iterator for Entries<'_> {
 
 impl Entry {
     /// The attempt as others see it, when the input ends at `until`.
-    pub(super) fn record(self, shapes: &[Arc<Shape>], until: Timestamp, one_sided: bool) -> Option<Record> {
+    pub(super) fn record(
+        self,
+        shapes: &[Arc<Shape>],
+        until: Timestamp,
+        one_sided: bool,
+    ) -> Option<Record> {
         let shape = Arc::clone(shapes.get(self.shape as usize)?);
         Some(Record {
             kind: self.kind,
@@ -287,12 +296,12 @@ fn take(from: &mut &[u8]) -> Option<u64> {
 }
 
 fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, ((value << 1) ^ (value >> 63)) as u64);
+    put(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
 fn take_signed(from: &mut &[u8]) -> Option<i64> {
     let value = take(from)?;
-    Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
 }
 
 /// Nanoseconds; whole microseconds, which most captures have, in fewer octets. The signed form has
@@ -343,7 +352,7 @@ mod tests {
     use super::*;
 
     fn entry(n: u64) -> Entry {
-        let start = Timestamp(1_740_787_200_000_000_000 + n as i64 * 3_600_000_123_000);
+        let start = Timestamp(1_740_787_200_000_000_000 + n.cast_signed() * 3_600_000_123_000);
         Entry {
             kind: KINDS[n as usize % KINDS.len()],
             follow_up: n.is_multiple_of(3),

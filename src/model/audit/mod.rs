@@ -49,8 +49,8 @@ pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 pub use record::{CallId, Record, Shape, Trigger};
 pub use step::Event;
-pub use watch::Watch;
 use watch::Subject;
+pub use watch::Watch;
 pub use window::{Cause, Lapse, Window};
 
 /// The audit of one input.

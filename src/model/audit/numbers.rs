@@ -23,7 +23,7 @@ impl Audit {
         let subject = self.subjects.get(row.device as usize);
         let beats = subject.and_then(|subject| subject.beats.as_ref());
         let keepalives = beats.and_then(|beats| Keepalives::of(beats, &row.policy, window));
-        let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans.clone() };
+        let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans().to_vec() };
         case.read(&self.shapes);
         case.explain(keepalives.as_ref());
         let all: Vec<&Record> = case.attempts().collect();
@@ -41,7 +41,7 @@ impl Audit {
         Device {
             policy: Arc::clone(&row.policy),
             name: self.names.get(id).cloned(),
-            probed: row.probed,
+            probed: row.probed.map(|n| n as usize),
             device: id.to_owned(),
             registrar: self.registrar_id(row).to_owned(),
             attempt_interval: Stats::of_nanos(&series.attempt),
@@ -63,17 +63,17 @@ impl Audit {
             call_ids: seen.call_ids,
             source_ips: seen.ips,
             source_ports: seen.ports,
-            contacts: row.contacts.iter().map(|contact| contact.to_string()).collect(),
+            contacts: row.bindings.asked().map(str::to_owned).collect(),
             user_agents: agents.collect(),
             transports: row.transports.iter().copied().collect(),
             keepalives,
             date_forms: forms,
             date_skew: Stats::of(&skews),
             last_attempt_age,
-            connection_ends: row.ends.clone(),
-            orphans: row.orphans.len() as u32,
+            connection_ends: row.ends().to_vec(),
+            orphans: row.orphans().len() as u32,
             pings: homes.iter().filter_map(|home| self.pings.get(home)).map(|p| p.count).sum(),
-            planned: row.bindings.planned.clone(),
+            planned: row.bindings.planned().to_vec(),
             series,
             records: case.records,
         }
@@ -129,12 +129,7 @@ impl Case<'_> {
         self.records = records;
     }
 
-    fn trigger(
-        &self,
-        last: &Record,
-        record: &Record,
-        keepalives: Option<&Keepalives>,
-    ) -> Trigger {
+    fn trigger(&self, last: &Record, record: &Record, keepalives: Option<&Keepalives>) -> Trigger {
         let (Outcome::Ok, Some(end)) = (last.outcome, last.end) else {
             return match last.outcome {
                 Outcome::Unseen | Outcome::Pending => Trigger::RetryPerhaps,
@@ -143,7 +138,7 @@ impl Case<'_> {
             };
         };
         let between = |time: Timestamp| (end..=record.start).contains(&time);
-        if self.row.ends.iter().any(|e| e.connection == last.connection && between(e.time)) {
+        if self.row.ends().iter().any(|e| e.connection == last.connection && between(e.time)) {
             return Trigger::ConnectionLost;
         }
         if keepalives.is_some_and(|all| all.failed_between(end, record.start))
@@ -166,7 +161,7 @@ impl Case<'_> {
         let planned: Vec<Stretch> = self
             .row
             .bindings
-            .planned
+            .planned()
             .iter()
             .map(|(from, until)| (*from, until.unwrap_or(end)))
             .collect();
@@ -221,7 +216,7 @@ impl Case<'_> {
             };
             let early = all.iter().filter(failed).find(|r| r.start.0 < from);
             let any = all.iter().find(failed);
-            let cause = if self.row.bindings.lost.contains(&from) {
+            let cause = if self.row.bindings.lost().contains(&from) {
                 Cause::ConnectionLost
             } else if let Some(record) = early {
                 Cause::RefreshFailed(record.outcome)
@@ -262,8 +257,8 @@ impl Case<'_> {
             }
             let (Some(end), Some(granted)) = (a.end, a.granted()) else { continue };
             let between = |at: i64| (end.0..=b.start.0).contains(&at);
-            let lost = self.row.bindings.lost.iter().any(|at| between(*at));
-            let planned = self.row.bindings.planned.iter().any(|(from, _)| between(*from));
+            let lost = self.row.bindings.lost().iter().any(|at| between(*at));
+            let planned = self.row.bindings.planned().iter().any(|(from, _)| between(*from));
             if !lost && !planned {
                 let life = i64::from(granted) * SECOND;
                 series.ratio.push(b.start.since(end) as f64 / life as f64);

@@ -65,9 +65,10 @@ pub(super) fn split(
     for entry in row.log.entries() {
         let ip = entry.source.ip;
         let target = shapes.get(entry.shape as usize).map_or(ip, |shape| shape.target.ip);
-        match probers.contains_key(&ip) {
-            true => parts.entry((ip, target)).or_default().push(&entry),
-            false => own.push(&entry),
+        if probers.contains_key(&ip) {
+            parts.entry((ip, target)).or_default().push(&entry);
+        } else {
+            own.push(&entry);
         }
     }
     row.log = own;
@@ -89,36 +90,8 @@ impl Log {
         let mut entries: Vec<Entry> = self.entries().collect();
         entries.sort_by_key(|entry| (entry.start, entry.frame));
         *self = Self::default();
-        entries.iter().for_each(|entry| self.push(entry));
-    }
-}
-
-impl Ledger {
-    /// A row like this, with the attempts of `log` alone.
-    fn part(&self, log: Log) -> Self {
-        let mut part = Self::new(Arc::clone(&self.policy), (self.device, self.registrar), false, false);
-        part.log = log;
-        part.bindings = self.bindings.clone();
-        part.contacts.clone_from(&self.contacts);
-        part.transports.clone_from(&self.transports);
-        part.cseq_regressions = self.cseq_regressions;
-        part.ends.clone_from(&self.ends);
-        part
-    }
-
-    /// Takes in what another row has.
-    pub(super) fn absorb(&mut self, other: Self) {
-        other.log.entries().for_each(|entry| self.log.push(&entry));
-        self.bindings.absorb(other.bindings);
-        for transport in other.transports {
-            if !self.transports.contains(&transport) {
-                self.transports.push(transport);
-            }
+        for entry in &entries {
+            self.push(entry);
         }
-        self.contacts.extend(other.contacts);
-        self.contacts.sort();
-        self.contacts.dedup();
-        self.cseq_regressions += other.cseq_regressions;
-        self.ends.extend(other.ends);
     }
 }

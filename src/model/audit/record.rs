@@ -93,8 +93,6 @@ pub struct Shape {
     pub odd_domain: Option<String>,
     /// The first request uses X-GB-Ver (GB/T 28181-2022 annex I).
     pub versioned: bool,
-    /// A request is signed by a scanner.
-    pub hostile: bool,
     /// Contacts nobody can reach: true for the registrar's own address, false for a private one.
     pub unreachable: SmallVec<[(bool, IpAddr); 1]>,
     /// Responses whose `received` is not where the request came from, and the first such address.

@@ -6,7 +6,7 @@ use super::series::{Stats, seconds};
 /// values are rounded to a unit that grows as it must; count, least, greatest, mean and deviation
 /// stay exact.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spread<const DISTINCT: usize = 24> {
+pub(super) struct Spread<const DISTINCT: usize = 16> {
     /// Values and how often each came, sorted.
     values: Vec<(i64, u32)>,
     /// What they are rounded to; 0 or 1 while they are exact.
@@ -105,7 +105,9 @@ mod tests {
     fn few_values_are_exact() {
         let values: Vec<i64> = (0..200).map(|n| 60 * SECOND + (n % 7) * 1_000_003).collect();
         let mut spread: Spread = Spread::default();
-        values.iter().for_each(|value| spread.push(*value));
+        for value in &values {
+            spread.push(*value);
+        }
         let (found, wanted) = (spread.stats().unwrap(), Stats::of_nanos(&values).unwrap());
         assert_eq!((found.n, found.min, found.max), (wanted.n, wanted.min, wanted.max));
         assert_eq!((found.p50, found.p95), (wanted.p50, wanted.p95));
@@ -118,11 +120,13 @@ mod tests {
         let values: Vec<i64> =
             (0..5000_i64).map(|n| 60 * SECOND + (n * n * 7919) % 40_000_000).collect();
         let mut spread: Spread = Spread::default();
-        values.iter().for_each(|value| spread.push(*value));
+        for value in &values {
+            spread.push(*value);
+        }
         let (found, wanted) = (spread.stats().unwrap(), Stats::of_nanos(&values).unwrap());
         assert_eq!((found.n, found.min, found.max), (wanted.n, wanted.min, wanted.max));
-        assert!((found.p50 - wanted.p50).abs() < 0.003, "{} {}", found.p50, wanted.p50);
-        assert!((found.p95 - wanted.p95).abs() < 0.003, "{} {}", found.p95, wanted.p95);
+        assert!((found.p50 - wanted.p50).abs() < 0.005, "{} {}", found.p50, wanted.p50);
+        assert!((found.p95 - wanted.p95).abs() < 0.005, "{} {}", found.p95, wanted.p95);
         assert!((found.jitter - wanted.jitter).abs() < 1e-6);
         assert!(spread.heap_size() <= 32 * 16);
         assert_eq!(<Spread>::default().stats(), None);

@@ -117,7 +117,11 @@ pub struct Orphan {
 impl Event {
     /// The events `flow` shows, each with its place in the order of the capture; `hostile` tells
     /// requests that are signed by a scanner.
-    pub fn of_flow(flow: &CallFlow, hostile: &dyn Fn(&Message) -> bool, out: &mut Vec<(u64, Self)>) {
+    pub fn of_flow(
+        flow: &CallFlow,
+        hostile: &dyn Fn(&Message) -> bool,
+        out: &mut Vec<(u64, Self)>,
+    ) {
         for transaction in flow.transactions.iter().filter(|t| t.previous_hop.is_none()) {
             match (&transaction.method, transaction.request) {
                 (Method::Register, Some(id)) => {
@@ -254,11 +258,7 @@ struct Vias {
 }
 
 impl Vias {
-    fn of<'m>(
-        request: &Message,
-        responses: impl Iterator<Item = &'m Message>,
-        hops: u32,
-    ) -> Self {
+    fn of<'m>(request: &Message, responses: impl Iterator<Item = &'m Message>, hops: u32) -> Self {
         let mut vias = Self { received: None, rport_missing: 0 };
         // Behind a proxy the topmost Via names the proxy's peer, not the device.
         if hops != 1 {

@@ -13,8 +13,8 @@ use super::step::{Beat, Event, Orphan, Step};
 use super::window::Window;
 use super::{Applicant, Audit, Fleet, Terms, identity, probers, series};
 use crate::limits::{Limits, Tally};
-use crate::model::vantage::{ConnectionEnd, Vantage};
 use crate::model::Seed;
+use crate::model::vantage::{ConnectionEnd, Vantage};
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::{SECOND, Timestamp};
@@ -54,10 +54,12 @@ pub(super) struct Subject {
     /// GB identifier, or user@host.
     pub(super) name: Box<str>,
     pub(super) beats: Option<Box<Beats>>,
-    orphans: Vec<Orphan>,
+    /// Few have any.
+    #[allow(clippy::box_collection)]
+    orphans: Option<Box<Vec<Orphan>>>,
     /// Where its last REGISTER came from.
     home: Option<Endpoint>,
-    rows: SmallVec<[u32; 2]>,
+    rows: SmallVec<[u32; 1]>,
 }
 
 impl Event {
@@ -193,8 +195,8 @@ impl<'t> Watch<'t> {
             return self.tally.lose("let-go-keepalives");
         }
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
-        let rows = subject.rows.iter().filter_map(|row| self.rows.get(*row as usize));
-        let bound = rows.fold(false, |any, row| any || row.bindings.is_live(beat.time.0));
+        let mut rows = subject.rows.iter().filter_map(|row| self.rows.get(*row as usize));
+        let bound = rows.any(|row| row.bindings.is_live(beat.time.0));
         let beats = subject.beats.get_or_insert_default();
         let before = beats.heap_size();
         beats.push(beat, subject.home, bound, &self.gaps);
@@ -204,8 +206,9 @@ impl<'t> Watch<'t> {
     fn orphan(&mut self, orphan: Orphan) {
         let Some(at) = self.subject(&orphan.device) else { return };
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
-        if subject.rows.is_empty() && subject.orphans.len() < ORPHANS {
-            subject.orphans.push(orphan);
+        let known = subject.orphans.get_or_insert_default();
+        if subject.rows.is_empty() && known.len() < ORPHANS {
+            known.push(orphan);
         }
     }
 
@@ -234,10 +237,11 @@ impl<'t> Watch<'t> {
         let at = self.subjects.len() as u32;
         self.places.insert(key, at);
         self.held += size_of::<Subject>() + name.len() + 64;
+        grow(&mut self.subjects);
         self.subjects.push(Subject {
             name: name.into(),
             beats: None,
-            orphans: Vec::new(),
+            orphans: None,
             home: None,
             rows: SmallVec::new(),
         });
@@ -274,11 +278,16 @@ impl<'t> Watch<'t> {
         let whole = (self.terms.pages)(device);
         let mut row = Ledger::new(policy, (at, place as u32), is_gb, whole);
         let subject = self.subjects.get_mut(at as usize)?;
-        let earlier = subject.orphans.iter().filter(|orphan| orphan.time <= step.time);
+        let earlier = subject
+            .orphans
+            .iter()
+            .flat_map(|all| all.iter())
+            .filter(|orphan| orphan.time <= step.time);
         earlier.for_each(|orphan| row.orphan(orphan));
         let number = self.rows.len() as u32;
         subject.rows.push(number);
         self.held += size_of::<Ledger>();
+        grow(&mut self.rows);
         self.rows.push(row);
         Some(number)
     }
@@ -304,7 +313,7 @@ impl<'t> Watch<'t> {
                     Some(known) => known.absorb(part),
                     None => {
                         let Some(mut part) = self.renamed(part, &names) else { continue };
-                        part.probed = all.get(&ip).copied();
+                        part.probed = all.get(&ip).map(|n| *n as u32);
                         folded.insert(names, kept.len());
                         kept.push(part);
                     }
@@ -323,7 +332,11 @@ impl<'t> Watch<'t> {
     }
 
     /// `row` as that of another device.
-    fn renamed(&mut self, mut row: Ledger, (device, registrar): &(String, String)) -> Option<Ledger> {
+    fn renamed(
+        &mut self,
+        mut row: Ledger,
+        (device, registrar): &(String, String),
+    ) -> Option<Ledger> {
         self.limits.devices = usize::MAX;
         let device = self.subject(device)?;
         let place = self.registrars.iter().position(|name| **name == **registrar);
@@ -333,5 +346,12 @@ impl<'t> Watch<'t> {
         });
         (row.device, row.registrar) = (device, place as u32);
         Some(row)
+    }
+}
+
+/// Makes room for another, and for few more: there may be many, and doubling wastes half of it.
+fn grow<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(64 + list.len() / 16);
     }
 }

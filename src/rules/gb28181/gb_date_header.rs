@@ -39,9 +39,7 @@ const NEAR: f64 = 90.0;
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
     let answers = |remark: Remark| {
-        case.successes().fold(remark, |remark, record| {
-            remark.at(case.response(record), "Date")
-        })
+        case.successes().fold(remark, |remark, record| remark.at(case.response(record), "Date"))
     };
     if device.is_gb() && device.date_forms.contains(&DateForm::Missing) {
         noted.add_kind("missing", || {

@@ -42,9 +42,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     if follows || !told {
         noted.add_kind("redirected", || {
             let title = format!("{} -> {goal}", own.registrar);
-            Remark::new(title, format!("sent to {goal}"))
-                .times(redirects.len())
-                .at(spot, "302")
+            Remark::new(title, format!("sent to {goal}")).times(redirects.len()).at(spot, "302")
         });
     } else {
         noted.add_kind("not-followed", || {

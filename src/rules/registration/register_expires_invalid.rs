@@ -62,9 +62,9 @@ fn changed(
     noted.add_kind(kind, || {
         let title = format!("asked for {asked} s, granted {granted} s");
         let remark = Remark::new(title, format!("expiry {kind} to {granted} s")).times(found.len());
-        found.iter().fold(remark, |remark, (record, ..)| {
-            remark.at(case.response(record), "granted")
-        })
+        found
+            .iter()
+            .fold(remark, |remark, (record, ..)| remark.at(case.response(record), "granted"))
     });
 }
 

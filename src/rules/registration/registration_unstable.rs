@@ -53,7 +53,8 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             Remark::new(title, "other port").times(ports.len()).requests(case, ports)
         });
     }
-    let agents = moved(&|a, b| a.shape.user_agent != b.shape.user_agent && a.source.ip == b.source.ip);
+    let agents =
+        moved(&|a, b| a.shape.user_agent != b.shape.user_agent && a.source.ip == b.source.ip);
     if !agents.is_empty() {
         noted.add_kind("user-agent-changed", || {
             let all: Vec<&String> = device.user_agents.iter().collect();

@@ -21,6 +21,9 @@ use crate::rules::{DeviceFinding, Selection, Severity, check_device, check_fleet
 /// Devices of which all findings are printed below the table without being asked for.
 const FEW: usize = 4;
 
+/// Rows that are held at once.
+const AT_ONCE: usize = 500;
+
 /// What is shown of an audit. Devices and their findings are worked out one at a time, so that a
 /// large fleet is never held as a whole.
 pub struct Registrations<'a> {
@@ -271,9 +274,13 @@ fn text(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Res
         let (device, findings) = view.of(*place)?;
         Some(row::cells(&device, view, &findings, style))
     };
-    let rows: Vec<_> = shown.iter().filter_map(cells).collect();
-    if !rows.is_empty() {
-        table::write(row::head(view.options.wide), &rows, style, out)?;
+    let mut measure = table::Measure::default();
+    shown.iter().filter_map(cells).for_each(|row| measure.add(&row));
+    if !shown.is_empty() {
+        let mut table = table::Table::begin(row::head(view.options.wide), &measure, style, out)?;
+        for part in shown.chunks(AT_ONCE) {
+            table.rows(&part.iter().filter_map(cells).collect::<Vec<_>>())?;
+        }
     }
     if shown.len() < chosen.len() {
         let quiet = chosen.len() - shown.len();
