@@ -171,7 +171,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     let options = ReportOptions {
         title: title(&run.files),
         time: run.style(&sink).time,
-        audit: Some(Arc::new(audit)),
+        audit: Some(Arc::new((audit, selection))),
         ..ReportOptions::default()
     };
     html::write(&subject, &options, &mut sink)?;
@@ -206,10 +206,15 @@ fn relation(sighted: Sighted<FrameId>) -> Option<Relation> {
 }
 
 fn title(files: &[String]) -> String {
+    format!("SIP in {}", inputs(files))
+}
+
+/// The inputs in a word or two.
+pub(super) fn inputs(files: &[String]) -> String {
     match files {
         // Where the file lies is nobody's business who gets the report.
-        [file] => format!("SIP in {}", file.rsplit('/').next().unwrap_or(file)),
-        files => format!("SIP in {} captures", files.len()),
+        [file] => file.rsplit('/').next().unwrap_or(file).to_owned(),
+        files => format!("{} captures", files.len()),
     }
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
-use crate::model::audit::{Audit, Event, Terms, Watch};
+use crate::model::audit::{Audit, Beat, Event, Terms, Watch};
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Seed, Vantage};
 use crate::sip::{Message, Method, Status};
@@ -87,7 +87,20 @@ struct Sieve<'t> {
 
 enum Slot {
     Open(Box<Open>),
-    Over(Vec<(u64, Event)>),
+    /// A keepalive that was answered at once, as most are: only copies may still come.
+    Answered(Box<Answered>),
+    Over(Over),
+}
+
+/// What came of a slot.
+type Over = smallvec::SmallVec<[(u64, Event); 1]>;
+
+/// A keepalive and its answer, reduced to what counts.
+struct Answered {
+    beat: Beat,
+    seq: u64,
+    key: u64,
+    last: Timestamp,
 }
 
 /// One Call-ID and CSeq: a transaction on all its hops.
@@ -138,7 +151,7 @@ impl Sieve<'_> {
             by: signal.from,
             reset,
         };
-        self.slots.push_back(Slot::Over(vec![(signal.seq, Event::End(end))]));
+        self.slots.push_back(Slot::Over(smallvec::smallvec![(signal.seq, Event::End(end))]));
         self.hand_on();
     }
 
@@ -169,7 +182,13 @@ impl Sieve<'_> {
     }
 
     fn take(&mut self, at: u64, message: Message) {
-        let Some(Slot::Open(open)) = self.slots.get_mut((at - self.first) as usize) else { return };
+        let slot = self.slots.get_mut((at - self.first) as usize);
+        if let Some(Slot::Answered(answered)) = slot {
+            answered.last = answered.last.max(message.envelope.time);
+            answered.beat.copy(&message);
+            return self.due[1].push_back((answered.last, at));
+        }
+        let Some(Slot::Open(open)) = slot else { return };
         if self.limits.flow_messages <= open.flow.messages.len() {
             return self.tally.lose("let-go");
         }
@@ -180,6 +199,20 @@ impl Sieve<'_> {
         open.is_answered |= message.status().is_some_and(Status::is_final);
         self.due[usize::from(open.is_answered)].push_back((open.last, at));
         open.flow.observe(message);
+        if open.is_answered && open.flow.messages.len() == 2 {
+            self.reduce((at - self.first) as usize);
+        }
+    }
+
+    /// Keeps of a keepalive that was answered at once no more than what counts.
+    fn reduce(&mut self, place: usize) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let Slot::Open(open) = slot else { return };
+        let Some((seq, beat)) = Beat::of_flow(&open.flow) else { return };
+        self.held -= open.held;
+        self.open -= 1;
+        let (key, last) = (open.key, open.last);
+        *slot = Slot::Answered(Box::new(Answered { beat, seq, key, last }));
     }
 
     /// Ends what has been silent for long enough.
@@ -189,9 +222,12 @@ impl Sieve<'_> {
                 self.due[queue].pop_front_if(|(last, _)| wait < self.now.since(*last))
             {
                 let Some(place) = at.checked_sub(self.first) else { continue };
-                if let Some(Slot::Open(open)) = self.slots.get(place as usize)
-                    && open.wait() < self.now.since(open.last)
-                {
+                let is_over = match self.slots.get(place as usize) {
+                    Some(Slot::Open(open)) => open.wait() < self.now.since(open.last),
+                    Some(Slot::Answered(beat)) => SETTLED < self.now.since(beat.last),
+                    Some(Slot::Over(_)) | None => false,
+                };
+                if is_over {
                     self.end(place as usize);
                 }
             }
@@ -201,14 +237,23 @@ impl Sieve<'_> {
     /// The transaction in slot number `place` of those held is over.
     fn end(&mut self, place: usize) {
         let Some(slot) = self.slots.get_mut(place) else { return };
-        let Slot::Open(open) = slot else { return };
-        let mut events = Vec::new();
-        Event::of_flow(&open.flow, self.terms.hostile, &mut events);
-        events.sort_by_key(|(seq, _)| *seq);
-        self.open -= 1;
-        self.held -= open.held;
-        self.places.remove(&open.key);
-        *slot = Slot::Over(events);
+        match std::mem::replace(slot, Slot::Over(Over::new())) {
+            Slot::Open(open) => {
+                let mut events = Vec::new();
+                Event::of_flow(&open.flow, self.terms.hostile, &mut events);
+                events.sort_by_key(|(seq, _)| *seq);
+                self.open -= 1;
+                self.held -= open.held;
+                self.places.remove(&open.key);
+                *slot = Slot::Over(events.into());
+            }
+            Slot::Answered(answered) => {
+                let Answered { beat, seq, key, .. } = *answered;
+                self.places.remove(&key);
+                *slot = Slot::Over(smallvec::smallvec![(seq, Event::Keepalive(beat))]);
+            }
+            over @ Slot::Over(_) => *slot = over,
+        }
     }
 
     /// Ends the transaction that began first, before its time; `false` when there is none.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::super::args::{Common, FailOn, RowFormat, RuleArgs};
+use super::super::args::{Common, FailOn, RuleArgs};
 use crate::model::audit::{Platform, Profile};
 use crate::view::registrations::Sort;
 
@@ -13,7 +13,7 @@ use crate::view::registrations::Sort;
 pub struct RegistrationsArgs {
     /// How to print the audit
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: RowFormat,
+    pub format: AuditFormat,
     /// Begin CSV with a byte order mark, for spreadsheets that need one
     #[arg(long)]
     pub csv_bom: bool,
@@ -84,6 +84,21 @@ pub struct PolicyArgs {
     /// Write a policy file from what this input shows, instead of a report
     #[arg(long, conflicts_with = "policy")]
     pub learn: bool,
+}
+
+/// How the audit is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people.
+    Text,
+    /// One document.
+    Json,
+    /// One device per line.
+    Ndjson,
+    /// A table.
+    Csv,
+    /// A page for a browser, with charts and all devices.
+    Html,
 }
 
 /// The order of rows.

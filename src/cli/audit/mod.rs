@@ -14,19 +14,21 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use super::Outcome;
-use super::args::RowFormat;
-use super::commands::{format, paging};
-use super::output::Paging;
+use super::output::{Paging, Sink};
 use super::run::Run;
 use super::window::Window;
 use crate::engine::sift::Audited;
+use crate::limits::Tally;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::{Applicant, Audit, Policy, Terms};
+use crate::model::{Model, Vantage};
 use crate::rules::registration::translate;
-use crate::rules::{RULES, Selection};
+use crate::rules::{RULES, Report, Selection};
 use crate::time::Timestamp;
+use crate::view::html::{self, ReportOptions};
 use crate::view::registrations::{self as view, Options, Registrations, detail};
-use args::{PolicyArgs, RegistrationsArgs};
+use crate::view::{Format, Subject};
+use args::{AuditFormat, PolicyArgs, RegistrationsArgs};
 use file::PolicyFile;
 use inventory::Known;
 
@@ -48,13 +50,12 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
         pages: &|device| args.device.as_ref().is_some_and(|glob| judge.fits(glob, device)),
     });
     judge.name(&mut audit);
-    let (format, paging) = if args.policy.learn {
-        (None, Paging::Never)
-    } else {
-        (Some(format(args.format)), paging(args.format))
+    let paging = match args.format {
+        AuditFormat::Text if !args.policy.learn => Paging::Allowed,
+        _ => Paging::Never,
     };
     let mut sink = run.sink(paging)?;
-    if args.csv_bom && args.format == RowFormat::Csv {
+    if args.csv_bom && args.format == AuditFormat::Csv {
         sink.write_all("\u{feff}".as_bytes())?;
     }
     let shown = audit.len();
@@ -65,17 +66,18 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
         &run.files,
         options(args, only),
     );
-    match format {
-        None => learn::write(&audit, &mut sink)?,
-        Some(format)
-            if shown != 0 || !audit.absent.is_empty() || format != crate::view::Format::Text =>
-        {
-            view::write(&view, format, &run.style(&sink), &mut sink)?;
-        }
-        Some(_) => {}
+    let is_empty = shown == 0 && audit.absent.is_empty();
+    match format(args.format) {
+        _ if args.policy.learn => learn::write(&audit, &mut sink)?,
+        Some(Format::Text) if is_empty => {}
+        Some(format) => view::write(&view, format, &run.style(&sink), &mut sink)?,
+        None => {}
     }
     let worst = view.worst();
     drop(view);
+    if args.format == AuditFormat::Html && !args.policy.learn {
+        page(audit, selection, (vantage, tally.clone()), &run, &mut sink)?;
+    }
     for sentence in judge.unused() {
         let _ = writeln!(io::stderr(), "siplens: {sentence}");
     }
@@ -83,6 +85,37 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
     let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
     let counts = outcome == Outcome::Fine && fails && !args.policy.learn;
     Ok(if counts { Outcome::Findings } else { outcome })
+}
+
+/// What a format is to the views; `None` for a page.
+const fn format(format: AuditFormat) -> Option<Format> {
+    match format {
+        AuditFormat::Text => Some(Format::Text),
+        AuditFormat::Json => Some(Format::Json),
+        AuditFormat::Ndjson => Some(Format::Ndjson),
+        AuditFormat::Csv => Some(Format::Csv),
+        AuditFormat::Html => None,
+    }
+}
+
+/// The audit as a page of its own: a report that holds no calls.
+fn page(
+    audit: Audit,
+    selection: Selection,
+    (vantage, tally): (Vantage, Tally),
+    run: &Run<'_>,
+    sink: &mut Sink,
+) -> io::Result<()> {
+    let mut model = Model::default();
+    (model.vantage, model.tally) = (vantage, tally);
+    let report = Report::default();
+    let options = ReportOptions {
+        title: format!("Registrations in {}", super::commands::inputs(&run.files)),
+        time: run.style(sink).time,
+        audit: Some(Arc::new((audit, selection))),
+        ..ReportOptions::default()
+    };
+    html::write(&Subject::new(&model, &report, &run.files), &options, sink)
 }
 
 fn options(args: &RegistrationsArgs, only: Vec<(&'static str, Option<&'static str>)>) -> Options {

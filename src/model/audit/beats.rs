@@ -3,7 +3,7 @@
 use super::series::Stretch;
 use super::spread::Spread;
 use super::step::Beat;
-use crate::frame::FrameId;
+use crate::frame::{FileId, FrameId};
 use crate::net::Endpoint;
 use crate::time::Timestamp;
 
@@ -16,11 +16,18 @@ pub(super) struct Beats {
     pub(super) runs: Vec<Run>,
     /// Start to start.
     pub(super) intervals: Spread,
-    /// Intervals between two files: whether they count is known in the end.
-    pub(super) seams: Vec<Stretch>,
     pub(super) retransmissions: u32,
     /// Keepalives from another address than the last REGISTER.
     pub(super) drift: u32,
+    /// What few devices have.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What was seen of the keepalives of few devices.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rare {
+    /// Intervals between two files: whether they count is known in the end.
+    pub(super) seams: Vec<Stretch>,
     /// The first that came from elsewhere.
     pub(super) drifted: Option<(Timestamp, Endpoint, FrameId)>,
 }
@@ -30,8 +37,10 @@ pub(super) struct Beats {
 pub(super) struct Run {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
-    pub(super) first_frame: FrameId,
-    pub(super) last_frame: FrameId,
+    /// Numbers of their frames.
+    pub(super) frames: (u64, u64),
+    /// The file of all of them.
+    pub(super) file: FileId,
     pub(super) n: u32,
     /// Of the final response; 0 without one.
     pub(super) status: u16,
@@ -40,6 +49,13 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// Where the first and the last of them are.
+    pub(super) const fn ends(&self) -> (FrameId, FrameId) {
+        let file = self.file;
+        let (first, last) = self.frames;
+        (FrameId { number: first, file }, FrameId { number: last, file })
+    }
+
     /// Times of its keepalives: the first and the last as they were, those between as even spacing
     /// has them, less than an eighth of the spacing off.
     pub(super) fn times(&self) -> impl DoubleEndedIterator<Item = Timestamp> + use<> {
@@ -53,7 +69,7 @@ impl Run {
         let step = self.last.since(self.first) / i64::from(self.n - 1).max(1);
         self.status == beat.status.unwrap_or(0)
             && self.bound == bound
-            && self.last_frame.file == beat.frame.file
+            && self.file == beat.frame.file
             && 0 <= gap
             && (self.n == 1 || (gap - step).abs() <= step / 16)
     }
@@ -72,19 +88,20 @@ impl Beats {
         self.retransmissions += beat.copies;
         if home.is_some_and(|home| home != beat.source) {
             self.drift += 1;
-            self.drifted.get_or_insert((beat.time, beat.source, beat.frame));
+            let rare = self.rare.get_or_insert_default();
+            rare.drifted.get_or_insert((beat.time, beat.source, beat.frame));
         }
         let full = RUNS <= self.runs.len();
         if let Some(run) = self.runs.last_mut() {
             let interval = (run.last.0, beat.time.0);
-            if run.last_frame.file != beat.frame.file {
-                self.seams.push(interval);
+            if run.file != beat.frame.file {
+                self.rare.get_or_insert_default().seams.push(interval);
             } else if !gaps.iter().any(|(from, until)| interval.0 < *until && interval.1 > *from) {
                 self.intervals.push(interval.1 - interval.0);
             }
-            if full || run.takes(beat, bound) {
+            if (full && run.file == beat.frame.file) || run.takes(beat, bound) {
                 run.last = run.last.max(beat.time);
-                run.last_frame = beat.frame;
+                run.frames.1 = beat.frame.number;
                 run.n = run.n.saturating_add(1);
                 return;
             }
@@ -95,8 +112,8 @@ impl Beats {
         self.runs.push(Run {
             first: beat.time,
             last: beat.time,
-            first_frame: beat.frame,
-            last_frame: beat.frame,
+            frames: (beat.frame.number, beat.frame.number),
+            file: beat.frame.file,
             n: 1,
             status: beat.status.unwrap_or(0),
             bound,
@@ -107,6 +124,9 @@ impl Beats {
     pub(super) fn heap_size(&self) -> usize {
         self.runs.capacity() * size_of::<Run>()
             + self.intervals.heap_size()
-            + self.seams.capacity() * size_of::<Stretch>()
+            + self
+                .rare
+                .as_ref()
+                .map_or(0, |rare| size_of::<Rare>() + rare.seams.capacity() * size_of::<Stretch>())
     }
 }

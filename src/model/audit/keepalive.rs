@@ -81,7 +81,9 @@ impl Keepalives {
         let last = beats.runs.last()?.last;
         let mut intervals = beats.intervals.clone();
         let crosses = |a: i64, b: i64| window.crosses_gap(Timestamp(a), Timestamp(b));
-        let seams = beats.seams.iter().filter(|(a, b)| !crosses(*a, *b));
+        let rare = beats.rare.as_ref();
+        let seams = rare.map(|rare| rare.seams.as_slice()).unwrap_or_default();
+        let seams = seams.iter().filter(|(a, b)| !crosses(*a, *b));
         seams.for_each(|(a, b)| intervals.push(b - a));
         let interval = intervals.stats();
         let own = interval.filter(|stats| 3 <= stats.n).map(|s| (s.p50 * 1e9) as i64);
@@ -90,7 +92,7 @@ impl Keepalives {
             expected: policy.keepalive.or(own).unwrap_or(USUAL).max(1),
             retransmissions: beats.retransmissions,
             address_drift: beats.drift,
-            drifted: beats.drifted,
+            drifted: rare.and_then(|rare| rare.drifted),
             intervals: intervals.values().to_vec(),
             runs: beats.runs.clone(),
             until: window.until,
@@ -118,8 +120,8 @@ impl Keepalives {
             run.times().map(move |time| Pulse {
                 time,
                 frame: match time {
-                    time if time == run.first => Some(run.first_frame),
-                    time if time == run.last => Some(run.last_frame),
+                    time if time == run.first => Some(run.ends().0),
+                    time if time == run.last => Some(run.ends().1),
                     _ => None,
                 },
                 answer: self.answer(run, time),
@@ -129,14 +131,14 @@ impl Keepalives {
 
     /// The last of them, when it came, and where.
     pub fn last(&self) -> Option<(Timestamp, FrameId)> {
-        self.runs.last().map(|run| (run.last, run.last_frame))
+        self.runs.last().map(|run| (run.last, run.ends().1))
     }
 
     /// Those that came while no binding was live.
     pub fn unbound(&self) -> impl Iterator<Item = Pulse> + '_ {
         let runs = self.runs.iter().filter(|run| !run.bound);
         runs.flat_map(move |run| {
-            let frames = (run.first_frame, run.last_frame);
+            let frames = run.ends();
             run.times().map(move |time| Pulse {
                 time,
                 frame: Some(if time == run.last { frames.1 } else { frames.0 }),

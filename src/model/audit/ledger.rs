@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::arena::Arena;
 use super::attempt::{Attempt, GrantSource, Kind, Standing};
 use super::bindings::Bindings;
 use super::date;
 use super::log::{Entry, Log};
 use super::policy::Policy;
 use super::record::{CallId, Shape};
-use super::shapes::Shapes;
+use super::shapes::Stores;
 use super::step::{Answered, Orphan, Step};
 use crate::model::vantage::ConnectionEnd;
 use crate::time::{SECOND, Timestamp};
@@ -121,14 +122,14 @@ impl Ledger {
     }
 
     /// The next REGISTER transaction.
-    pub(super) fn register(&mut self, step: Box<Step>, shapes: &mut Shapes) {
+    pub(super) fn register(&mut self, step: Box<Step>, stores: &mut Stores) {
         self.note(&step);
         let step = match &mut self.open {
             Some(attempt) => attempt.join(step).err(),
             None => Some(step),
         };
         if let Some(step) = step {
-            self.close(shapes);
+            self.close(stores);
             self.bindings.advance(step.time.0);
             let mut kept = step.asked.bindings.iter().filter(|(_, expiry)| *expiry != Some(0));
             let standing = if kept.any(|(key, _)| self.bindings.holds(key)) {
@@ -141,12 +142,12 @@ impl Ledger {
             self.open = Some(Box::new(Attempt::new(step, standing)));
         }
         if self.open.as_ref().is_some_and(|attempt| attempt.is_over()) {
-            self.close(shapes);
+            self.close(stores);
         }
     }
 
     /// Closes the attempt that is still open, if any.
-    pub(super) fn close(&mut self, shapes: &mut Shapes) {
+    pub(super) fn close(&mut self, stores: &mut Stores) {
         let Some(attempt) = self.open.take() else { return };
         let (first, last) = (attempt.first(), attempt.last());
         let kind = last.asked.kind(attempt.standing);
@@ -162,8 +163,8 @@ impl Ledger {
         let mut shape = shape(&attempt, granted);
         shape.date = date.map(|(_, form)| form);
         let sum = |of: fn(&Step) -> u32| attempt.steps.iter().map(|step| of(step)).sum();
-        let shape = shapes.place(shape);
-        self.log.push(&Entry {
+        let shape = stores.shapes.place(shape);
+        let entry = Entry {
             kind,
             follow_up,
             start: first.time,
@@ -179,7 +180,8 @@ impl Ledger {
             duplicate_responses: sum(|step| step.repeated),
             date_skew: skew,
             shape,
-        });
+        };
+        self.log.push(&entry, &mut stores.arena);
     }
 
     fn note(&mut self, step: &Step) {
@@ -322,8 +324,10 @@ impl Ledger {
     }
 
     /// Takes in what another row has.
-    pub(super) fn absorb(&mut self, other: Self) {
-        other.log.entries().for_each(|entry| self.log.push(&entry));
+    pub(super) fn absorb(&mut self, other: Self, arena: &mut Arena) {
+        for entry in other.log.entries(arena) {
+            self.log.push(&entry, arena);
+        }
         for transport in other.transports {
             if !self.transports.contains(&transport) {
                 self.transports.push(transport);

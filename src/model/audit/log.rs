@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arena::{Arena, Tape};
 use super::attempt::Kind;
 use super::record::{CallId, Record, Shape, Trigger};
 use crate::frame::{FileId, FrameId};
@@ -34,10 +35,10 @@ pub(super) struct Entry {
 /// Attempts in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
-    octets: Vec<u8>,
+    tape: Tape,
     len: u32,
     /// The last one, which the next is told by.
-    last: Option<Box<Base>>,
+    last: Base,
 }
 
 /// What an entry is told by.
@@ -86,25 +87,19 @@ const KINDS: [Kind; 7] = [
     Kind::DeregisterAll,
 ];
 
-/// Octets the list grows by.
-const STEP: usize = 64;
-
 impl Log {
     pub(super) fn len(&self) -> usize {
         self.len as usize
     }
 
     /// Octets of private memory it holds.
-    pub(super) fn heap_size(&self) -> usize {
-        self.octets.capacity() + size_of::<Base>()
+    pub(super) const fn heap_size(&self) -> usize {
+        self.tape.held()
     }
 
     /// Adds the next attempt.
-    pub(super) fn push(&mut self, entry: &Entry) {
-        let base = self.last.get_or_insert_default();
-        if self.octets.capacity() < self.octets.len() + STEP {
-            self.octets.reserve_exact(STEP);
-        }
+    pub(super) fn push(&mut self, entry: &Entry, arena: &mut Arena) {
+        let base = &self.last;
         let same_call = self.len > 0 && base.call == entry.call_id.key;
         let same_source = base.source == entry.source && base.connection == entry.connection;
         let text = entry.call_id.text.as_ref().filter(|_| !same_call);
@@ -122,7 +117,8 @@ impl Log {
         ] {
             marks |= if is { mark } else { 0 };
         }
-        let out = &mut self.octets;
+        let mut octets = Vec::with_capacity(64);
+        let out = &mut octets;
         put(out, marks);
         put(out, u64::from(entry.shape));
         put_time(out, entry.start.0.wrapping_sub(base.start));
@@ -153,7 +149,8 @@ impl Log {
             put(out, text.len() as u64);
             out.extend_from_slice(text);
         }
-        **base = Base {
+        arena.extend(&mut self.tape, &octets);
+        self.last = Base {
             start: entry.start.0,
             frame: entry.frame,
             source: entry.source,
@@ -164,24 +161,28 @@ impl Log {
     }
 
     /// Attempts in order.
-    pub(super) fn entries(&self) -> Entries<'_> {
-        Entries { octets: &self.octets, base: Base::default(), text: None }
+    pub(super) fn entries(&self, arena: &Arena) -> Entries {
+        let octets = arena.octets(&self.tape);
+        Entries { octets, at: 0, base: Base::default(), text: None }
     }
 }
 
 /// Reads a [`Log`].
-pub(super) struct Entries<'l> {
-    octets: &'l [u8],
+pub(super) struct Entries {
+    octets: Vec<u8>,
+    /// Where the next begins.
+    at: usize,
     base: Base,
     /// The text of the Call-ID before.
     text: Option<Arc<[u8]>>,
 }
 
-impl Iterator for Entries<'_> {
+impl Iterator for Entries {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        let from = &mut self.octets;
+        let rest = &mut self.octets.get(self.at..)?;
+        let from = &mut *rest;
         let marks = take(from)?;
         let has = |mark: u64| marks & mark != 0;
         let shape = take(from)? as u32;
@@ -221,6 +222,7 @@ impl Iterator for Entries<'_> {
             call_id.text = Some(text.into());
             *from = rest;
         }
+        self.at = self.octets.len() - from.len();
         let frame = FrameId { number, file };
         self.base = Base { start: start.0, frame, source, connection, call: call_id.key };
         self.text.clone_from(&call_id.text);
@@ -375,11 +377,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let mut log = Log::default();
+        let (mut log, mut arena) = (Log::default(), Arena::default());
         for n in 0..12 {
-            log.push(&entry(n));
+            log.push(&entry(n), &mut arena);
         }
-        let read: Vec<Entry> = log.entries().collect();
+        let read: Vec<Entry> = log.entries(&arena).collect();
         assert_eq!(read.len(), log.len());
         for (n, found) in (0..).zip(read) {
             let mut wanted = entry(n);
@@ -390,13 +392,14 @@ mod tests {
 
     #[test]
     fn an_attempt_takes_few_octets() {
-        let mut log = Log::default();
+        let (mut log, mut arena) = (Log::default(), Arena::default());
         let same = entry(1);
         for n in 0..24 {
             let start = same.start.plus(n * 3_600_000_123_000);
             let call_id = CallId::of(&n.to_le_bytes(), false);
-            log.push(&Entry { start, end: Some(start.plus(26_000_000)), call_id, ..same.clone() });
+            let end = Some(start.plus(26_000_000));
+            log.push(&Entry { start, end, call_id, ..same.clone() }, &mut arena);
         }
-        assert!(log.octets.len() < 24 * 24, "{}", log.octets.len());
+        assert!(log.heap_size() < 24 * 26, "{}", log.heap_size());
     }
 }

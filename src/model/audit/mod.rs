@@ -8,6 +8,7 @@
 //! A [`Watch`] takes in what happens in the order of the capture and holds few octets for each
 //! attempt; the [`Audit`] it ends in works out one device at a time.
 
+mod arena;
 mod attempt;
 mod beats;
 mod bindings;
@@ -40,6 +41,7 @@ use crate::model::{CallFlow, Model};
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::Timestamp;
+use arena::Arena;
 pub use attempt::{GrantSource, Kind, Outcome};
 pub use device::{Device, Judged, Series};
 pub use fleet::{Fleet, MassLoss, Storm};
@@ -48,7 +50,7 @@ use ledger::Ledger;
 pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 pub use record::{CallId, Record, Shape, Trigger};
-pub use step::Event;
+pub use step::{Beat, Event};
 use watch::Subject;
 pub use watch::Watch;
 pub use window::{Cause, Lapse, Window};
@@ -69,6 +71,7 @@ pub struct Audit {
     subjects: Vec<Subject>,
     registrars: Vec<Box<str>>,
     shapes: Vec<Arc<Shape>>,
+    arena: Arena,
     pings: BTreeMap<Endpoint, Pings>,
 }
 

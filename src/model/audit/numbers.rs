@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Audit;
+use super::arena::Arena;
 use super::attempt::{Kind, Outcome};
 use super::date::DateForm;
 use super::device::{Device, Series};
 use super::keepalive::Keepalives;
 use super::ledger::Ledger;
-use super::record::{Record, Trigger};
+use super::record::{Record, Shape, Trigger};
 use super::series::{Stats, Stretch, joined, length, seconds, without};
 use super::window::{Cause, Lapse, Window};
 use crate::net::Endpoint;
@@ -24,7 +25,7 @@ impl Audit {
         let beats = subject.and_then(|subject| subject.beats.as_ref());
         let keepalives = beats.and_then(|beats| Keepalives::of(beats, &row.policy, window));
         let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans().to_vec() };
-        case.read(&self.shapes);
+        case.read(&self.shapes, &self.arena);
         case.explain(keepalives.as_ref());
         let all: Vec<&Record> = case.attempts().collect();
         let seen = Seen::of(&all, &case.records);
@@ -91,10 +92,10 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// Reads the attempts.
-    fn read(&mut self, shapes: &[Arc<super::record::Shape>]) {
+    fn read(&mut self, shapes: &[Arc<Shape>], arena: &Arena) {
         let Self { row, window, records, evidence } = self;
         records.reserve(row.log.len());
-        for entry in row.log.entries() {
+        for entry in row.log.entries(arena) {
             let Some(mut record) = entry.record(shapes, window.until, window.one_sided) else {
                 continue;
             };

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use super::arena::Arena;
 use super::ledger::Ledger;
 use super::log::{Entry, Log};
-use super::record::Shape;
+use super::shapes::Stores;
 use super::watch::Subject;
 use crate::net::Endpoint;
 
@@ -21,15 +21,12 @@ pub(super) fn names(ip: IpAddr, target: IpAddr) -> (String, String) {
 
 /// Hosts of which one socket tried many addresses and was refused each time, with how many.
 /// Phones behind one address have sockets of their own; a registrar that is down refuses nobody.
-pub(super) fn find(
-    rows: &[Ledger],
-    subjects: &[Subject],
-    shapes: &[Arc<Shape>],
-) -> Vec<(IpAddr, usize)> {
+pub(super) fn find(rows: &[Ledger], subjects: &[Subject], stores: &Stores) -> Vec<(IpAddr, usize)> {
+    let shapes = stores.shapes.all();
     let mut tried: BTreeMap<Endpoint, Tried> = BTreeMap::new();
     for row in rows {
         let mut last = None;
-        for entry in row.log.entries() {
+        for entry in row.log.entries(&stores.arena) {
             let tried = tried.entry(entry.source).or_default();
             let status = shapes.get(entry.shape as usize).and_then(|shape| shape.status);
             tried.accepted |= status.is_some_and(|status| (200..300).contains(&status));
@@ -54,21 +51,22 @@ pub(super) fn find(
 /// Takes out of `row` what probers did: a part for each host and each registrar it wrote to.
 pub(super) fn split(
     row: &mut Ledger,
-    shapes: &[Arc<Shape>],
+    stores: &mut Stores,
     probers: &BTreeMap<IpAddr, usize>,
 ) -> Vec<(IpAddr, IpAddr, Ledger)> {
-    if !row.log.entries().any(|entry| probers.contains_key(&entry.source.ip)) {
+    let Stores { shapes, arena } = stores;
+    if !row.log.entries(arena).any(|entry| probers.contains_key(&entry.source.ip)) {
         return Vec::new();
     }
     let mut own = Log::default();
     let mut parts: BTreeMap<(IpAddr, IpAddr), Log> = BTreeMap::new();
-    for entry in row.log.entries() {
+    for entry in row.log.entries(arena) {
         let ip = entry.source.ip;
-        let target = shapes.get(entry.shape as usize).map_or(ip, |shape| shape.target.ip);
+        let target = shapes.all().get(entry.shape as usize).map_or(ip, |shape| shape.target.ip);
         if probers.contains_key(&ip) {
-            parts.entry((ip, target)).or_default().push(&entry);
+            parts.entry((ip, target)).or_default().push(&entry, arena);
         } else {
-            own.push(&entry);
+            own.push(&entry, arena);
         }
     }
     row.log = own;
@@ -86,12 +84,12 @@ struct Tried {
 
 impl Log {
     /// Puts attempts in order of time.
-    pub(super) fn sort(&mut self) {
-        let mut entries: Vec<Entry> = self.entries().collect();
+    pub(super) fn sort(&mut self, arena: &mut Arena) {
+        let mut entries: Vec<Entry> = self.entries(arena).collect();
         entries.sort_by_key(|entry| (entry.start, entry.frame));
         *self = Self::default();
         for entry in &entries {
-            self.push(entry);
+            self.push(entry, arena);
         }
     }
 }

@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
+use super::arena::Arena;
 use super::record::Shape;
 use crate::model::Seed;
+
+/// What all ledgers share.
+#[derive(Debug)]
+pub(super) struct Stores {
+    pub(super) shapes: Shapes,
+    pub(super) arena: Arena,
+}
 
 /// All shapes, by number.
 #[derive(Debug)]

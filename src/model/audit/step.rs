@@ -12,8 +12,11 @@ use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Transaction};
 use crate::net::Endpoint;
 use crate::sip::{Auth, Contact, HeaderName, Message, Method, Status, Uri};
-use crate::time::Timestamp;
+use crate::time::{MILLISECOND, Timestamp};
 use crate::transport::Transport;
+
+/// Octets equal, same hop, and this close together: one packet captured twice.
+const TWICE: i64 = 5 * MILLISECOND;
 
 /// Something that happened; the audit takes them in the order of the capture.
 #[derive(Debug)]
@@ -228,6 +231,25 @@ impl Answered {
 }
 
 impl Beat {
+    /// The keepalive `flow` is of, when it is nothing else, with its place in the order of the
+    /// capture.
+    pub fn of_flow(flow: &CallFlow) -> Option<(u64, Self)> {
+        let [transaction] = flow.transactions.as_slice() else { return None };
+        let request = flow.message(transaction.request?);
+        let is = transaction.method == Method::Message && is_keepalive(request.body());
+        is.then(|| (request.envelope.seq, Self::of(flow, transaction, request)))
+    }
+
+    /// Takes in what came after the answer: the same request on the same way is a copy of it.
+    pub fn copy(&mut self, message: &Message) {
+        let envelope = &message.envelope;
+        let again = message.is_request() && envelope.from == self.source;
+        // Closer together, it is one packet captured twice.
+        if again && TWICE < envelope.time.since(self.time) {
+            self.copies += 1;
+        }
+    }
+
     fn of(flow: &CallFlow, transaction: &Transaction, request: &Message) -> Self {
         let responses = transaction.responses.iter().map(|id| flow.message(*id));
         Self {

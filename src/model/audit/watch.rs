@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::arena::Arena;
 use super::beats::Beats;
 use super::ledger::Ledger;
-use super::shapes::Shapes;
+use super::shapes::{Shapes, Stores};
 use super::step::{Beat, Event, Orphan, Step};
 use super::window::Window;
 use super::{Applicant, Audit, Fleet, Terms, identity, probers, series};
@@ -33,7 +34,7 @@ pub struct Watch<'t> {
     subjects: Vec<Subject>,
     registrars: Vec<Box<str>>,
     rows: Vec<Ledger>,
-    shapes: Shapes,
+    stores: Stores,
     seed: Seed,
     /// Places of devices by the hash of the name, of rows by that of device and registrar.
     places: FxHashMap<u64, u32>,
@@ -84,7 +85,7 @@ impl<'t> Watch<'t> {
             subjects: Vec::new(),
             registrars: Vec::new(),
             rows: Vec::new(),
-            shapes: Shapes::new(seed),
+            stores: Stores { shapes: Shapes::new(seed), arena: Arena::default() },
             seed,
             places: FxHashMap::default(),
             connections: FxHashMap::default(),
@@ -136,16 +137,17 @@ impl<'t> Watch<'t> {
             resolution: self.resolution,
         };
         for row in &mut self.rows {
-            row.close(&mut self.shapes);
+            row.close(&mut self.stores);
         }
         self.fold_probers();
-        let Self { subjects, registrars, rows, shapes, .. } = self;
+        let Self { subjects, registrars, rows, stores, .. } = self;
         let mut audit = Audit {
             window,
             rows,
             subjects,
             registrars,
-            shapes: shapes.into_all(),
+            shapes: stores.shapes.into_all(),
+            arena: stores.arena,
             pings: vantage.pings.clone(),
             ..Audit::default()
         };
@@ -179,12 +181,12 @@ impl<'t> Watch<'t> {
         if let Some(subject) = self.subjects.get_mut(row.device as usize) {
             subject.home = Some(step.source);
         }
-        let before = row.heap_size() + self.shapes.heap_size();
+        let before = row.heap_size() + self.stores.shapes.heap_size();
         if self.limits.memory < self.held {
             return self.tally.lose("let-go-attempts");
         }
-        row.register(step, &mut self.shapes);
-        self.held += (row.heap_size() + self.shapes.heap_size()).saturating_sub(before);
+        row.register(step, &mut self.stores);
+        self.held += (row.heap_size() + self.stores.shapes.heap_size()).saturating_sub(before);
     }
 
     fn beat(&mut self, beat: &Beat) {
@@ -294,7 +296,7 @@ impl<'t> Watch<'t> {
 
     /// Makes one row of all that one prober tried.
     fn fold_probers(&mut self) {
-        let found = probers::find(&self.rows, &self.subjects, self.shapes.all());
+        let found = probers::find(&self.rows, &self.subjects, &self.stores);
         let mut all: BTreeMap<IpAddr, usize> =
             self.scanners.iter().map(|(ip, names)| (*ip, names.len())).collect();
         for (ip, names) in found {
@@ -307,10 +309,10 @@ impl<'t> Watch<'t> {
         let mut kept: Vec<Ledger> = Vec::with_capacity(rows.len());
         let mut folded: BTreeMap<(String, String), usize> = BTreeMap::new();
         for mut row in rows {
-            for (ip, target, part) in probers::split(&mut row, self.shapes.all(), &all) {
+            for (ip, target, part) in probers::split(&mut row, &mut self.stores, &all) {
                 let names = probers::names(ip, target);
                 match folded.get(&names).and_then(|at| kept.get_mut(*at)) {
-                    Some(known) => known.absorb(part),
+                    Some(known) => known.absorb(part, &mut self.stores.arena),
                     None => {
                         let Some(mut part) = self.renamed(part, &names) else { continue };
                         part.probed = all.get(&ip).map(|n| *n as u32);
@@ -325,7 +327,7 @@ impl<'t> Watch<'t> {
         }
         for at in folded.values() {
             if let Some(row) = kept.get_mut(*at) {
-                row.log.sort();
+                row.log.sort(&mut self.stores.arena);
             }
         }
         self.rows = kept;

@@ -17,12 +17,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use askama::Template;
+use rustc_hash::FxHashMap;
 
 use self::choice::Choice;
 use super::ladder::LadderOptions;
 use super::{Subject, TimeStyle, svg};
+use crate::frame::FrameId;
 use crate::model::audit::Audit;
-use crate::rules::Severity;
+use crate::rules::{Selection, Severity};
 
 /// What the report holds.
 #[derive(Clone, Debug)]
@@ -39,8 +41,8 @@ pub struct ReportOptions {
     pub messages: usize,
     /// Rows of each list.
     pub rows: usize,
-    /// The audit of the registrations, when the report is to hold it.
-    pub audit: Option<Arc<Audit>>,
+    /// The audit of the registrations and the rules that judge it, when the report is to hold it.
+    pub audit: Option<Arc<(Audit, Selection)>>,
 }
 
 impl Default for ReportOptions {
@@ -66,15 +68,24 @@ pub fn write(
     let choice = Choice::of(subject, options);
     let page = Page { subject, options, choice: &choice };
     let lists = calls::lists(&page);
-    let audit = options.audit.as_ref().and_then(|audit| registrations::registrations(&page, audit));
+    let audit = match &options.audit {
+        Some(audit) => page.registrations(audit)?,
+        None => None,
+    };
     let script = audit.as_ref().map(|_| digest(registrations::SCRIPT.as_bytes()));
     render(&numbers::head(&page, &lists, script), out)?;
-    render(&findings::findings(&page), out)?;
+    let is_bare = subject.flows.is_empty() && audit.is_some();
+    if !is_bare {
+        render(&findings::findings(&page), out)?;
+    }
     for list in &lists {
         render(&calls::ListPart { list }, out)?;
     }
     if let Some(audit) = &audit {
         render(audit, out)?;
+    }
+    if is_bare {
+        return render(&Foot { version: VERSION, left_out: 0, is_bare }, out);
     }
     out.write_all(
         b"<section id=\"ladders\" aria-labelledby=\"ladders-h\">\n<h2 id=\"ladders-h\">Ladders</h2>\n",
@@ -82,7 +93,7 @@ pub fn write(
     for group in &choice.drawn {
         render(&calls::call(&page, group), out)?;
     }
-    render(&Foot { version: VERSION, left_out: choice.left_out }, out)
+    render(&Foot { version: VERSION, left_out: choice.left_out, is_bare }, out)
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -94,11 +105,36 @@ struct Page<'a> {
     choice: &'a Choice,
 }
 
+impl Page<'_> {
+    /// The part on registrations; their attempts lead to the messages that are drawn.
+    fn registrations(
+        &self,
+        (audit, selection): &(Audit, Selection),
+    ) -> io::Result<Option<registrations::Registrations>> {
+        let mut places: FxHashMap<FrameId, String> = FxHashMap::default();
+        for flow in self.choice.drawn.iter().flatten().map(|id| self.subject.flow(*id)) {
+            for (id, entry) in flow.entries().filter(|(_, entry)| entry.message.is_request()) {
+                if let Some(href) = self.choice.message_href(flow.id, id) {
+                    places.insert(entry.message.envelope.frame, href);
+                }
+            }
+        }
+        registrations::registrations(&registrations::Part {
+            audit,
+            selection,
+            time: &self.options.time,
+            href: &|frame| places.get(&frame).cloned(),
+        })
+    }
+}
+
 #[derive(Template)]
 #[template(path = "report_foot.html")]
 struct Foot {
     version: &'static str,
     left_out: usize,
+    /// No ladder was begun.
+    is_bare: bool,
 }
 
 /// A finding as a badge.
@@ -128,11 +164,14 @@ fn style() -> String {
 /// SHA-256 in base64, as a content security policy names a script.
 fn digest(script: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
+    base64(&Sha256::digest(script))
+}
 
+/// Base64 (RFC 4648 section 4).
+fn base64(octets: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let hash = Sha256::digest(script);
-    let mut out = String::with_capacity(44);
-    for three in hash.chunks(3) {
+    let mut out = String::with_capacity(octets.len().div_ceil(3) * 4);
+    for three in octets.chunks(3) {
         let octet = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
         let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
         for at in 0..4 {

@@ -30,6 +30,8 @@ pub(super) struct Head<'a> {
     notices: Vec<String>,
     /// Digest of the one script the page may run, when it has one.
     script: Option<String>,
+    /// There is nothing but the audit.
+    is_bare: bool,
 }
 
 /// One number.
@@ -66,6 +68,7 @@ pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List], script: Option<String
         read: format!("{} packets, {} SIP messages", tally.frames, tally.messages),
         losses: losses.map(|(reason, count)| format!("{count} {reason}")).collect(),
         notices: tally.notices.iter().map(|text| visible(text.as_bytes())).collect(),
+        is_bare: subject.flows.is_empty() && script.is_some(),
         script,
     }
 }

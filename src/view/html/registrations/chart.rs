@@ -69,7 +69,8 @@ pub(super) enum Scale {
 /// How often values occur.
 pub(super) struct Histogram<'a> {
     pub(super) title: &'a str,
-    pub(super) values: &'a [f64],
+    /// Values, and how often each came.
+    pub(super) values: &'a [(f64, u32)],
     pub(super) scale: Scale,
     /// A stretch of values to shade: what is right.
     pub(super) band: Option<(f64, f64)>,
@@ -86,8 +87,18 @@ impl Histogram<'_> {
         let (low, high) = match self.scale {
             Scale::Linear(high) => (0.0, high),
             Scale::Log => {
-                let low = self.values.iter().copied().filter(positive).fold(f64::MAX, f64::min);
-                let high = self.values.iter().copied().filter(positive).fold(0.0, f64::max);
+                let low = self
+                    .values
+                    .iter()
+                    .map(|(value, _)| *value)
+                    .filter(positive)
+                    .fold(f64::MAX, f64::min);
+                let high = self
+                    .values
+                    .iter()
+                    .map(|(value, _)| *value)
+                    .filter(positive)
+                    .fold(0.0, f64::max);
                 if high <= 0.0 {
                     return None;
                 }
@@ -100,9 +111,9 @@ impl Histogram<'_> {
             Scale::Log => (value.max(low) / low).ln() / (high / low).ln(),
         };
         let mut counts = [0_u32; COLUMNS];
-        for value in self.values.iter().filter(|v| v.is_finite()) {
+        for (value, times) in self.values.iter().filter(|(value, _)| value.is_finite()) {
             let at = (share(*value).clamp(0.0, 0.999_999) * COLUMNS as f64) as usize;
-            counts[at.min(COLUMNS - 1)] += 1;
+            counts[at.min(COLUMNS - 1)] += times;
         }
         let most = counts.iter().copied().max().filter(|most| *most > 0)?;
         let mut svg = format!(
@@ -136,7 +147,7 @@ impl Histogram<'_> {
             "<path class=\"axis\" d=\"M0 {HEIGHT}h{WIDE}\"/>\
              <text x=\"0\" y=\"{y}\">{low}</text><text x=\"{WIDE}\" y=\"{y}\" text-anchor=\"end\">{high}</text>\
              <text x=\"0\" y=\"10\">{} × {}</text></svg>",
-            self.values.len(),
+            self.values.iter().map(|(_, times)| u64::from(*times)).sum::<u64>(),
             escape(self.title),
             y = HEIGHT + 15.0
         );
@@ -147,6 +158,10 @@ impl Histogram<'_> {
 /// A row of a heatmap: its name and the class of each bin.
 pub(super) struct HeatRow {
     pub(super) name: String,
+    /// The beginning of the names of those in it.
+    pub(super) group: String,
+    /// That is a whole name.
+    pub(super) is_whole: bool,
     pub(super) cells: Vec<&'static str>,
 }
 
@@ -159,7 +174,9 @@ pub(super) fn heatmap(title: &str, rows: &[HeatRow], ends: (&str, &str)) -> Stri
         let y = at as f64 * ROW;
         let _ = write!(
             svg,
-            "<text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            "<g data-group=\"{}\" data-whole=\"{}\"><text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            escape(&row.group),
+            u8::from(row.is_whole),
             LEFT - 6.0,
             y + ROW - 3.5,
             escape(&row.name)
@@ -174,6 +191,7 @@ pub(super) fn heatmap(title: &str, rows: &[HeatRow], ends: (&str, &str)) -> Stri
                 ROW - 1.0
             );
         }
+        svg.push_str("</g>");
     }
     axis(&mut svg, height, "", ends);
     svg
@@ -247,13 +265,13 @@ mod tests {
 
     #[test]
     fn a_histogram_of_one_value_has_one_column_and_of_none_is_none() {
-        let draw = |values: &[f64], scale| {
+        let draw = |values: &[(f64, u32)], scale| {
             Histogram { title: "<t>", values, scale, band: None, unit: "s" }.draw()
         };
-        let one = draw(&[95.0], Scale::Log).unwrap();
+        let one = draw(&[(95.0, 2)], Scale::Log).unwrap();
         assert_eq!(one.matches("class=\"plain\"").count(), 1);
         assert!(one.contains("&lt;t&gt;"));
         assert!(draw(&[], Scale::Linear(1.5)).is_none());
-        assert!(draw(&[0.0], Scale::Log).is_none());
+        assert!(draw(&[(0.0, 1)], Scale::Log).is_none());
     }
 }

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use super::chart::{self, Histogram, LEFT, Scale, WIDTH};
 use super::{Axis, name};
+use crate::frame::FrameId;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
 use crate::model::audit::{Answer, Device, Outcome, Record};
+use crate::rules::DeviceFinding;
 use crate::view::clock::span;
 use crate::view::markup::escape;
 
@@ -21,56 +23,66 @@ pub(super) struct Row {
     pub(super) registrar: String,
     pub(super) state: &'static str,
     pub(super) tone: &'static str,
-    pub(super) attempts: usize,
-    pub(super) ok: usize,
+    pub(super) attempts: String,
+    pub(super) ok: String,
     pub(super) every: String,
     pub(super) granted: String,
     pub(super) coverage: String,
     pub(super) lapses: String,
     pub(super) keepalive: String,
-    pub(super) flows: usize,
+    pub(super) flows: String,
 }
 
-pub(super) fn row(device: &Device, page: Option<usize>) -> Row {
-    let finished = device.count(Outcome::is_finished);
-    let failed = device.count(Outcome::is_failure);
-    let (state, tone) = if finished == 0 {
-        ("unknown", "plain")
-    } else if failed == finished {
-        ("never registered", "bad")
-    } else if !device.lapses.is_empty() {
-        ("lapsed", "bad")
-    } else if failed > 0 {
-        ("refused at times", "doubt")
-    } else {
-        ("registered", "good")
-    };
-    let lapsed: i64 = device.lapses.iter().map(|lapse| lapse.length).sum();
-    let interval = |stats: Option<Stats>| stats.map(|s| span((s.p50 * 1e9) as i64));
-    Row {
-        href: page.map(|at| format!("#device-{at}")),
-        device: name(&device.device),
-        registrar: name(&device.registrar),
-        state,
-        tone,
-        attempts: device.attempts().count(),
-        ok: device.count(|outcome| outcome == Outcome::Ok),
-        every: interval(device.refresh_interval)
-            .or_else(|| interval(device.retry_interval).map(|text| text + " retry"))
-            .or_else(|| interval(device.attempt_interval))
-            .unwrap_or_default(),
-        granted: device.granted().map(|s| format!("{s} s")).unwrap_or_default(),
-        coverage: device.coverage().map_or("?".into(), |share| format!("{:.1} %", share * 100.0)),
-        lapses: match device.lapses.len() {
-            0 => String::new(),
-            n => format!("{n} / {}", span(lapsed)),
-        },
-        keepalive: device
-            .keepalives
-            .as_ref()
-            .and_then(|k| interval(k.interval))
-            .unwrap_or_default(),
-        flows: device.flows,
+impl Row {
+    /// Its numbers, in the order of the columns.
+    pub(super) fn cells(&self) -> [&str; 8] {
+        let Self { every, granted, coverage, lapses, keepalive, .. } = self;
+        [&self.attempts, &self.ok, every, granted, coverage, lapses, keepalive, &self.flows]
+    }
+
+    pub(super) fn of(device: &Device, page: Option<usize>) -> Self {
+        let finished = device.count(Outcome::is_finished);
+        let failed = device.count(Outcome::is_failure);
+        let (state, tone) = if finished == 0 {
+            ("unknown", "plain")
+        } else if failed == finished {
+            ("never registered", "bad")
+        } else if !device.lapses.is_empty() {
+            ("lapsed", "bad")
+        } else if failed > 0 {
+            ("refused at times", "doubt")
+        } else {
+            ("registered", "good")
+        };
+        let lapsed: i64 = device.lapses.iter().map(|lapse| lapse.length).sum();
+        let interval = |stats: Option<Stats>| stats.map(|s| span((s.p50 * 1e9) as i64));
+        Self {
+            href: page.map(|at| format!("#device-{at}")),
+            device: name(&device.device),
+            registrar: name(&device.registrar),
+            state,
+            tone,
+            attempts: device.attempts().count().to_string(),
+            ok: device.count(|outcome| outcome == Outcome::Ok).to_string(),
+            every: interval(device.refresh_interval)
+                .or_else(|| interval(device.retry_interval).map(|text| text + " retry"))
+                .or_else(|| interval(device.attempt_interval))
+                .unwrap_or_default(),
+            granted: device.granted().map(|s| format!("{s} s")).unwrap_or_default(),
+            coverage: device
+                .coverage()
+                .map_or("?".into(), |share| format!("{:.1} %", share * 100.0)),
+            lapses: match device.lapses.len() {
+                0 => String::new(),
+                n => format!("{n} / {}", span(lapsed)),
+            },
+            keepalive: device
+                .keepalives
+                .as_ref()
+                .and_then(|k| interval(k.interval))
+                .unwrap_or_default(),
+            flows: device.flows.to_string(),
+        }
     }
 }
 
@@ -79,14 +91,37 @@ pub(super) struct DevicePage {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) findings: Vec<Note>,
     pub(super) timeline: String,
     pub(super) histogram: Option<String>,
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) more: usize,
 }
 
+/// What a rule says of a device.
+pub(super) struct Note {
+    pub(super) severity: &'static str,
+    pub(super) label: String,
+    pub(super) title: String,
+    pub(super) details: Vec<String>,
+}
+
+impl Note {
+    fn of(one: &DeviceFinding) -> Self {
+        let finding = &one.finding;
+        Self {
+            severity: finding.severity.word(),
+            label: format!("{} {}", finding.rule.label(finding.kind), finding.rule.name),
+            title: name(&finding.title),
+            details: one.details.iter().map(|line| name(line)).collect(),
+        }
+    }
+}
+
 /// One attempt of the table.
 pub(super) struct AttemptRow {
+    /// Where it is drawn.
+    pub(super) href: Option<String>,
     pub(super) time: String,
     pub(super) since: String,
     pub(super) source: String,
@@ -99,8 +134,15 @@ pub(super) struct AttemptRow {
     pub(super) why: &'static str,
 }
 
-pub(super) fn page(device: &Device, at: usize, axis: &Axis<'_>) -> DevicePage {
-    let intervals: Vec<f64> = device.series.attempt.iter().map(|n| seconds(*n)).collect();
+pub(super) fn page(
+    device: &Device,
+    findings: &[DeviceFinding],
+    at: usize,
+    axis: &Axis<'_>,
+    href: &dyn Fn(FrameId) -> Option<String>,
+) -> DevicePage {
+    let intervals: Vec<(f64, u32)> =
+        device.series.attempt.iter().map(|n| (seconds(*n), 1)).collect();
     let histogram = Histogram {
         title: "interval between attempts",
         values: &intervals,
@@ -111,13 +153,14 @@ pub(super) fn page(device: &Device, at: usize, axis: &Axis<'_>) -> DevicePage {
     let mut before = None;
     let attempts = device.records.iter().take(ATTEMPTS).map(|record| {
         let since = before.replace(record.start).map(|t| span(record.start.since(t)));
-        attempt(record, since.unwrap_or_default(), axis)
+        attempt(record, since.unwrap_or_default(), href(record.frame), axis)
     });
     DevicePage {
         id: format!("device-{at}"),
         title: format!("{} at {}", name(&device.device), name(&device.registrar)),
         facts: facts(device, axis),
-        timeline: timeline(device, axis),
+        findings: findings.iter().map(Note::of).collect(),
+        timeline: timeline(device, axis, href),
         histogram: histogram.draw().filter(|_| intervals.len() > 1),
         attempts: attempts.collect(),
         more: device.records.len().saturating_sub(ATTEMPTS),
@@ -157,9 +200,10 @@ fn facts(device: &Device, axis: &Axis<'_>) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn attempt(record: &Record, since: String, axis: &Axis<'_>) -> AttemptRow {
+fn attempt(record: &Record, since: String, href: Option<String>, axis: &Axis<'_>) -> AttemptRow {
     let seconds = |value: Option<u32>| value.map(|s| s.to_string()).unwrap_or_default();
     AttemptRow {
+        href,
         time: axis.clock(record.start),
         since,
         source: record.source.to_string(),
@@ -183,7 +227,7 @@ fn tone(outcome: Outcome) -> &'static str {
 }
 
 /// Validity of the binding over time; ticks above for attempts, below for keepalives.
-fn timeline(device: &Device, axis: &Axis<'_>) -> String {
+fn timeline(device: &Device, axis: &Axis<'_>, href: &dyn Fn(FrameId) -> Option<String>) -> String {
     let title = format!("Binding of {} over time", name(&device.device));
     let mut svg = chart::open(&title, 74.0);
     let x = |time: i64| LEFT + axis.share(time) * WIDTH;
@@ -211,12 +255,19 @@ fn timeline(device: &Device, axis: &Axis<'_>) -> String {
         let class = tone(record.outcome);
         let place = x(record.start.0);
         if at < ATTEMPTS {
-            let words = format!("{} {}", record.kind.word(), record.outcome.word());
-            let _ = write!(
-                svg,
+            let delay = record.delay_ms().map(|ms| format!(", {ms:.0} ms")).unwrap_or_default();
+            let (kind, outcome) = (record.kind.word(), record.outcome.word());
+            let words = format!("{kind} {outcome}, {}{delay}", record.trigger.word());
+            let tick = format!(
                 "<path class=\"tick {class}\" d=\"M{place:.1} 6v14\"><title>{}</title></path>",
                 escape(&words)
             );
+            match href(record.frame) {
+                Some(href) => {
+                    let _ = write!(svg, "<a href=\"{}\">{tick}</a>", escape(&href));
+                }
+                None => svg.push_str(&tick),
+            }
         }
     }
     ticks(&mut svg, "tick bad", (6, 14), rest(device, Outcome::is_failure).map(x));

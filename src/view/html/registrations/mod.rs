@@ -2,27 +2,31 @@
 #![allow(clippy::cast_sign_loss)] // Shares of an axis are never negative.
 
 mod chart;
+mod data;
 mod device;
 mod fleet;
+mod overview;
+
+use std::io;
 
 use askama::Template;
 
 use self::chart::{Histogram, Scale};
-use super::Page;
-use crate::model::audit::series::seconds;
-use crate::model::audit::{Audit, Device, Outcome};
+use self::overview::Overview;
+use crate::frame::FrameId;
+use crate::model::audit::Audit;
+use crate::rules::{Selection, check_device};
 use crate::time::Timestamp;
 use crate::view::TimeStyle;
 use crate::view::visible::visible;
 
 /// Bins of the time axis, at most.
 const BINS: usize = 288;
-/// Devices with a page of their own.
+/// Devices with a page of their own, and those that are listed without the script.
 const PAGES: usize = 200;
-/// Devices in the table.
-const ROWS: usize = 20_000;
 
-/// Sorts, searches and filters the table of devices; without it the table is whole as it is.
+/// Shows, sorts, searches and filters all devices, and opens groups of the heatmap; without it the
+/// worst devices and all groups are there.
 pub(super) const SCRIPT: &str = include_str!("../../../../templates/report_registrations.js");
 
 #[derive(Template)]
@@ -31,46 +35,69 @@ pub(super) struct Registrations {
     facts: Vec<(&'static str, String)>,
     unknown: Vec<String>,
     heatmap: String,
+    bins: usize,
     attempts: String,
     histograms: Vec<String>,
+    rules: Vec<Choice>,
     rows: Vec<device::Row>,
     left_out: usize,
+    data: String,
     pages: Vec<device::DevicePage>,
     script: &'static str,
 }
 
+/// A rule by which devices can be chosen.
+struct Choice {
+    number: usize,
+    label: String,
+    devices: usize,
+}
+
+/// What the part on registrations is made of.
+pub(super) struct Part<'a> {
+    pub(super) audit: &'a Audit,
+    pub(super) selection: &'a Selection,
+    pub(super) time: &'a TimeStyle,
+    /// Where the message of a frame is drawn, if it is.
+    pub(super) href: &'a dyn Fn(FrameId) -> Option<String>,
+}
+
 /// The part on registrations; nothing when there is none.
-pub(super) fn registrations(page: &Page<'_>, audit: &Audit) -> Option<Registrations> {
+pub(super) fn registrations(part: &Part<'_>) -> io::Result<Option<Registrations>> {
+    let audit = part.audit;
     if audit.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let axis = Axis::of(audit, &page.options.time);
-    // Worst first: the longest without binding, then the most failures.
-    let devices: Vec<Device> = audit.devices().collect();
-    let mut order: Vec<&Device> = devices.iter().collect();
-    order.sort_by_key(|d| std::cmp::Reverse((d.lapsed, d.count(Outcome::is_failure))));
-    let rows: Vec<device::Row> = order
-        .iter()
-        .take(ROWS)
-        .enumerate()
-        .map(|(at, device)| device::row(device, (at < PAGES).then_some(at)))
-        .collect();
-    Some(Registrations {
-        facts: fleet::facts(audit, page),
-        unknown: fleet::unknown(audit, &devices),
-        heatmap: fleet::heatmap(&devices, &axis),
-        attempts: fleet::attempts(audit, &devices, &axis),
-        histograms: histograms(&devices),
-        left_out: order.len().saturating_sub(rows.len()),
-        rows,
-        pages: order
-            .iter()
-            .take(PAGES)
-            .enumerate()
-            .map(|(at, device)| device::page(device, at, &axis))
+    let axis = Axis::of(audit, part.time);
+    let overview = Overview::of(part, &axis, PAGES)?;
+    let (mut rows, mut pages) = (Vec::new(), Vec::new());
+    for (at, place) in overview.order.iter().take(PAGES).enumerate() {
+        let Some(device) = audit.device(*place) else { continue };
+        let findings = check_device(audit, *place, &device, part.selection);
+        rows.push(device::Row::of(&device, Some(at)));
+        pages.push(device::page(&device, &findings, at, &axis, part.href));
+    }
+    let rules = overview.rules.iter().enumerate();
+    Ok(Some(Registrations {
+        facts: fleet::facts(audit, part.time),
+        unknown: fleet::unknown(audit, overview.blind),
+        heatmap: fleet::heatmap(&overview, &axis),
+        bins: axis.bins,
+        attempts: fleet::attempts(audit, &overview, &axis),
+        histograms: histograms(&overview),
+        rules: rules
+            .map(|(number, (label, devices))| Choice {
+                number,
+                label: label.clone(),
+                devices: *devices,
+            })
             .collect(),
+        left_out: audit.len().saturating_sub(rows.len()),
+        rows,
+        data: overview.data,
+        pages,
         script: SCRIPT,
-    })
+    }))
 }
 
 /// The time axis all charts share.
@@ -124,17 +151,11 @@ impl<'a> Axis<'a> {
     }
 }
 
-fn histograms(devices: &[Device]) -> Vec<String> {
-    let all = |of: &dyn Fn(&Device) -> Vec<f64>| devices.iter().flat_map(of).collect::<Vec<f64>>();
-    let in_seconds = |nanos: &[i64]| nanos.iter().map(|n| seconds(*n)).collect::<Vec<f64>>();
-    let beats = |d: &Device| {
-        let all = d.keepalives.iter().flat_map(|k| &k.intervals);
-        all.flat_map(|(gap, n)| std::iter::repeat_n(seconds(*gap), *n as usize)).collect()
-    };
-    let ratio = all(&|d| d.series.ratio.clone());
-    let attempt = all(&|d| in_seconds(&d.series.attempt));
-    let beat = all(&beats);
-    let delay = all(&|d| d.series.delay.clone());
+fn histograms(overview: &Overview) -> Vec<String> {
+    let ratio = overview.ratio.scaled(1e-3);
+    let attempt = overview.intervals.scaled(1e-9);
+    let beat = overview.keepalives.scaled(1e-9);
+    let delay = overview.delays.scaled(1e-6);
     [
         Histogram {
             title: "refresh, as a share of the granted life",
