@@ -93,7 +93,7 @@ impl Outcome {
         !matches!(self, Self::Pending | Self::Unseen)
     }
 
-    /// Finished, and not what the device wanted; a redirect is no failure (RFC 6076 section 4.2).
+    /// Finished, and not what the device wanted; a redirect tells it where to go.
     pub const fn is_failure(self) -> bool {
         self.is_finished() && !matches!(self, Self::Ok | Self::Redirected)
     }

@@ -102,6 +102,14 @@ impl Device {
         self.records.iter().filter(|r| r.kind.registers() && !r.follow_up)
     }
 
+    /// How often it tried to register; of a prober, all its REGISTERs, whatever they asked for.
+    pub fn tries(&self) -> usize {
+        match self.probed {
+            Some(_) => self.records.iter().map(|record| record.shape.requests as usize).sum(),
+            None => self.attempts().count(),
+        }
+    }
+
     /// How many attempts came out so that `test` holds.
     pub fn count(&self, test: impl Fn(Outcome) -> bool) -> usize {
         self.attempts().filter(|r| test(r.outcome)).count()

@@ -117,7 +117,7 @@ impl<'a> GbId<'a> {
         }
     }
 
-    /// What the industry code stands for (GB/T 28181 annex E).
+    /// What the industry code stands for (GB/T 28181-2022 annex E, 2016 annex D).
     pub fn industry_name(&self) -> &'static str {
         match self.industry {
             "00" => "public order, roads",

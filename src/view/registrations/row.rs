@@ -73,7 +73,7 @@ pub(super) fn cells(
             text: worst.map(|one| visible(one.brief.as_bytes())).unwrap_or_default(),
             tone: worst.map_or(Tone::Plain, |one| tone(one.finding.severity)),
         },
-        device.attempts().count().to_string().into(),
+        device.tries().to_string().into(),
         ok.into(),
         every(device).into(),
         off(device).into(),

@@ -62,7 +62,7 @@ impl Row {
             registrar: name(&device.registrar),
             state,
             tone,
-            attempts: device.attempts().count().to_string(),
+            attempts: device.tries().to_string(),
             ok: device.count(|outcome| outcome == Outcome::Ok).to_string(),
             every: interval(device.refresh_interval)
                 .or_else(|| interval(device.retry_interval).map(|text| text + " retry"))
