@@ -77,7 +77,7 @@ struct Sieve<'t> {
     first: u64,
     open: usize,
     held: usize,
-    /// Numbers of open slots by Call-ID and CSeq.
+    /// Numbers of open slots, each by both of its keys.
     places: FxHashMap<u64, u64>,
     /// When which slot may be over: those without and those with an answer.
     due: [VecDeque<(Timestamp, u64)>; 2],
@@ -99,17 +99,36 @@ type Over = smallvec::SmallVec<[(u64, Event); 1]>;
 struct Answered {
     beat: Beat,
     seq: u64,
-    key: u64,
+    keys: Keys,
     last: Timestamp,
 }
 
 /// One Call-ID and CSeq: a transaction on all its hops.
 struct Open {
     flow: CallFlow,
-    key: u64,
+    keys: Keys,
     last: Timestamp,
     is_answered: bool,
     held: usize,
+}
+
+/// What finds the slot of a message.
+#[derive(Clone, Copy)]
+struct Keys {
+    /// Call-ID and CSeq; without CSeq the same as `loose`.
+    strict: u64,
+    /// Call-ID and hosts, for messages that were cut before their CSeq or never had one.
+    loose: u64,
+}
+
+impl Keys {
+    fn of(message: &Message, seed: Seed) -> Self {
+        let (call, envelope) = (message.call_id(), &message.envelope);
+        let (one, other) = (envelope.from.ip, envelope.to.ip);
+        let loose = seed.hash((call, one.min(other), one.max(other)));
+        let strict = message.cseq().map_or(loose, |cseq| seed.hash((call, cseq.number)));
+        Self { strict, loose }
+    }
 }
 
 impl Open {
@@ -157,16 +176,19 @@ impl Sieve<'_> {
 
     /// The slot of a message that concerns registrations, a new one when there is none.
     fn slot_of(&mut self, message: &Message) -> Option<u64> {
-        let cseq = message.cseq();
-        let number = cseq.map(|cseq| cseq.number);
-        let key = self.seed.hash((message.call_id(), number));
-        let known = self.places.get(&key).copied();
-        let concerns = match (message.method(), cseq) {
+        let keys = Keys::of(message, self.seed);
+        let exact = self.places.get(&keys.strict);
+        let known = match message.method() {
+            Some(_) => exact,
+            None => exact.or_else(|| self.places.get(&keys.loose)),
+        };
+        let known = known.copied();
+        let concerns = match (message.method(), message.cseq()) {
             (Some(method), _) => matches!(method, Method::Register | Method::Message),
             // Some devices leave the method of CSeq out.
             (None, Some(cseq)) if cseq.method.is_empty() => known.is_some(),
             (None, Some(cseq)) => matches!(cseq.method, b"REGISTER" | b"MESSAGE"),
-            (None, None) => false,
+            (None, None) => known.is_some(),
         };
         if !concerns || known.is_some() {
             return known.filter(|_| concerns);
@@ -174,9 +196,10 @@ impl Sieve<'_> {
         let at = self.first + self.slots.len() as u64;
         let flow = CallFlow::new(self.seed);
         let last = message.envelope.time;
-        let open = Open { flow, key, last, is_answered: false, held: 0 };
+        let open = Open { flow, keys, last, is_answered: false, held: 0 };
         self.slots.push_back(Slot::Open(Box::new(open)));
-        self.places.insert(key, at);
+        self.places.insert(keys.strict, at);
+        self.places.insert(keys.loose, at);
         self.open += 1;
         Some(at)
     }
@@ -211,8 +234,8 @@ impl Sieve<'_> {
         let Some((seq, beat)) = Beat::of_flow(&open.flow) else { return };
         self.held -= open.held;
         self.open -= 1;
-        let (key, last) = (open.key, open.last);
-        *slot = Slot::Answered(Box::new(Answered { beat, seq, key, last }));
+        let (keys, last) = (open.keys, open.last);
+        *slot = Slot::Answered(Box::new(Answered { beat, seq, keys, last }));
     }
 
     /// Ends what has been silent for long enough.
@@ -244,15 +267,25 @@ impl Sieve<'_> {
                 events.sort_by_key(|(seq, _)| *seq);
                 self.open -= 1;
                 self.held -= open.held;
-                self.places.remove(&open.key);
                 *slot = Slot::Over(events.into());
+                self.forget(open.keys, place);
             }
             Slot::Answered(answered) => {
-                let Answered { beat, seq, key, .. } = *answered;
-                self.places.remove(&key);
+                let Answered { beat, seq, keys, .. } = *answered;
                 *slot = Slot::Over(smallvec::smallvec![(seq, Event::Keepalive(beat))]);
+                self.forget(keys, place);
             }
             over @ Slot::Over(_) => *slot = over,
+        }
+    }
+
+    /// Finds the slot at `place` no more, unless another has its keys by now.
+    fn forget(&mut self, keys: Keys, place: usize) {
+        let at = self.first + place as u64;
+        for key in [keys.strict, keys.loose] {
+            if self.places.get(&key) == Some(&at) {
+                self.places.remove(&key);
+            }
         }
     }
 

@@ -202,7 +202,7 @@ fn every_page_of_the_audit_tells_what_fires_its_rule_and_what_does_not() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Kinds that need a policy or a fleet; tests of their own have them.
+/// Kinds that need a policy or a fleet: the tests at the end of this file have them.
 const ELSEWHERE: [&str; 7] = [
     "R004:short",
     "R018:mass-loss",
@@ -354,4 +354,88 @@ fn someone_who_tries_addresses_has_one_row_and_fails_no_phone() {
     let model = analyze(&Flow::play(&script).capture());
     let found = labels(&judge(&model, Policy::default()));
     assert_eq!(found.into_keys().collect::<Vec<_>>(), ["R021:probed"]);
+}
+
+/// A script in which `devices` register at `times` (seconds), device n `stagger` times n later, for
+/// `expires` seconds.
+fn fleet(devices: u32, times: &[u32], stagger: u32, expires: u32) -> String {
+    let mut starts: Vec<(u32, u32)> = Vec::new();
+    for time in times {
+        starts.extend((0..devices).map(|n| (time + n * stagger, n)));
+    }
+    starts.sort_unstable();
+    let (mut script, mut now) = (String::new(), 0);
+    for (time, n) in starts {
+        if now < time {
+            script += &format!("+{}s\n", time - now);
+            now = time;
+        }
+        let contact = format!("Contact: <sip:d{n}@192.0.2.1:5060>;expires={expires}");
+        script += &format!(
+            "call d{n}\nalice > bob  REGISTER\n    To: <sip:d{n}@example.com>\n    \
+             From: <sip:d{n}@example.com>;tag=f{n}\n    {contact}\nalice < bob  200\n    {contact}\n"
+        );
+    }
+    script + "END +900s\n"
+}
+
+fn played_by(script: &str, policy: Policy) -> BTreeSet<String> {
+    let model = analyze(&Flow::play(script).capture());
+    labels(&judge(&model, policy)).into_keys().collect()
+}
+
+#[track_caller]
+fn tells(label: &str, policy: &Policy, bad: &str, good: &str) {
+    let (found, clean) = (played_by(bad, policy.clone()), played_by(good, policy.clone()));
+    assert!(found.contains(label), "{label} is not in {found:?}");
+    assert!(!clean.contains(label), "{label} is in {clean:?}");
+}
+
+#[test]
+fn refreshes_of_a_fleet_in_step_are_a_herd_and_spread_ones_are_none() {
+    let in_step = fleet(25, &[0, 1800, 3600], 0, 3600);
+    tells("R018:herd", &Policy::default(), &in_step, &fleet(25, &[0, 1800, 3600], 72, 3600));
+}
+
+#[test]
+fn bindings_of_many_devices_that_end_together_are_a_mass_loss() {
+    let together = fleet(25, &[0], 0, 60);
+    tells("R018:mass-loss", &Policy::default(), &together, &fleet(5, &[0], 0, 60));
+}
+
+#[test]
+fn registrations_slower_than_the_policy_allows_are_told() {
+    let policy = Policy { max_rrd: Some(siplens::time::SECOND), ..Policy::default() };
+    let answered =
+        |after: &str| format!("alice > bob  REGISTER\n{after}\nalice < bob  200\nEND +5s\n");
+    tells("R020:slow", &policy, &answered("+2s"), &answered("+0.2s"));
+}
+
+#[test]
+fn a_device_that_moves_to_another_address_is_told_and_one_that_stays_is_not() {
+    let moved = |sender: &str| {
+        let one = "REGISTER\n    To: <sip:one@example.com>\n    From: <sip:one@example.com>;tag=f\n    \
+                   Contact: <sip:one@192.0.2.1:5060>;expires=3600\n";
+        format!(
+            "alice > bob  {one}alice < bob  200\n+60s\n{sender} > bob  {one}{sender} < bob  200\n\
+             END +5s\n"
+        )
+    };
+    tells("R011:source-changed", &Policy::default(), &moved("carol"), &moved("alice"));
+}
+
+#[test]
+fn what_gb_28181_asks_of_a_registration_is_missed_and_seen() {
+    use siplens::model::audit::Profile;
+    let camera = |own: &str, answer: &str| {
+        format!(
+            "alice > bob  REGISTER\n    To: <sip:34020000001320000001@3402000000>\n    \
+             From: <sip:34020000001320000001@3402000000>;tag=c\n{own}alice < bob  200\n{answer}END +5s\n"
+        )
+    };
+    let policy = Policy { profile: Profile::Gb2022, ..Policy::default() };
+    let version = camera("    X-GB-Ver: 3.0\n", "");
+    tells("G002:version-missing", &policy, &camera("", ""), &version);
+    let dated = camera("", "    Date: 2025-03-01T08:00:00.000\n");
+    tells("G014:missing", &policy, &camera("", "    - Date\n"), &dated);
 }
