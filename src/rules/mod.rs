@@ -88,6 +88,7 @@ pub static RULES: &[&Rule] = &[
     &gb28181::gb_device_id_invalid::RULE,
     &gb28181::gb_register_identity::RULE,
     &gb28181::gb_register_expires_short::RULE,
+    &gb28181::gb_keepalive_interval::RULE,
     &gb28181::gb_keepalive_lost::RULE,
     &gb28181::gb_keepalive_unregistered::RULE,
     &gb28181::gb_date_header::RULE,

@@ -439,3 +439,37 @@ fn what_gb_28181_asks_of_a_registration_is_missed_and_seen() {
     let dated = camera("", "    Date: 2025-03-01T08:00:00.000\n");
     tells("G014:missing", &policy, &camera("", "    - Date\n"), &dated);
 }
+
+/// A camera whose keepalives come so many seconds apart.
+fn beating(gaps: &[u32]) -> String {
+    let own = "From: <sip:34020000001320000001@3402000000>;tag=b";
+    let beat = |n: usize| {
+        format!(
+            "call beat{n}\nalice > bob  MESSAGE\n    {own}{n}\n    \
+             body <Notify><CmdType>Keepalive</CmdType></Notify>\nalice < bob  200\n"
+        )
+    };
+    let mut script = format!(
+        "alice > bob  REGISTER\n    To: <sip:34020000001320000001@3402000000>\n    {own}0\n\
+         alice < bob  200\n{}",
+        beat(0)
+    );
+    for (at, gap) in gaps.iter().enumerate() {
+        script += &format!("+{gap}s\n{}", beat(at + 1));
+    }
+    script + "END +5s\n"
+}
+
+#[test]
+fn keepalives_are_held_against_the_interval_that_is_expected() {
+    use siplens::rules::Severity;
+    let policy = Policy { keepalive: Some(30_000_000_000), ..Policy::default() };
+    tells("G004:off-target", &policy, &beating(&[60, 60]), &beating(&[30, 33]));
+    let severity = |policy: Policy| {
+        let found = judge(&analyze(&Flow::play(&beating(&[95, 95])).capture()), policy);
+        let one = found.iter().find(|one| one.finding.rule.code == "G004").unwrap();
+        one.finding.severity
+    };
+    assert_eq!(severity(policy), Severity::Warning);
+    assert_eq!(severity(Policy::default()), Severity::Info, "nobody said what is expected");
+}

@@ -76,6 +76,8 @@ pub struct Device {
     pub user_agents: BTreeSet<String>,
     /// Transports used.
     pub transports: BTreeSet<Transport>,
+    /// How many registrars it registers with: its keepalives go to all of them.
+    pub registrars: usize,
     /// Keepalives, when there are any.
     pub keepalives: Option<Keepalives>,
     /// Forms of the Date in successes.

@@ -46,6 +46,8 @@ pub struct Keepalives {
     pub drifted: Option<(Timestamp, Endpoint, FrameId)>,
     /// How often which interval came, nanoseconds; rounded where many differ.
     pub intervals: Vec<(i64, u32)>,
+    /// The unit of [`Self::intervals`], nanoseconds; 0 while they are exact.
+    pub rounding: i64,
     runs: Vec<Run>,
     until: Timestamp,
     one_sided: bool,
@@ -94,6 +96,7 @@ impl Keepalives {
             address_drift: beats.drift,
             drifted: rare.and_then(|rare| rare.drifted),
             intervals: intervals.values().to_vec(),
+            rounding: intervals.unit(),
             runs: beats.runs.clone(),
             until: window.until,
             one_sided: window.one_sided,
@@ -112,6 +115,18 @@ impl Keepalives {
         all.missed_tail = u32::try_from(tail as i64).unwrap_or(0);
         all.offline(policy, window);
         Some(all)
+    }
+
+    /// Percentile `p` of the intervals by nearest rank, nanoseconds; 0 without any.
+    pub fn percentile(&self, p: u64) -> i64 {
+        let n: u64 = self.intervals.iter().map(|(_, n)| u64::from(*n)).sum();
+        let wanted = (p * n).div_ceil(100).max(1);
+        let mut seen = 0;
+        let found = self.intervals.iter().find(|(_, n)| {
+            seen += u64::from(*n);
+            wanted <= seen
+        });
+        found.map_or(0, |(interval, _)| *interval)
     }
 
     /// All of them, in order.

@@ -67,6 +67,7 @@ impl Audit {
             contacts: row.bindings.asked().map(str::to_owned).collect(),
             user_agents: agents.collect(),
             transports: row.transports.iter().copied().collect(),
+            registrars: subject.map_or(0, |subject| subject.rows.len()),
             keepalives,
             date_forms: forms,
             date_skew: Stats::of(&skews),

@@ -53,6 +53,11 @@ impl<const DISTINCT: usize> Spread<DISTINCT> {
         &self.values
     }
 
+    /// What values are rounded to; 0 while they are exact.
+    pub(super) const fn unit(&self) -> i64 {
+        self.unit
+    }
+
     /// Its numbers, in seconds; `None` of an empty series.
     pub(super) fn stats(&self) -> Option<Stats> {
         let rank = |p: u64| {

@@ -60,7 +60,7 @@ pub(super) struct Subject {
     orphans: Option<Box<Vec<Orphan>>>,
     /// Where its last REGISTER came from.
     home: Option<Endpoint>,
-    rows: SmallVec<[u32; 1]>,
+    pub(super) rows: SmallVec<[u32; 1]>,
 }
 
 impl Event {
@@ -135,6 +135,7 @@ impl<'t> Watch<'t> {
             gaps,
             one_sided: !self.responses_seen,
             resolution: self.resolution,
+            dropped: vantage.dropped,
         };
         for row in &mut self.rows {
             row.close(&mut self.stores);

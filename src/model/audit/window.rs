@@ -17,6 +17,8 @@ pub struct Window {
     pub one_sided: bool,
     /// The unit of its times, nanoseconds.
     pub resolution: i64,
+    /// Packets the capture itself lost.
+    pub dropped: u64,
 }
 
 impl Window {

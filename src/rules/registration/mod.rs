@@ -43,6 +43,7 @@ pub(super) const ORDER: &[&str] = &[
     "gb-keepalive-moved",
     "gb-keepalive-unregistered",
     "gb-keepalive-lost",
+    "gb-keepalive-interval",
     "register-retry-too-fast",
     "register-response-contact",
     "register-contact-unreachable",

@@ -206,7 +206,13 @@ fn flag(one: &DeviceFinding) -> Option<char> {
         ("register-retry-cadence" | "register-retry-too-fast", _) if kind != "not-random" => 'R',
         ("registration-lapsed", _) => 'L',
         ("registration-overdue", _) => 'O',
-        ("gb-keepalive-lost" | "gb-keepalive-unregistered" | "gb-keepalive-absent", _) => 'K',
+        (
+            "gb-keepalive-lost"
+            | "gb-keepalive-unregistered"
+            | "gb-keepalive-absent"
+            | "gb-keepalive-interval",
+            _,
+        ) if one.finding.severity != Severity::Info => 'K',
         ("gb-keepalive-moved", _) => 'D',
         ("registration-unstable", "source-changed" | "source-port-changed")
         | ("register-contact-unreachable", _) => 'N',
