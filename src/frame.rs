@@ -25,6 +25,31 @@ pub struct FrameId {
     pub file: FileId,
 }
 
+/// How often something was seen, and the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sightings {
+    /// How often.
+    pub count: u64,
+    /// When and where first.
+    pub first: Option<(Timestamp, FrameId)>,
+}
+
+impl Sightings {
+    /// Takes in one more.
+    pub fn see(&mut self, time: Timestamp, frame: FrameId) {
+        self.add(Self { count: 1, first: Some((time, frame)) });
+    }
+
+    /// Takes in those of another input.
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = match (self.first, other.first) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+    }
+}
+
 /// The link-layer type of an interface: the LINKTYPE_ number of the pcap registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);

@@ -14,7 +14,7 @@ use crate::capture::reading::{Fault, Log, Reading, Record};
 use crate::capture::snoop::Snoop;
 use crate::capture::text::{Calendar, LogTally, TextLog};
 use crate::capture::{Error, Input, Secrets, Zone};
-use crate::frame::{FileId, Frame, FrameId};
+use crate::frame::{FileId, Frame, FrameId, Sightings};
 use crate::time::Timestamp;
 
 /// Compressions inside each other that are peeled; more can only be meant to exhaust the reader.
@@ -42,6 +42,8 @@ pub(super) struct CaptureFile {
     last_news: News,
     /// Packets lost according to a file that is done.
     dropped: u64,
+    /// Records that name a wrong length according to a log that is done.
+    misstated: Sightings,
 }
 
 enum State {
@@ -67,6 +69,7 @@ impl CaptureFile {
             current: None,
             last_news: News::default(),
             dropped: 0,
+            misstated: Sightings::default(),
         }
     }
 
@@ -181,8 +184,18 @@ impl CaptureFile {
         }
     }
 
+    /// Records of a text log that name another length than the message in them has, so far.
+    pub(super) fn misstated(&self) -> Sightings {
+        let State::Open(reading) = &self.state else { return self.misstated };
+        let Some(log) = reading.log() else { return self.misstated };
+        let first = log.first_misstated;
+        let first = first.map(|(time, number)| (time, FrameId { number, file: self.id }));
+        Sightings { count: log.misstated, first }
+    }
+
     /// Lets the file go, keeping what it had left to tell.
     fn finish(&mut self) {
+        self.misstated = self.misstated();
         self.dropped = self.dropped();
         self.last_news = self.take_news().unwrap_or_default();
         self.state = State::Done;

@@ -10,7 +10,7 @@ use crate::capture::directory;
 use crate::capture::file::CaptureFile;
 use crate::capture::octets::Octets;
 use crate::capture::{Error, Filter, Input, Secrets, Source, Zone, printable};
-use crate::frame::{FileId, Frame};
+use crate::frame::{FileId, Frame, Sightings};
 use crate::time::Timestamp;
 
 /// Files of one run: as many as a [`FileId`] tells apart.
@@ -257,6 +257,12 @@ impl Source for Capture {
 
     fn dropped(&self) -> u64 {
         self.files.iter().map(CaptureFile::dropped).fold(0, u64::saturating_add)
+    }
+
+    fn misstated(&self) -> Sightings {
+        let mut all = Sightings::default();
+        self.files.iter().for_each(|file| all.add(file.misstated()));
+        all
     }
 }
 

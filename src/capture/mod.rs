@@ -27,7 +27,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Sightings};
 use crate::time::Timestamp;
 
 /// Octets a record may claim to hold; a longer claim is a corrupt length, not a packet.
@@ -59,6 +59,11 @@ pub trait Source {
     /// Packets the capture itself says it lost (kernel and interface), so far.
     fn dropped(&self) -> u64 {
         0
+    }
+
+    /// Records of text logs that name another length than the message in them has, so far.
+    fn misstated(&self) -> Sightings {
+        Sightings::default()
     }
 }
 

@@ -164,6 +164,7 @@ impl<S: Source> Feed for Frames<S> {
     fn vantage(&self) -> Vantage {
         let mut vantage = self.reader.vantage();
         vantage.dropped += self.source.dropped();
+        vantage.misstated = self.source.misstated();
         vantage
     }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::frame::Sightings;
 use crate::net::Endpoint;
-
 use crate::time::Timestamp;
 
 /// The window of the capture and the directions that were visible in it.
@@ -27,6 +27,8 @@ pub struct Vantage {
     pub pings: BTreeMap<Endpoint, Pings>,
     /// First and last frame of each input file, and what lies between.
     pub spans: Vec<Span>,
+    /// Records of text logs that name another length than the message in them has.
+    pub misstated: Sightings,
 }
 
 /// The end of a TCP connection.

@@ -202,8 +202,10 @@ fn every_page_of_the_audit_tells_what_fires_its_rule_and_what_does_not() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Kinds that need a policy or a fleet: the tests at the end of this file have them.
-const ELSEWHERE: [&str; 7] = [
+/// Kinds that need a policy, a fleet or a text log: the tests at the end of this file have them.
+const ELSEWHERE: [&str; 9] = [
+    "R020:truncated",
+    "R020:length-mismatch",
     "R004:short",
     "R018:mass-loss",
     "R018:herd",
@@ -472,4 +474,39 @@ fn keepalives_are_held_against_the_interval_that_is_expected() {
     };
     assert_eq!(severity(policy), Severity::Warning);
     assert_eq!(severity(Policy::default()), Severity::Info, "nobody said what is expected");
+}
+
+/// The kinds of R020 that are told of an input as a whole.
+fn notes_of_input(path: &str) -> Vec<(String, u64)> {
+    let (_, out, err) = siplens(&[path, "--format", "json"]);
+    let document: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{path}: {err}"));
+    let findings = document["fleet"]["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|one| one["code"] == "R020")
+        .map(|one| {
+            assert!(one["evidence"][0]["packet"].is_u64(), "{one}");
+            (one["kind"].as_str().unwrap().to_owned(), one["count"].as_u64().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn records_of_another_length_than_they_name_are_told_and_those_without_fault_are_not() {
+    for entry in std::fs::read_dir("tests/data/logs").unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_stem().unwrap() != "tshark-V" {
+            assert_eq!(notes_of_input(path.to_str().unwrap()), [], "{path:?}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seed.txt");
+    let log = std::fs::read_to_string("tests/data/logs/02-seed-log.txt").unwrap();
+    assert_eq!(log.matches("len: 394").count(), 2);
+    std::fs::write(&path, log.replace("len: 394", "len: 397")).unwrap();
+    assert_eq!(notes_of_input(path.to_str().unwrap()), [("length-mismatch".to_owned(), 2)]);
+    let cut = log.replacen("Content-Length: 0\n\n", "2022/03/30 15:02:20 cut off\n", 1);
+    assert_ne!(cut, log);
+    std::fs::write(&path, cut).unwrap();
+    let both = [("truncated".to_owned(), 1), ("length-mismatch".to_owned(), 1)];
+    assert_eq!(notes_of_input(path.to_str().unwrap()), both);
 }

@@ -6,6 +6,7 @@
 
 mod clock;
 mod exported;
+mod length;
 mod line;
 mod peers;
 mod tally;
@@ -223,6 +224,11 @@ impl<R: BufRead> TextLog<R> {
 
     fn flush(&mut self) {
         match std::mem::replace(&mut self.state, State::Between) {
+            // The empty line at the end of a file is the first to be lost, and says nothing new.
+            State::Head(mut draft) if draft.ends_in_no_body() => {
+                draft.head.extend_from_slice(b"\r\n");
+                self.finish(draft);
+            }
             State::Head(mut draft) | State::Body(mut draft) => {
                 draft.cut = true;
                 self.finish(draft);
@@ -239,9 +245,10 @@ impl<R: BufRead> TextLog<R> {
     }
 
     fn emit(&mut self, before: &[u8], text: &[u8], number: u64, cut: bool) {
-        let (stamp, found) = {
+        let (stamp, found, named) = {
             let lines = self.context.iter().map(Vec::as_slice).chain([before]);
-            (clock::stamp(&lines, &self.calendar), peers::peers(&lines, text))
+            let named = length::named(lines.clone());
+            (clock::stamp(&lines, &self.calendar), peers::peers(&lines, text), named)
         };
         let time = match stamp {
             Some(stamp) => {
@@ -258,6 +265,10 @@ impl<R: BufRead> TextLog<R> {
         };
         self.last = Some(time);
         self.tally.messages += 1;
+        if named.is_some_and(|octets| octets != text.len()) {
+            self.tally.misstated += 1;
+            self.tally.first_misstated.get_or_insert((time, number));
+        }
         self.tally.whole_seconds += u64::from(time.0 % SECOND == 0);
         self.tally.received += u64::from(found.to == UNKNOWN);
         self.tally.sent += u64::from(found.from == UNKNOWN);
@@ -305,6 +316,16 @@ impl Draft {
     fn strip<'a>(&self, line: &'a [u8]) -> &'a [u8] {
         let line = &line[line::indent(line).min(self.indent)..];
         line.strip_suffix(b".").filter(|_| self.dots).unwrap_or(line)
+    }
+
+    /// True when the last header field so far says that no body follows.
+    fn ends_in_no_body(&self) -> bool {
+        let head = self.head.strip_suffix(b"\r\n").unwrap_or(&self.head);
+        let last = head.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        let Some(colon) = memchr::memchr(b':', last) else { return false };
+        let name = last[..colon].trim_ascii();
+        let is_length = name.eq_ignore_ascii_case(b"content-length") || name == b"l";
+        is_length && last[colon + 1..].trim_ascii() == b"0"
     }
 
     fn has_body(&self) -> bool {
@@ -407,6 +428,13 @@ mod tests {
         assert!(found.iter().all(|(_, _, cut)| *cut));
         assert_eq!(found[0].1, "BYE sip:a SIP/2.0\r\nCSeq: 1 BYE\r\n");
         assert_eq!(found[1].0, 4);
+    }
+
+    #[test]
+    fn a_log_that_ends_without_the_empty_line_of_a_message_without_body_has_all_of_it() {
+        let found = texts("BYE sip:a SIP/2.0\nCSeq: 1 BYE\nContent-Length: 0\n");
+        assert!(!found[0].2 && found[0].1.ends_with("Content-Length: 0\r\n\r\n"));
+        assert!(texts("BYE sip:a SIP/2.0\nCSeq: 1 BYE\nContent-Length: 10\n")[0].2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a log turned out to be: counts, and the sentence that tells the user of them.
 
 use super::Calendar;
+use crate::time::Timestamp;
 
 /// Counts of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct LogTally {
     pub sent: u64,
     /// Lines in which `tshark -V` tells of a SIP message without showing it.
     pub dissections: u64,
+    /// Messages of another length than their record names.
+    pub misstated: u64,
+    /// When the first of them was logged, and its line.
+    pub first_misstated: Option<(Timestamp, u64)>,
 }
 
 /// Which way the messages of a log went, seen from the program that wrote it.

@@ -13,12 +13,14 @@ use super::shapes::{Shapes, Stores};
 use super::step::{Beat, Event, Orphan, Step};
 use super::window::Window;
 use super::{Applicant, Audit, Fleet, Terms, identity, probers, series};
+use crate::frame::Sightings;
 use crate::limits::{Limits, Tally};
 use crate::model::Seed;
 use crate::model::vantage::{ConnectionEnd, Vantage};
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::{SECOND, Timestamp};
+use crate::transport::Completeness;
 
 /// 2xx without request that are remembered for a device that was not seen registering.
 const ORPHANS: usize = 16;
@@ -45,6 +47,7 @@ pub struct Watch<'t> {
     responses_seen: bool,
     /// The coarsest unit in which all times of messages can be told, nanoseconds.
     resolution: i64,
+    truncated: Sightings,
     held: usize,
     tally: Tally,
 }
@@ -92,6 +95,7 @@ impl<'t> Watch<'t> {
             scanners: BTreeMap::new(),
             responses_seen: false,
             resolution: SECOND,
+            truncated: Sightings::default(),
             held: 0,
             tally: Tally::default(),
         }
@@ -102,11 +106,15 @@ impl<'t> Watch<'t> {
         self.gaps = (self.terms.gaps)(first);
     }
 
-    /// Notes a message of the input, whatever it is: whether there are responses, and in which
-    /// unit times are.
+    /// Notes a message of the input, whatever it is: whether there are responses, in which unit
+    /// times are, and what was cut.
     pub fn see(&mut self, message: &Message) {
+        let envelope = &message.envelope;
         self.responses_seen |= !message.is_request();
-        while 1 < self.resolution && message.envelope.time.0 % self.resolution != 0 {
+        if envelope.completeness == Completeness::Truncated {
+            self.truncated.see(envelope.time, envelope.frame);
+        }
+        while 1 < self.resolution && envelope.time.0 % self.resolution != 0 {
             self.resolution /= 1000;
         }
     }
@@ -136,6 +144,8 @@ impl<'t> Watch<'t> {
             one_sided: !self.responses_seen,
             resolution: self.resolution,
             dropped: vantage.dropped,
+            truncated: self.truncated,
+            misstated: vantage.misstated,
         };
         for row in &mut self.rows {
             row.close(&mut self.stores);

@@ -2,6 +2,7 @@
 
 use super::attempt::Outcome;
 use super::series::Stretch;
+use crate::frame::Sightings;
 use crate::time::Timestamp;
 
 /// The window an audit looks at.
@@ -19,6 +20,10 @@ pub struct Window {
     pub resolution: i64,
     /// Packets the capture itself lost.
     pub dropped: u64,
+    /// Messages of which not all was captured, or logged.
+    pub truncated: Sightings,
+    /// Records of text logs that name another length than the message in them has.
+    pub misstated: Sightings,
 }
 
 impl Window {

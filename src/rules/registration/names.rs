@@ -55,6 +55,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ("reg/retransmissions", "R020:retransmitted"),
     ("input/capture-gap", "R020:capture-gap"),
     ("input/orphan-response", "R020:orphan-response"),
+    ("input/truncated", "R020:truncated"),
+    ("input/length-mismatch", "R020:length-mismatch"),
     ("gb/id-format", "G001:length"),
     ("gb/id-type", "G001:type-code"),
     ("gb/domain", "G002:domain-prefix"),

@@ -1,8 +1,9 @@
 //! R020: what is worth knowing, and no fault.
 
 use super::duration;
-use crate::model::audit::{Kind, Record};
-use crate::rules::registrant::{Noted, Registrant, Remark};
+use crate::frame::Sightings;
+use crate::model::audit::{Audit, Kind, Record, Window};
+use crate::rules::registrant::{Noted, Registrant, Remark, Spot};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -19,11 +20,13 @@ pub(in crate::rules) const RULE: Rule = Rule {
         ("retransmitted", Severity::Info),
         ("orphan-response", Severity::Info),
         ("capture-gap", Severity::Info),
+        ("truncated", Severity::Info),
+        ("length-mismatch", Severity::Info),
     ],
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("registration_noted.md"),
-    checks: &[Check::Registration(check)],
+    checks: &[Check::Registration(check), Check::Fleet(input)],
 };
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
@@ -73,4 +76,30 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             Remark::new(title, "capture gap").times(gaps.len())
         });
     }
+}
+
+/// What the input lacks, whosever messages they are.
+fn input(audit: &Audit, noted: &mut Noted<'_>) {
+    let Window { truncated, misstated, .. } = audit.window;
+    tell(noted, "truncated", truncated, |n| match n {
+        1 => "one message is not whole: its end was not captured, or not logged".to_owned(),
+        n => format!("{n} messages are not whole: their ends were not captured, or not logged"),
+    });
+    tell(noted, "length-mismatch", misstated, |n| match n {
+        1 => "one record of a log names another length than its message has".to_owned(),
+        n => format!("{n} records of a log name another length than their messages have"),
+    });
+}
+
+fn tell(
+    noted: &mut Noted<'_>,
+    kind: &'static str,
+    seen: Sightings,
+    title: impl FnOnce(u64) -> String,
+) {
+    let Some((time, frame)) = seen.first else { return };
+    noted.add_kind(kind, || {
+        let first = Spot { frame, time, hop: None };
+        Remark::new(title(seen.count), kind).times(seen.count as usize).at(Some(first), "the first")
+    });
 }
