@@ -315,6 +315,8 @@ impl Sieve<'_> {
         let mut tally = feed.tally();
         tally.add(&self.tally);
         tally.add(self.watch.tally());
-        Audited { audit: self.watch.finish(&vantage), vantage, tally }
+        let Self { watch, slots, places, due, .. } = self;
+        drop((slots, places, due));
+        Audited { audit: watch.finish(&vantage), vantage, tally }
     }
 }

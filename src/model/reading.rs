@@ -1,6 +1,6 @@
 //! What the model needs of one message, read once.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
@@ -23,6 +23,14 @@ impl Seed {
     /// Half of [`Seed::hash`], where other keys stand beside it.
     pub(super) fn short(self, value: impl Hash) -> u32 {
         half(self.hash(value))
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = FxHasher;
+
+    fn build_hasher(&self) -> FxHasher {
+        FxHasher::with_seed(self.0 as usize)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the capture point could see: the ground on which silence may be judged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use super::Seed;
 use crate::frame::Sightings;
 use crate::net::Endpoint;
 use crate::time::Timestamp;
@@ -15,7 +17,8 @@ pub struct Vantage {
     /// Last frame of the input, any traffic.
     pub last: Timestamp,
     /// Directed pairs of hosts between which a packet was seen (any UDP, TCP, SCTP or ICMP), bounded.
-    pub directions: BTreeSet<(IpAddr, IpAddr)>,
+    /// Shared with who goes on adding to them: a fleet has many.
+    pub directions: Arc<HashSet<(IpAddr, IpAddr), Seed>>,
     /// True when `directions` was full; then a missing pair proves nothing.
     pub full: bool,
     /// Packets the capture itself says it lost (pcapng drop counters, TCP octets acknowledged but
@@ -23,8 +26,8 @@ pub struct Vantage {
     pub dropped: u64,
     /// Ends of TCP connections that carried SIP, in the order of the capture, bounded.
     pub ends: Vec<ConnectionEnd>,
-    /// Keep-alives without content, by who sent them, bounded.
-    pub pings: BTreeMap<Endpoint, Pings>,
+    /// Keep-alives without content, by who sent them, bounded; shared as `directions` are.
+    pub pings: Arc<BTreeMap<Endpoint, Pings>>,
     /// First and last frame of each input file, and what lies between.
     pub spans: Vec<Span>,
     /// Records of text logs that name another length than the message in them has.
@@ -81,7 +84,7 @@ impl Vantage {
         if DIRECTIONS <= self.directions.len() {
             self.full |= !self.directions.contains(&(from, to));
         } else {
-            self.directions.insert((from, to));
+            Arc::make_mut(&mut self.directions).insert((from, to));
         }
     }
 
@@ -107,7 +110,8 @@ impl Vantage {
         if BOUND <= self.pings.len() && !self.pings.contains_key(&from) {
             return false;
         }
-        let pings = self.pings.entry(from).or_insert(Pings { count: 0, first: time, last: time });
+        let all = Arc::make_mut(&mut self.pings);
+        let pings = all.entry(from).or_insert(Pings { count: 0, first: time, last: time });
         pings.count += 1;
         pings.last = pings.last.max(time);
         true

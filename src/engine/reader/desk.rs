@@ -30,7 +30,7 @@ pub(super) struct Desk {
     next: u64,
     window: Option<(Arrival, Arrival)>,
     pub(super) directions: Seen<(IpAddr, IpAddr)>,
-    /// Endpoints that sent or were sent SIP.
+    /// Endpoints that sent or were sent SIP, other than at its own ports.
     endpoints: Seen<Endpoint>,
     /// Agents that reported packets.
     agents: Vec<Agent>,
@@ -142,7 +142,7 @@ impl Desk {
         Vantage {
             first: first.time,
             last: last.time,
-            directions: self.directions.iter().copied().collect(),
+            directions: self.directions.all(),
             full: self.directions.is_full(),
             dropped: self.gaps,
             ..self.seen.clone()
@@ -164,7 +164,8 @@ impl Desk {
         each: &mut Each<'_>,
     ) {
         self.tally.messages += 1;
-        for end in [origin.from, origin.to].into_iter().filter_map(Endpoint::known) {
+        let ends = [origin.from, origin.to].into_iter().filter_map(Endpoint::known);
+        for end in ends.filter(|end| !SIP_PORTS.contains(&end.port)) {
             self.endpoints.add(end);
         }
         let envelope = Envelope {

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use rustc_hash::FxSeededState;
-
+use crate::model::Seed;
 use crate::net::Endpoint;
 
 /// Things remembered.
@@ -18,7 +18,7 @@ const CACHE: usize = 2048;
 pub(super) struct Seen<T> {
     /// What was added last, by [`Place::place`].
     cache: Box<[Option<T>]>,
-    all: HashSet<T, FxSeededState>,
+    all: Arc<HashSet<T, Seed>>,
     full: bool,
 }
 
@@ -30,8 +30,8 @@ pub(super) trait Place: Copy + Eq + Hash {
 
 impl<T: Place> Seen<T> {
     pub(super) fn new() -> Self {
-        let seed = RandomState::new().hash_one(0) as usize;
-        let all = HashSet::with_hasher(FxSeededState::with_seed(seed));
+        let seed = Seed(RandomState::new().hash_one(0));
+        let all = Arc::new(HashSet::with_hasher(seed));
         Self { cache: vec![None; CACHE].into(), all, full: false }
     }
 
@@ -47,7 +47,7 @@ impl<T: Place> Seen<T> {
 
     fn remember(&mut self, thing: T) {
         if self.all.len() < BOUND {
-            self.all.insert(thing);
+            Arc::make_mut(&mut self.all).insert(thing);
         } else if !self.all.contains(&thing) {
             self.full = true;
         }
@@ -58,9 +58,9 @@ impl<T: Place> Seen<T> {
         self.all.contains(thing)
     }
 
-    /// All that is remembered, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.all.iter()
+    /// All that is remembered so far; copied no sooner than another is added.
+    pub(super) fn all(&self) -> Arc<HashSet<T, Seed>> {
+        Arc::clone(&self.all)
     }
 
     /// True when something could not be remembered.

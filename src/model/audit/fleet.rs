@@ -1,5 +1,7 @@
 //! All devices together: storms, herds, losses of many at once (RFC 6076 section 4).
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::Audit;
@@ -111,11 +113,9 @@ impl Fleet {
         let Sums { mut fleet, per_second, mut stormy, delays, herd, mut ends, width, .. } = sums;
         stormy.sort_unstable();
         ends.sort_unstable();
-        let mut per_second: Vec<(i64, usize)> = per_second.into_iter().collect();
-        per_second.sort_unstable();
         let length = usize::try_from(audit.window.length() / SECOND).unwrap_or(0) + 1;
         fleet.baseline = baseline(&per_second, length);
-        fleet.peak = per_second.iter().map(|(_, n)| *n).max().unwrap_or(0);
+        fleet.peak = per_second.values().max().map_or(0, |n| *n as usize);
         fleet.delay_ms = delays.stats().map(Stats::in_milliseconds);
         fleet.herd = herd.index();
         fleet.storms = storms(audit, &stormy, &per_second, fleet.baseline);
@@ -124,12 +124,14 @@ impl Fleet {
     }
 }
 
+/// Attempts in each second that has any; a tree, for a day of a large fleet fills most of them.
+type PerSecond = BTreeMap<i64, u32>;
+
 /// What is added up device by device.
 #[derive(Default)]
 struct Sums {
     fleet: Fleet,
-    /// Attempts in each second that has any.
-    per_second: FxHashMap<i64, usize>,
+    per_second: PerSecond,
     /// Starts of attempts that begin in a storm, with their devices.
     stormy: Vec<(i64, u32)>,
     /// Request delays, nanoseconds.
@@ -173,11 +175,11 @@ impl Sums {
 }
 
 /// Median over all seconds, those without any attempt among them.
-fn baseline(per_second: &[(i64, usize)], length: usize) -> usize {
-    let mut counts: Vec<usize> = per_second.iter().map(|(_, n)| *n).collect();
+fn baseline(per_second: &PerSecond, length: usize) -> usize {
+    let mut counts: Vec<u32> = per_second.values().copied().collect();
     counts.sort_unstable();
     let silent = length.saturating_sub(counts.len());
-    (length / 2).checked_sub(silent).and_then(|at| counts.get(at)).copied().unwrap_or(0)
+    (length / 2).checked_sub(silent).and_then(|at| counts.get(at)).map_or(0, |n| *n as usize)
 }
 
 /// What begins in a storm: devices that lost their binding or were refused, not refreshes.
@@ -190,7 +192,7 @@ fn is_stormy(record: &Record) -> bool {
 fn storms(
     audit: &Audit,
     stormy: &[(i64, u32)],
-    per_second: &[(i64, usize)],
+    per_second: &PerSecond,
     baseline: usize,
 ) -> Vec<Storm> {
     let least = STORM_DEVICES.max(audit.len().div_ceil(20));
@@ -228,14 +230,13 @@ fn storms(
 }
 
 /// When the storm that began at `from` is over: 30 s below twice the baseline.
-fn calm(per_second: &[(i64, usize)], from: i64, baseline: usize) -> i64 {
-    let first = per_second.partition_point(|(second, _)| *second < from.div_euclid(SECOND));
+fn calm(per_second: &PerSecond, from: i64, baseline: usize) -> i64 {
     let mut last = from;
-    for (second, n) in &per_second[first..] {
+    for (second, n) in per_second.range(from.div_euclid(SECOND)..) {
         if STORM_CALM < second * SECOND - last {
             break;
         }
-        if 2 * baseline < *n || baseline == 0 {
+        if 2 * baseline < *n as usize || baseline == 0 {
             last = (second + 1) * SECOND - 1;
         }
     }

@@ -72,7 +72,7 @@ pub struct Audit {
     registrars: Vec<Box<str>>,
     shapes: Vec<Arc<Shape>>,
     arena: Arena,
-    pings: BTreeMap<Endpoint, Pings>,
+    pings: Arc<BTreeMap<Endpoint, Pings>>,
 }
 
 /// Whom a policy is looked up for.

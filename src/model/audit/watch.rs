@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -151,7 +152,9 @@ impl<'t> Watch<'t> {
             row.close(&mut self.stores);
         }
         self.fold_probers();
-        let Self { subjects, registrars, rows, stores, .. } = self;
+        let Self { subjects, registrars, rows, stores, places, connections, .. } = self;
+        // What only finds them is let go before the fleet is looked at.
+        drop((places, connections));
         let mut audit = Audit {
             window,
             rows,
@@ -159,7 +162,7 @@ impl<'t> Watch<'t> {
             registrars,
             shapes: stores.shapes.into_all(),
             arena: stores.arena,
-            pings: vantage.pings.clone(),
+            pings: Arc::clone(&vantage.pings),
             ..Audit::default()
         };
         audit.fleet = Fleet::of(&audit);
