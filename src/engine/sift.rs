@@ -184,10 +184,14 @@ impl Sieve<'_> {
         };
         let known = known.copied();
         let concerns = match (message.method(), message.cseq()) {
-            (Some(method), _) => matches!(method, Method::Register | Method::Message),
+            (Some(method), _) => {
+                matches!(method, Method::Register | Method::Message | Method::Options)
+            }
             // Some devices leave the method of CSeq out.
             (None, Some(cseq)) if cseq.method.is_empty() => known.is_some(),
-            (None, Some(cseq)) => matches!(cseq.method, b"REGISTER" | b"MESSAGE"),
+            (None, Some(cseq)) => {
+                matches!(cseq.method, b"REGISTER" | b"MESSAGE" | b"OPTIONS")
+            }
             (None, None) => known.is_some(),
         };
         if !concerns || known.is_some() {

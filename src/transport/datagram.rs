@@ -10,7 +10,8 @@ pub enum Datagram {
     Message,
     /// Line ends: a keep-alive (RFC 5626 section 3.5.1).
     Ping,
-    /// Nothing or zeros: a keep-alive when one of the ends is known to talk SIP.
+    /// Nothing, zeros, or a STUN binding request (RFC 5626 section 3.5.2): a keep-alive when one of
+    /// the ends is known to talk SIP.
     Blank,
     /// No SIP.
     NotForUs,
@@ -31,11 +32,21 @@ impl Datagram {
         }
         match bytes {
             [] | [0] | [0, 0] | [0, 0, 0, 0] if cut == 0 => Self::Blank,
+            [0, 1, ..] if asks_stun(bytes, cut) => Self::Blank,
             [b'\r' | b'\n', ..] if bytes.len() <= 8 && is_blank(bytes) => Self::Ping,
             _ if 0 < cut && cut_first_line(bytes).is_some() => Self::Message,
             _ => Self::NotForUs,
         }
     }
+}
+
+/// True for a STUN binding request (RFC 5389 section 6): its type, its length, its cookie.
+fn asks_stun(bytes: &[u8], cut: u32) -> bool {
+    let Some(([0, 1, high, low, 0x21, 0x12, 0xA4, 0x42], _)) = bytes.split_first_chunk() else {
+        return false;
+    };
+    let len = u16::from_be_bytes([*high, *low]);
+    len % 4 == 0 && (bytes.len() + cut as usize) == 20 + usize::from(len)
 }
 
 fn is_blank(bytes: &[u8]) -> bool {

@@ -268,11 +268,16 @@ fn keep_alives_over_udp_are_pings_and_other_datagrams_are_nothing() {
         sent(b"\0\0\0\0"),
         sent(b""),
         sent(b"\x80\x00rtp"),
+        // STUN: a binding request, one of a wrong length, a response, a request elsewhere.
+        sent(b"\0\x01\0\x04\x21\x12\xA4\x42transaction!\x80\x28\0\0"),
+        sent(b"\0\x01\0\x08\x21\x12\xA4\x42transaction!\x80\x28\0\0"),
+        sent(b"\x01\x01\0\0\x21\x12\xA4\x42transaction!"),
+        strange(b"\0\x01\0\0\x21\x12\xA4\x42transaction!"),
         strange(b"\0\0\0\0"),
         strange(b""),
         strange(b"\r\n\r\n"),
     ]);
-    assert_eq!((got.pings, got.messages.len()), (5, 0));
+    assert_eq!((got.pings, got.messages.len()), (6, 0));
 }
 
 #[test]

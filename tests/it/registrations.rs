@@ -427,6 +427,38 @@ fn a_device_that_moves_to_another_address_is_told_and_one_that_stays_is_not() {
 }
 
 #[test]
+fn options_between_a_device_and_its_registrar_are_counted_either_way() {
+    let phone = "REGISTER\n    To: <sip:one@example.com>\n    From: <sip:one@example.com>;tag=f\n    \
+                 Contact: <sip:one@192.0.2.1:5060>;expires=3600\n";
+    let asked = |n: u32, from: &str, answer: &str| {
+        format!("+60s\ncall o{n}\nalice {from} bob  OPTIONS\n{answer}")
+    };
+    let script = [
+        format!("call r\nalice > bob  {phone}alice < bob  200\n"),
+        asked(1, "<", "alice > bob  200\n"),
+        asked(2, "<", "alice > bob  404\n"),
+        asked(3, "<", "alice > bob  200\n"),
+        asked(4, "<", ""),
+        asked(5, ">", "alice < bob  200\n"),
+        // Nobody who registered, and somebody else's.
+        "call o6\ncarol > bob  OPTIONS\ncarol < bob  200\n".to_owned(),
+        asked(7, "<", "") + "END +20s\n",
+    ]
+    .concat();
+    let audit = Audit::by(&analyze(&Flow::play(&script).capture()), Policy::default());
+    let options = audit.device(0).unwrap().options.unwrap();
+    assert_eq!((options.n, options.from_registrar), (6, 5));
+    assert_eq!((options.answered, options.unanswered, options.pending), (4, 1, 1));
+    let interval = options.interval.unwrap();
+    assert_eq!(interval.n, 4);
+    assert!((interval.p50 - 60.0).abs() < 1.0);
+    assert!(audit.device(0).unwrap().keepalives.is_none());
+    let quiet = format!("alice > bob  {phone}alice < bob  200\ncarol < bob  OPTIONS\nEND +90s\n");
+    let audit = Audit::by(&analyze(&Flow::play(&quiet).capture()), Policy::default());
+    assert_eq!(audit.device(0).unwrap().options, None);
+}
+
+#[test]
 fn what_gb_28181_asks_of_a_registration_is_missed_and_seen() {
     use siplens::model::audit::Profile;
     let camera = |own: &str, answer: &str| {

@@ -8,6 +8,7 @@ use super::attempt::Outcome;
 use super::date::DateForm;
 use super::identity;
 use super::keepalive::{self, Keepalives};
+use super::options::Options;
 use super::policy::{Expect, Policy};
 use super::record::Record;
 use super::series::{Stats, Stretch};
@@ -90,7 +91,9 @@ pub struct Device {
     pub connection_ends: Vec<ConnectionEnd>,
     /// 2xx whose REGISTER was not captured, which proved bindings.
     pub orphans: u32,
-    /// CRLFs and other keep-alives without content from the addresses it registered from.
+    /// OPTIONS between it and its registrar, when there are any.
+    pub options: Option<Options>,
+    /// CRLFs, STUN and other keep-alives without content from the addresses it registered from.
     pub pings: u64,
     /// Deliberate absences; no end while they last.
     pub planned: Vec<(i64, Option<i64>)>,

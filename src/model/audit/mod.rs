@@ -20,6 +20,7 @@ mod keepalive;
 mod ledger;
 mod log;
 mod numbers;
+mod options;
 pub mod platform;
 mod policy;
 mod probers;
@@ -47,6 +48,8 @@ pub use device::{Device, Judged, Series};
 pub use fleet::{Fleet, MassLoss, Storm};
 pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;
+use options::Asked;
+pub use options::Options;
 pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 pub use record::{CallId, Record, Shape, Trigger};
@@ -73,6 +76,7 @@ pub struct Audit {
     shapes: Vec<Arc<Shape>>,
     arena: Arena,
     pings: Arc<BTreeMap<Endpoint, Pings>>,
+    options: Asked,
 }
 
 /// Whom a policy is looked up for.

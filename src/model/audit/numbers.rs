@@ -74,6 +74,7 @@ impl Audit {
             last_attempt_age,
             connection_ends: row.ends().to_vec(),
             orphans: row.orphans().len() as u32,
+            options: self.options.between(&case.records, &row.policy, window),
             pings: homes.iter().filter_map(|home| self.pings.get(home)).map(|p| p.count).sum(),
             planned: row.bindings.planned().to_vec(),
             series,

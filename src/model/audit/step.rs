@@ -25,6 +25,8 @@ pub enum Event {
     Register(Box<Step>),
     /// A keepalive.
     Keepalive(Beat),
+    /// OPTIONS outside of a dialog.
+    Options(Beat),
     /// A 2xx to a REGISTER that was not captured.
     Orphan(Box<Orphan>),
     /// A TCP connection ended.
@@ -95,15 +97,16 @@ pub(super) struct Answered {
     pub(super) goal: Option<String>,
 }
 
-/// A keepalive transaction.
+/// A keepalive, or another question whether somebody is there.
 #[derive(Debug)]
 pub struct Beat {
-    /// GB identifier, or user@host.
+    /// GB identifier, or user@host, of who asks.
     pub(super) device: String,
     /// First transmission.
     pub(super) time: Timestamp,
     pub(super) frame: FrameId,
     pub(super) source: Endpoint,
+    pub(super) target: Endpoint,
     pub(super) copies: u32,
     /// Of the final response.
     pub(super) status: Option<u16>,
@@ -125,8 +128,15 @@ impl Event {
         hostile: &dyn Fn(&Message) -> bool,
         out: &mut Vec<(u64, Self)>,
     ) {
-        for transaction in flow.transactions.iter().filter(|t| t.previous_hop.is_none()) {
+        for transaction in &flow.transactions {
             match (&transaction.method, transaction.request) {
+                // On every hop: which one is that of a device, its ends tell.
+                (Method::Options, Some(id)) if flow.message(id).to_tag().is_none() => {
+                    let request = flow.message(id);
+                    let beat = Beat::of(flow, transaction, request);
+                    out.push((request.envelope.seq, Self::Options(beat)));
+                }
+                _ if transaction.previous_hop.is_some() => {}
                 (Method::Register, Some(id)) => {
                     let request = flow.message(id);
                     let step = Step::of(flow, transaction, request, hostile);
@@ -257,6 +267,7 @@ impl Beat {
             time: request.envelope.time,
             frame: request.envelope.frame,
             source: request.envelope.from,
+            target: request.envelope.to,
             copies: transaction.request_copies.len() as u32,
             status: first_final(responses).and_then(Message::status).map(|status| status.0),
         }

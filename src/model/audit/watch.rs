@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::arena::Arena;
 use super::beats::Beats;
 use super::ledger::Ledger;
+use super::options::Asked;
 use super::shapes::{Shapes, Stores};
 use super::step::{Beat, Event, Orphan, Step};
 use super::window::Window;
@@ -45,6 +46,7 @@ pub struct Watch<'t> {
     connections: FxHashMap<u32, SmallVec<[u32; 2]>>,
     /// Hosts that sign as scanners, with the names they tried.
     scanners: BTreeMap<IpAddr, BTreeSet<u64>>,
+    options: Asked,
     responses_seen: bool,
     /// The coarsest unit in which all times of messages can be told, nanoseconds.
     resolution: i64,
@@ -72,7 +74,7 @@ impl Event {
     pub(super) fn time(&self) -> Timestamp {
         match self {
             Self::Register(step) => step.time,
-            Self::Keepalive(beat) => beat.time,
+            Self::Keepalive(beat) | Self::Options(beat) => beat.time,
             Self::Orphan(orphan) => orphan.time,
             Self::End(end) => end.time,
         }
@@ -94,6 +96,7 @@ impl<'t> Watch<'t> {
             places: FxHashMap::default(),
             connections: FxHashMap::default(),
             scanners: BTreeMap::new(),
+            options: Asked::new(seed),
             responses_seen: false,
             resolution: SECOND,
             truncated: Sightings::default(),
@@ -125,6 +128,7 @@ impl<'t> Watch<'t> {
         match event {
             Event::Register(step) => self.register(step),
             Event::Keepalive(beat) => self.beat(&beat),
+            Event::Options(beat) => self.options(&beat),
             Event::Orphan(orphan) => self.orphan(*orphan),
             Event::End(end) => self.end(end),
         }
@@ -152,7 +156,7 @@ impl<'t> Watch<'t> {
             row.close(&mut self.stores);
         }
         self.fold_probers();
-        let Self { subjects, registrars, rows, stores, places, connections, .. } = self;
+        let Self { subjects, registrars, rows, stores, options, places, connections, .. } = self;
         // What only finds them is let go before the fleet is looked at.
         drop((places, connections));
         let mut audit = Audit {
@@ -163,6 +167,7 @@ impl<'t> Watch<'t> {
             shapes: stores.shapes.into_all(),
             arena: stores.arena,
             pings: Arc::clone(&vantage.pings),
+            options,
             ..Audit::default()
         };
         audit.fleet = Fleet::of(&audit);
@@ -217,6 +222,16 @@ impl<'t> Watch<'t> {
         let before = beats.heap_size();
         beats.push(beat, subject.home, bound, &self.gaps);
         self.held += beats.heap_size() - before;
+    }
+
+    fn options(&mut self, beat: &Beat) {
+        if self.limits.memory < self.held {
+            return self.tally.lose("let-go-keepalives");
+        }
+        match self.options.push(beat, self.limits.devices, &self.gaps) {
+            Some(more) => self.held += more,
+            None => self.tally.lose("let-go-keepalives"),
+        }
     }
 
     fn orphan(&mut self, orphan: Orphan) {

@@ -8,7 +8,9 @@ use super::{octets, value};
 use crate::frame::FrameId;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
-use crate::model::audit::{Device, Expect, GrantSource, Judged, Keepalives, Policy, Record, Storm};
+use crate::model::audit::{
+    Device, Expect, GrantSource, Judged, Keepalives, Options, Policy, Record, Storm,
+};
 use crate::rules::DeviceFinding;
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -176,6 +178,7 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "contacts": device.contacts,
         "user_agents": device.user_agents,
         "keepalives": device.keepalives.as_ref().map(|beats| keepalives(beats, end)),
+        "options": device.options.map(options),
         "pings": device.pings,
         "clock": {
             "date_format": distinct(device.date_forms.iter().map(|form| form.word())),
@@ -250,6 +253,17 @@ fn keepalives(beats: &Keepalives, end: Timestamp) -> Value {
         "offline": offline,
         "address_drift": beats.address_drift,
         "last_age_s": beats.last().map(|(time, _)| seconds(end.since(time))),
+    })
+}
+
+fn options(options: Options) -> Value {
+    json!({
+        "n": options.n,
+        "from_registrar": options.from_registrar,
+        "answered": options.answered,
+        "unanswered": options.unanswered,
+        "pending": options.pending,
+        "interval": stats(options.interval),
     })
 }
 

@@ -4,7 +4,7 @@ use super::super::table::{Cell, Column, Fit, Tone};
 use super::super::visible::visible;
 use super::super::{Style, registrations::Registrations};
 use super::seconds;
-use crate::model::audit::{Device, Judged, Outcome};
+use crate::model::audit::{Device, Judged, Options, Outcome};
 use crate::rules::registration::{duration, trimmed};
 use crate::rules::{DeviceFinding, Severity};
 
@@ -168,7 +168,8 @@ fn lapses(device: &Device) -> String {
 
 fn keepalive(device: &Device) -> Cell {
     let Some(beats) = &device.keepalives else {
-        return if device.is_gb() { "none".into() } else { "".into() };
+        let none = if device.is_gb() { "none" } else { "" };
+        return device.options.map_or_else(|| none.into(), |options| asked(&options));
     };
     let open = beats.platform_offline.last().is_some_and(|(_, until)| until.is_none());
     let every = beats.interval.map(|stats| duration((stats.p50 * 1e9).round() as i64));
@@ -187,6 +188,15 @@ fn keepalive(device: &Device) -> Cell {
         (format!("{every} ok"), Tone::Plain)
     };
     Cell { text: state.trim().to_owned(), tone }
+}
+
+fn asked(options: &Options) -> Cell {
+    let every = options.interval.map(|stats| duration((stats.p50 * 1e9).round() as i64));
+    let (state, tone) = match options.unanswered {
+        0 => ("options".to_owned(), Tone::Plain),
+        n => (format!("options -{n}"), Tone::Doubtful),
+    };
+    Cell { text: format!("{} {state}", every.unwrap_or_default()).trim().to_owned(), tone }
 }
 
 /// One letter for each kind of trouble.
