@@ -95,7 +95,7 @@ impl Keepalives {
             retransmissions: beats.retransmissions,
             address_drift: beats.drift,
             drifted: rare.and_then(|rare| rare.drifted),
-            intervals: intervals.values().to_vec(),
+            intervals: intervals.values().collect(),
             rounding: intervals.unit(),
             runs: beats.runs.clone(),
             until: window.until,

@@ -7,8 +7,8 @@ use super::series::{Stats, seconds};
 /// stay exact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread<const DISTINCT: usize = 12> {
-    /// Values and how often each came, sorted.
-    values: Vec<(i64, u32)>,
+    /// Sorted.
+    values: Vec<Value>,
     /// What they are rounded to; 0 or 1 while they are exact.
     unit: i64,
     n: u32,
@@ -17,6 +17,26 @@ pub(super) struct Spread<const DISTINCT: usize = 12> {
     mean: f64,
     /// The sum of the squares of the differences to the mean.
     squares: f64,
+}
+
+/// A value and how often it came, in twelve octets: a fleet has many.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    /// The upper and the lower half of the nanoseconds.
+    halves: [u32; 2],
+    n: u32,
+}
+
+impl Value {
+    const fn new(nanos: i64, n: u32) -> Self {
+        let bits = nanos.cast_unsigned();
+        Self { halves: [(bits >> 32) as u32, bits as u32], n }
+    }
+
+    fn nanos(self) -> i64 {
+        let [upper, lower] = self.halves.map(u64::from);
+        (upper << 32 | lower).cast_signed()
+    }
 }
 
 impl<const DISTINCT: usize> Spread<DISTINCT> {
@@ -28,14 +48,14 @@ impl<const DISTINCT: usize> Spread<DISTINCT> {
         self.mean += before / f64::from(self.n);
         self.squares += before * (value as f64 - self.mean);
         let rounded = round(value, self.unit);
-        match self.values.binary_search_by_key(&rounded, |(value, _)| *value) {
-            Ok(at) => self.values[at].1 += 1,
+        match self.values.binary_search_by_key(&rounded, |value| value.nanos()) {
+            Ok(at) => self.values[at].n += 1,
             Err(at) => {
                 if self.values.len() == self.values.capacity() {
                     let room = if self.values.len() < 2 { 2 } else { DISTINCT - 1 };
                     self.values.reserve_exact(room);
                 }
-                self.values.insert(at, (rounded, 1));
+                self.values.insert(at, Value::new(rounded, 1));
             }
         }
         while DISTINCT < self.values.len() {
@@ -45,12 +65,12 @@ impl<const DISTINCT: usize> Spread<DISTINCT> {
 
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
-        self.values.capacity() * size_of::<(i64, u32)>()
+        self.values.capacity() * size_of::<Value>()
     }
 
     /// Values in order, with how often each came.
-    pub(super) fn values(&self) -> &[(i64, u32)] {
-        &self.values
+    pub(super) fn values(&self) -> impl Iterator<Item = (i64, u32)> + '_ {
+        self.values.iter().map(|value| (value.nanos(), value.n))
     }
 
     /// What values are rounded to; 0 while they are exact.
@@ -63,11 +83,11 @@ impl<const DISTINCT: usize> Spread<DISTINCT> {
         let rank = |p: u64| {
             let wanted = (p * u64::from(self.n)).div_ceil(100).max(1);
             let mut seen = 0;
-            let found = self.values.iter().find(|(_, count)| {
+            let found = self.values().find(|(_, count)| {
                 seen += u64::from(*count);
                 wanted <= seen
             });
-            found.map_or(self.greatest, |(value, _)| (*value).clamp(self.least, self.greatest))
+            found.map_or(self.greatest, |(value, _)| value.clamp(self.least, self.greatest))
         };
         (0 < self.n).then(|| Stats {
             n: self.n as usize,
@@ -84,14 +104,14 @@ impl<const DISTINCT: usize> Spread<DISTINCT> {
         self.unit = (self.unit.max(1)).saturating_mul(2);
         let unit = self.unit;
         self.values.dedup_by(|next, kept| {
-            let same = round(next.0, unit) == round(kept.0, unit);
+            let same = round(next.nanos(), unit) == round(kept.nanos(), unit);
             if same {
-                kept.1 += next.1;
+                kept.n += next.n;
             }
             same
         });
-        for (value, _) in &mut self.values {
-            *value = round(*value, unit);
+        for value in &mut self.values {
+            *value = Value::new(round(value.nanos(), unit), value.n);
         }
     }
 }
@@ -119,6 +139,14 @@ mod tests {
         assert_eq!((found.p50, found.p95), (wanted.p50, wanted.p95));
         assert!((found.mean - wanted.mean).abs() < 1e-9);
         assert!((found.jitter - wanted.jitter).abs() < 1e-9);
+    }
+
+    #[test]
+    fn values_of_any_size_and_sign_keep_their_order() {
+        let values = [-5 * SECOND, -1, 0, 1, 1 << 31, 1 << 33, 90_000 * SECOND];
+        let mut spread: Spread = Spread::default();
+        values.iter().rev().for_each(|value| spread.push(*value));
+        assert!(spread.values().eq(values.map(|value| (value, 1))));
     }
 
     #[test]
