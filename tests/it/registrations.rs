@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use siplens::model::Model;
-use siplens::model::audit::{Audit, Expect, Policy, Terms};
+use siplens::model::audit::{Audit, Device, Expect, Policy, Terms};
 use siplens::rules::registration::translate;
 use siplens::rules::{
     Check, DeviceFinding, RULES, Rule, Selection, check_registrations, is_scanner,
@@ -541,4 +541,43 @@ fn records_of_another_length_than_they_name_are_told_and_those_without_fault_are
     std::fs::write(&path, cut).unwrap();
     let both = [("truncated".to_owned(), 1), ("length-mismatch".to_owned(), 1)];
     assert_eq!(notes_of_input(path.to_str().unwrap()), both);
+}
+
+/// A registered camera that sends `body`, then keepalives every 60 s.
+fn reporting(body: &str) -> Device {
+    let message = format!(
+        "call told\nalice > bob  MESSAGE\n    \
+         From: <sip:34020000001320000001@3402000000>;tag=t\n    body {body}\nalice < bob  200\n"
+    );
+    let script = beating(&[60, 60, 60]) + &message;
+    let model = analyze(&Flow::play(&script).capture());
+    let audit = Audit::by(&model, Policy::default());
+    assert_eq!(audit.len(), 1);
+    audit.device(0).unwrap()
+}
+
+#[test]
+fn what_a_device_tells_of_its_clock_and_its_keepalives_is_taken_from_its_own_reports() {
+    let config = |id: &str| {
+        format!(
+            "<Response><CmdType>ConfigDownload</CmdType><DeviceID>{id}</DeviceID><BasicParam>\
+             <HeartBeatInterval>30</HeartBeatInterval><HeartBeatCount>5</HeartBeatCount>\
+             </BasicParam></Response>"
+        )
+    };
+    let device = reporting(&config("34020000001320000001"));
+    assert_eq!((device.expected_keepalive(), device.keepalive_count()), (30_000_000_000, 5));
+    let camera = reporting(&config("34020000001310000009"));
+    assert_eq!((camera.heartbeat, camera.keepalive_count()), (None, 3), "of one behind a recorder");
+    let status = |kind: &str, time: &str| {
+        format!(
+            "<{kind}><CmdType>DeviceStatus</CmdType><DeviceID>34020000001320000001</DeviceID>\
+             <DeviceTime>{time}</DeviceTime></{kind}>"
+        )
+    };
+    let device = reporting(&status("Response", "2025-03-01T08:00:00"));
+    let (n, zone) = device.clock_skew.map(|skew| (skew.n, skew.p50)).unwrap();
+    let utc = reporting(&status("Response", "2025-03-01T00:00:00Z"));
+    assert_eq!((n, Some(zone)), (1, utc.clock_skew.map(|skew| skew.p50)), "08:00 in China");
+    assert_eq!(reporting(&status("Query", "2025-03-01T08:00:00")).clock_skew, None);
 }

@@ -317,10 +317,10 @@ impl Keys {
         if let Some(value) = &self.keepalive {
             let (time, count) = read(value, "keepalive", values::keepalive)?;
             policy.keepalive = Some(time);
-            policy.keepalive_count = count.unwrap_or(policy.keepalive_count);
+            policy.keepalive_count = count.or(policy.keepalive_count);
         }
         if let Some(value) = &self.keepalive_count {
-            policy.keepalive_count = (*value.as_ref()).max(1);
+            policy.keepalive_count = Some((*value.as_ref()).max(1));
         }
         if let Some(value) = &self.min_expiry {
             policy.min_expiry = Some(read(value, "min_expiry", values::whole_seconds)?);

@@ -266,7 +266,7 @@ impl Judge {
         policy.expect = own.expect.or(expect).or(policy.expect);
         if let Some((time, count)) = own.keepalive {
             policy.keepalive = Some(time);
-            policy.keepalive_count = count.unwrap_or(policy.keepalive_count);
+            policy.keepalive_count = count.or(policy.keepalive_count);
         }
         policy.min_expiry = own.min_expiry.or(policy.min_expiry);
         if own.profile != crate::model::audit::Profile::Auto {

@@ -11,6 +11,7 @@ use super::keepalive::{self, Keepalives};
 use super::options::Options;
 use super::policy::{Expect, Policy};
 use super::record::Record;
+use super::report::Heartbeat;
 use super::series::{Stats, Stretch};
 use super::window::Lapse;
 use crate::model::vantage::ConnectionEnd;
@@ -85,6 +86,10 @@ pub struct Device {
     pub date_forms: BTreeSet<DateForm>,
     /// Date minus capture time of successes, seconds.
     pub date_skew: Option<Stats>,
+    /// `DeviceTime` of its `DeviceStatus` minus capture time, seconds.
+    pub clock_skew: Option<Stats>,
+    /// The keepalives its `BasicParam` says it is set to.
+    pub heartbeat: Option<Heartbeat>,
     /// Since the last attempt that registers, to the end of the window.
     pub last_attempt_age: Option<i64>,
     /// When its TCP connections ended, in order.
@@ -162,11 +167,22 @@ impl Device {
         }
     }
 
-    /// The expected interval between keepalives, nanoseconds: the policy's, else the usual one of
-    /// the device, else 60 s.
+    /// The expected interval between keepalives, nanoseconds: the policy's, else what the device
+    /// says it is set to, else its usual one, else 60 s.
     pub fn expected_keepalive(&self) -> i64 {
         let own = self.keepalives.as_ref().map(|k| k.expected);
-        own.or(self.policy.keepalive).unwrap_or(keepalive::USUAL)
+        own.or(self.agreed_keepalive()).unwrap_or(keepalive::USUAL)
+    }
+
+    /// The interval between keepalives that somebody said is right, nanoseconds: the policy's, else
+    /// what the device says it is set to.
+    pub fn agreed_keepalive(&self) -> Option<i64> {
+        self.policy.keepalive.or(self.heartbeat.map(|told| told.interval))
+    }
+
+    /// Keepalives that may be missing before a platform gives the device up.
+    pub fn keepalive_count(&self) -> u32 {
+        self.policy.keepalive_count(self.heartbeat)
     }
 
     /// Share of the known, unplanned time with a live binding.

@@ -2,6 +2,7 @@
 
 use super::beats::{Beats, Run};
 use super::policy::Policy;
+use super::report::Heartbeat;
 use super::series::Stats;
 use super::window::Window;
 use crate::frame::FrameId;
@@ -78,8 +79,13 @@ pub enum Answer {
 }
 
 impl Keepalives {
-    /// The keepalives as seen in `window`.
-    pub(super) fn of(beats: &Beats, policy: &Policy, window: &Window) -> Option<Self> {
+    /// The keepalives as seen in `window`; `told` is what the device says it is set to.
+    pub(super) fn of(
+        beats: &Beats,
+        policy: &Policy,
+        told: Option<Heartbeat>,
+        window: &Window,
+    ) -> Option<Self> {
         let last = beats.runs.last()?.last;
         let mut intervals = beats.intervals.clone();
         let crosses = |a: i64, b: i64| window.crosses_gap(Timestamp(a), Timestamp(b));
@@ -91,7 +97,12 @@ impl Keepalives {
         let own = interval.filter(|stats| 3 <= stats.n).map(|s| (s.p50 * 1e9) as i64);
         let mut all = Self {
             interval,
-            expected: policy.keepalive.or(own).unwrap_or(USUAL).max(1),
+            expected: policy
+                .keepalive
+                .or(told.map(|told| told.interval))
+                .or(own)
+                .unwrap_or(USUAL)
+                .max(1),
             retransmissions: beats.retransmissions,
             address_drift: beats.drift,
             drifted: rare.and_then(|rare| rare.drifted),
@@ -113,7 +124,7 @@ impl Keepalives {
         let allowed = all.expected as f64 * (1.0 + policy.tolerance.over);
         let tail = window.until.since(last) as f64 / allowed;
         all.missed_tail = u32::try_from(tail as i64).unwrap_or(0);
-        all.offline(policy, window);
+        all.offline(policy.keepalive_count(told), window);
         Some(all)
     }
 
@@ -205,8 +216,8 @@ impl Keepalives {
         }
     }
 
-    fn offline(&mut self, policy: &Policy, window: &Window) {
-        let patience = self.expected.saturating_mul(i64::from(policy.keepalive_count));
+    fn offline(&mut self, count: u32, window: &Window) {
+        let patience = self.expected.saturating_mul(i64::from(count));
         let mut periods = Vec::new();
         let mut silence = |from: Timestamp, next: Option<Timestamp>| {
             let until = next.unwrap_or(window.until);

@@ -23,7 +23,10 @@ impl Audit {
         let window = &self.window;
         let subject = self.subjects.get(row.device as usize);
         let beats = subject.and_then(|subject| subject.beats.as_ref());
-        let keepalives = beats.and_then(|beats| Keepalives::of(beats, &row.policy, window));
+        let told = subject.and_then(|subject| subject.told.as_ref());
+        let heartbeat = told.and_then(|told| told.heartbeat());
+        let keepalives =
+            beats.and_then(|beats| Keepalives::of(beats, &row.policy, heartbeat, window));
         let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans().to_vec() };
         case.read(&self.shapes, &self.arena);
         case.explain(keepalives.as_ref());
@@ -71,6 +74,8 @@ impl Audit {
             keepalives,
             date_forms: forms,
             date_skew: Stats::of(&skews),
+            clock_skew: told.and_then(|told| told.skew(row.policy.gb_zone)),
+            heartbeat,
             last_attempt_age,
             connection_ends: row.ends().to_vec(),
             orphans: row.orphans().len() as u32,

@@ -69,7 +69,8 @@ impl Asked {
         for (device, registrar) in ends {
             for ends in [(device, registrar), (registrar, device)] {
                 let beats = self.0.get(&ends);
-                let Some(all) = beats.and_then(|all| Keepalives::of(all, policy, window)) else {
+                let Some(all) = beats.and_then(|all| Keepalives::of(all, policy, None, window))
+                else {
                     continue;
                 };
                 let n = all.n as u32;

@@ -92,9 +92,9 @@ impl Platform {
         if rule.never {
             return Vec::new();
         }
-        let patience = rule.silence.unwrap_or_else(|| {
-            device.expected_keepalive() * i64::from(device.policy.keepalive_count)
-        });
+        let patience = rule
+            .silence
+            .unwrap_or_else(|| device.expected_keepalive() * i64::from(device.keepalive_count()));
         let mut periods = Vec::new();
         for (at, sign) in signs.iter().enumerate() {
             let next = signs.get(at + 1).map(|sign| sign.0);

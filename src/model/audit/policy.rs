@@ -1,5 +1,6 @@
 //! What registrations are judged by: expectations of the operator, defaults of the standard.
 
+use super::report::Heartbeat;
 use crate::time::SECOND;
 
 /// Expectations for one device. Durations in nanoseconds.
@@ -13,8 +14,9 @@ pub struct Policy {
     pub profile: Profile,
     /// Expected interval between keepalives; `None`: the usual one of the device.
     pub keepalive: Option<i64>,
-    /// Keepalives that may be missing before a platform gives the device up.
-    pub keepalive_count: u32,
+    /// Keepalives that may be missing before a platform gives the device up; `None`: what the
+    /// device says it is set to, else 3.
+    pub keepalive_count: Option<u32>,
     /// Shortest expiry that is right, in seconds; `None` for the profile's: 3600 or 60.
     pub min_expiry: Option<u32>,
     /// Shortest wait after a failed attempt.
@@ -87,6 +89,16 @@ pub struct Tolerance {
     pub under: f64,
 }
 
+/// The count the standard proposes (GB/T 28181 section 9.6.1).
+const USUAL_COUNT: u32 = 3;
+
+impl Policy {
+    /// Keepalives that may be missing, for a device that says it is set to `told`.
+    pub(super) fn keepalive_count(&self, told: Option<Heartbeat>) -> u32 {
+        self.keepalive_count.or(told.and_then(|told| told.count)).unwrap_or(USUAL_COUNT)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -94,7 +106,7 @@ impl Default for Policy {
             tolerance: Tolerance { over: 0.1, under: 0.1 },
             profile: Profile::Auto,
             keepalive: None,
-            keepalive_count: 3,
+            keepalive_count: None,
             min_expiry: None,
             min_retry: 60 * SECOND,
             lapse_grace: SECOND,

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::attempt::{Asked, expiry};
 use super::identity;
+use super::report::Report;
 use crate::frame::FrameId;
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Transaction};
@@ -27,6 +28,8 @@ pub enum Event {
     Keepalive(Beat),
     /// OPTIONS outside of a dialog.
     Options(Beat),
+    /// A device told something of itself.
+    Report(Box<Report>),
     /// A 2xx to a REGISTER that was not captured.
     Orphan(Box<Orphan>),
     /// A TCP connection ended.
@@ -154,6 +157,11 @@ impl Event {
                     let request = flow.message(id);
                     let beat = Beat::of(flow, transaction, request);
                     out.push((request.envelope.seq, Self::Keepalive(beat)));
+                }
+                (Method::Message, Some(id)) => {
+                    let request = flow.message(id);
+                    let report = Report::of(request).map(Box::new);
+                    out.extend(report.map(|own| (request.envelope.seq, Self::Report(own))));
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@ use super::arena::Arena;
 use super::beats::Beats;
 use super::ledger::Ledger;
 use super::options::Asked;
+use super::report::{Report, Told};
 use super::shapes::{Shapes, Stores};
 use super::step::{Beat, Event, Orphan, Step};
 use super::window::Window;
@@ -61,6 +62,8 @@ pub(super) struct Subject {
     /// GB identifier, or user@host.
     pub(super) name: Box<str>,
     pub(super) beats: Option<Box<Beats>>,
+    /// What it told of itself.
+    pub(super) told: Option<Box<Told>>,
     /// Few have any.
     #[allow(clippy::box_collection)]
     orphans: Option<Box<Vec<Orphan>>>,
@@ -75,6 +78,7 @@ impl Event {
         match self {
             Self::Register(step) => step.time,
             Self::Keepalive(beat) | Self::Options(beat) => beat.time,
+            Self::Report(report) => report.time,
             Self::Orphan(orphan) => orphan.time,
             Self::End(end) => end.time,
         }
@@ -129,6 +133,7 @@ impl<'t> Watch<'t> {
             Event::Register(step) => self.register(step),
             Event::Keepalive(beat) => self.beat(&beat),
             Event::Options(beat) => self.options(&beat),
+            Event::Report(report) => self.report(&report),
             Event::Orphan(orphan) => self.orphan(*orphan),
             Event::End(end) => self.end(end),
         }
@@ -234,6 +239,18 @@ impl<'t> Watch<'t> {
         }
     }
 
+    fn report(&mut self, report: &Report) {
+        let Some(at) = self.subject(&report.device) else {
+            return self.tally.lose("let-go-devices");
+        };
+        let Some(subject) = self.subjects.get_mut(at as usize) else { return };
+        let size = |told: &Told| size_of::<Told>() + told.heap_size();
+        let before = subject.told.as_deref().map_or(0, size);
+        let told = subject.told.get_or_insert_default();
+        told.push(report);
+        self.held += size(told) - before;
+    }
+
     fn orphan(&mut self, orphan: Orphan) {
         let Some(at) = self.subject(&orphan.device) else { return };
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
@@ -272,6 +289,7 @@ impl<'t> Watch<'t> {
         self.subjects.push(Subject {
             name: name.into(),
             beats: None,
+            told: None,
             orphans: None,
             home: None,
             rows: SmallVec::new(),

@@ -55,7 +55,7 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             told(case, beats, Remark::new(title, "keepalives uneven"), usual)
         });
     }
-    let wanted = device.policy.keepalive.is_some_and(|every| seconds(every) < FAST);
+    let wanted = device.agreed_keepalive().is_some_and(|every| seconds(every) < FAST);
     if usual.p50 + blur < FAST && !wanted {
         noted.add_kind("too-fast", || {
             let title = format!("a keepalive every {}: mere load", duration(nanos(usual.p50)));
@@ -72,7 +72,8 @@ fn off_target(
     blur: f64,
 ) {
     let policy = &case.device.policy;
-    let wanted = policy.keepalive.unwrap_or(60 * SECOND);
+    let agreed = case.device.agreed_keepalive();
+    let wanted = agreed.unwrap_or(60 * SECOND);
     let off = usual.p50 - seconds(wanted);
     let share = if off < 0.0 { policy.tolerance.under } else { policy.tolerance.over };
     if off.abs() <= LEAST.max(share * seconds(wanted)) + blur {
@@ -80,10 +81,11 @@ fn off_target(
     }
     noted.add_kind("off-target", || {
         let (every, wanted) = (duration(nanos(usual.p50)), duration(wanted));
-        let (why, at_most) = match policy.keepalive {
-            Some(_) => ("as expected", Severity::Warning),
+        let (why, at_most) = match (policy.keepalive, agreed) {
+            (Some(_), _) => ("as expected", Severity::Warning),
+            (None, Some(_)) => ("as its BasicParam says", Severity::Warning),
             // Nobody said what this platform agreed on with its devices.
-            None => ("as the standard proposes", Severity::Info),
+            (None, None) => ("as the standard proposes", Severity::Info),
         };
         let title = format!("a keepalive every {every}, not every {wanted} {why}");
         let remark = Remark::new(title, format!("keepalive every {every}"));

@@ -26,7 +26,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 
 fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let Some(beats) = &case.device.keepalives else { return };
-    let n = case.device.policy.keepalive_count;
+    let n = case.device.keepalive_count();
     let every = duration(beats.expected);
     if let Some((from, until)) = beats.platform_offline.first() {
         noted.add_kind("offline", || {

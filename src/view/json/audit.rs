@@ -179,10 +179,15 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "user_agents": device.user_agents,
         "keepalives": device.keepalives.as_ref().map(|beats| keepalives(beats, end)),
         "options": device.options.map(options),
+        "heartbeat": device.heartbeat.map(|told| json!({
+            "interval_s": seconds(told.interval),
+            "count": told.count,
+        })),
         "pings": device.pings,
         "clock": {
             "date_format": distinct(device.date_forms.iter().map(|form| form.word())),
             "date_skew_s": stats(device.date_skew),
+            "device_skew_s": stats(device.clock_skew),
         },
         "findings": findings.iter().map(|one| finding(view, one)).collect::<Vec<_>>(),
     });
@@ -193,7 +198,7 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
 }
 
 fn policy(device: &Device) -> Value {
-    let Policy { expect, tolerance, keepalive_count, min_expiry, min_retry, .. } = &*device.policy;
+    let Policy { expect, tolerance, min_expiry, min_retry, .. } = &*device.policy;
     json!({
         "expect_s": device.expected().map(seconds),
         "expect_share": match expect {
@@ -202,7 +207,7 @@ fn policy(device: &Device) -> Value {
         },
         "tolerance": { "over": tolerance.over, "under": tolerance.under },
         "keepalive_s": seconds(device.expected_keepalive()),
-        "keepalive_count": keepalive_count,
+        "keepalive_count": device.keepalive_count(),
         "min_expiry_s": min_expiry,
         "min_retry_s": seconds(*min_retry),
     })
