@@ -17,6 +17,9 @@ use crate::transport::{ConnectionChange, Observation, Signal, Text};
 /// After an answer, no copy stays in the network longer than this: T4 (RFC 3261 section 17.1.2.2).
 const SETTLED: i64 = 5 * SECOND;
 
+/// Octets of a slot beside its messages: what finds it, ends it, and is left of it.
+const SLOT: usize = size_of::<Slot>() + size_of::<Answered>() + 4 * size_of::<(u64, u64)>();
+
 /// What came of a run.
 pub struct Audited {
     /// The audit.
@@ -39,7 +42,6 @@ pub fn audit(feed: &mut dyn Feed, plan: &Plan, terms: &Terms<'_>) -> Audited {
         seed: plan.seed,
         slots: VecDeque::new(),
         first: 0,
-        open: 0,
         held: 0,
         places: FxHashMap::default(),
         due: [VecDeque::new(), VecDeque::new()],
@@ -75,12 +77,13 @@ struct Sieve<'t> {
     slots: VecDeque<Slot>,
     /// The number of the first slot.
     first: u64,
-    open: usize,
     held: usize,
     /// Numbers of open slots, each by both of its keys.
     places: FxHashMap<u64, u64>,
     /// When which slot may be over: those without and those with an answer.
     due: [VecDeque<(Timestamp, u64)>; 2],
+    /// The latest time there was. Silence is measured by it alone: clocks of several agents
+    /// differ, and one that is behind must not look as if it had waited.
     now: Timestamp,
     tally: Tally,
 }
@@ -100,6 +103,7 @@ struct Answered {
     beat: Beat,
     seq: u64,
     keys: Keys,
+    /// The [`Sieve::now`] of its last message.
     last: Timestamp,
 }
 
@@ -107,6 +111,7 @@ struct Answered {
 struct Open {
     flow: CallFlow,
     keys: Keys,
+    /// The [`Sieve::now`] of its last message.
     last: Timestamp,
     is_answered: bool,
     held: usize,
@@ -140,19 +145,19 @@ impl Open {
 impl Sieve<'_> {
     fn message(&mut self, message: Message) {
         self.watch.see(&message);
-        let time = message.envelope.time;
-        self.now = self.now.max(time);
+        self.now = self.now.max(message.envelope.time);
         if let Some(at) = self.slot_of(&message) {
             self.take(at, message);
         }
         self.settle();
-        while self.limits.flows < self.open || self.limits.memory < self.held {
-            self.tally.lose("let-go");
-            if !self.let_go() {
+        self.hand_on();
+        while self.limits.flows < self.slots.len() || self.limits.memory < self.held {
+            if self.slots.is_empty() {
                 break;
             }
+            self.let_go();
+            self.hand_on();
         }
-        self.hand_on();
     }
 
     /// A connection that carried SIP ended.
@@ -171,6 +176,7 @@ impl Sieve<'_> {
             reset,
         };
         self.slots.push_back(Slot::Over(smallvec::smallvec![(signal.seq, Event::End(end))]));
+        self.held += SLOT;
         self.hand_on();
     }
 
@@ -199,21 +205,23 @@ impl Sieve<'_> {
         }
         let at = self.first + self.slots.len() as u64;
         let flow = CallFlow::new(self.seed);
-        let last = message.envelope.time;
-        let open = Open { flow, keys, last, is_answered: false, held: 0 };
+        let open = Open { flow, keys, last: self.now, is_answered: false, held: 0 };
         self.slots.push_back(Slot::Open(Box::new(open)));
+        self.held += SLOT;
         self.places.insert(keys.strict, at);
         self.places.insert(keys.loose, at);
-        self.open += 1;
         Some(at)
     }
 
     fn take(&mut self, at: u64, message: Message) {
         let slot = self.slots.get_mut((at - self.first) as usize);
         if let Some(Slot::Answered(answered)) = slot {
-            answered.last = answered.last.max(message.envelope.time);
             answered.beat.copy(&message);
-            return self.due[1].push_back((answered.last, at));
+            if answered.last < self.now {
+                answered.last = self.now;
+                self.due[1].push_back((self.now, at));
+            }
+            return;
         }
         let Some(Slot::Open(open)) = slot else { return };
         if self.limits.flow_messages <= open.flow.messages.len() {
@@ -222,7 +230,7 @@ impl Sieve<'_> {
         let octets = message.heap_size() + size_of::<crate::model::Entry>();
         open.held += octets;
         self.held += octets;
-        open.last = open.last.max(message.envelope.time);
+        open.last = self.now;
         open.is_answered |= message.status().is_some_and(Status::is_final);
         self.due[usize::from(open.is_answered)].push_back((open.last, at));
         open.flow.observe(message);
@@ -237,7 +245,6 @@ impl Sieve<'_> {
         let Slot::Open(open) = slot else { return };
         let Some((seq, beat)) = Beat::of_flow(&open.flow) else { return };
         self.held -= open.held;
-        self.open -= 1;
         let (keys, last) = (open.keys, open.last);
         *slot = Slot::Answered(Box::new(Answered { beat, seq, keys, last }));
     }
@@ -269,7 +276,6 @@ impl Sieve<'_> {
                 let mut events = Vec::new();
                 Event::of_flow(&open.flow, self.terms.hostile, &mut events);
                 events.sort_by_key(|(seq, _)| *seq);
-                self.open -= 1;
                 self.held -= open.held;
                 *slot = Slot::Over(events.into());
                 self.forget(open.keys, place);
@@ -293,10 +299,13 @@ impl Sieve<'_> {
         }
     }
 
-    /// Ends the transaction that began first, before its time; `false` when there is none.
-    fn let_go(&mut self) -> bool {
-        let first = self.slots.iter().position(|slot| matches!(slot, Slot::Open(_)));
-        first.map(|place| self.end(place)).is_some()
+    /// Ends the transaction that began first, before its time.
+    fn let_go(&mut self) {
+        // Of one that was answered nothing but copies could be missed.
+        if let Some(Slot::Open(_)) = self.slots.front() {
+            self.tally.lose("let-go");
+        }
+        self.end(0);
     }
 
     /// Hands on what nothing that is open began before.
@@ -304,6 +313,7 @@ impl Sieve<'_> {
         while let Some(Slot::Over(_)) = self.slots.front() {
             let Some(Slot::Over(events)) = self.slots.pop_front() else { return };
             self.first += 1;
+            self.held -= SLOT;
             for (_, event) in events {
                 self.watch.push(event);
             }

@@ -244,3 +244,11 @@ fn what_several_calls_have_in_common_is_told_once() {
     );
     assert_eq!(objects(&["check", "samples/fragments.pcap"]).len(), 12, "a row for each call");
 }
+
+#[test]
+fn a_device_that_said_goodbye_is_not_shown_as_registered() {
+    let page = |sample: &str| run(&["registrations", "--format", "html", sample]).out;
+    let left = page(FAILURES);
+    assert!(left.contains(">deregistered<") && !left.contains(">registered<"));
+    assert!(page("samples/unreachable.pcap").contains(">registered<"));
+}

@@ -7,8 +7,10 @@ use crate::frame::{FileId, FrameId};
 use crate::net::Endpoint;
 use crate::time::Timestamp;
 
-/// Runs that are held; then the last one takes in whatever comes.
+/// Runs that are held before those that differ in spacing only become one.
 const RUNS: usize = 1024;
+/// Runs that are held at most: keepalives that go now this way, now that.
+const MOST: usize = 8 * RUNS;
 
 /// The keepalives of a device.
 #[derive(Clone, Debug, Default)]
@@ -77,21 +79,26 @@ impl Run {
 
 impl Beats {
     /// Takes in the next keepalive; `home` is where the last REGISTER came from, `bound` whether a
-    /// binding is live, `gaps` are known to be missing.
+    /// binding is live, `gaps` are known to be missing. `false` when there is no room for it.
     pub(super) fn push(
         &mut self,
         beat: &Beat,
         home: Option<Endpoint>,
         bound: bool,
         gaps: &[Stretch],
-    ) {
+    ) -> bool {
+        if self.runs.len() % RUNS == RUNS - 1 {
+            self.coarsen();
+        }
+        if MOST <= self.runs.len() {
+            return false;
+        }
         self.retransmissions += beat.copies;
         if home.is_some_and(|home| home != beat.source) {
             self.drift += 1;
             let rare = self.rare.get_or_insert_default();
             rare.drifted.get_or_insert((beat.time, beat.source, beat.frame));
         }
-        let full = RUNS <= self.runs.len();
         if let Some(run) = self.runs.last_mut() {
             let interval = (run.last.0, beat.time.0);
             if run.file != beat.frame.file {
@@ -99,11 +106,11 @@ impl Beats {
             } else if !gaps.iter().any(|(from, until)| interval.0 < *until && interval.1 > *from) {
                 self.intervals.push(interval.1 - interval.0);
             }
-            if (full && run.file == beat.frame.file) || run.takes(beat, bound) {
+            if run.takes(beat, bound) {
                 run.last = run.last.max(beat.time);
                 run.frames.1 = beat.frame.number;
                 run.n = run.n.saturating_add(1);
-                return;
+                return true;
             }
         }
         if self.runs.len() == self.runs.capacity() {
@@ -118,6 +125,27 @@ impl Beats {
             status: beat.status.unwrap_or(0),
             bound,
         });
+        true
+    }
+
+    /// Joins runs that went the same way and follow each other without one missing between them:
+    /// how many there were and what came of them stays exact, when each of them was does not.
+    fn coarsen(&mut self) {
+        let Some(usual) = self.intervals.clone().stats().map(|stats| (stats.p50 * 1e9) as i64)
+        else {
+            return;
+        };
+        self.runs.dedup_by(|next, run| {
+            let gap = next.first.since(run.last);
+            let joined = (run.status, run.bound, run.file) == (next.status, next.bound, next.file)
+                && (0..=usual + usual / 2).contains(&gap);
+            if joined {
+                run.last = next.last;
+                run.frames.1 = next.frames.1;
+                run.n = run.n.saturating_add(next.n);
+            }
+            joined
+        });
     }
 
     /// Octets of private memory it holds.
@@ -128,5 +156,46 @@ impl Beats {
                 .rare
                 .as_ref()
                 .map_or(0, |rare| size_of::<Rare>() + rare.seams.capacity() * size_of::<Stretch>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::time::SECOND;
+
+    fn beat(time: Timestamp, status: Option<u16>) -> Beat {
+        let frame = FrameId { file: FileId(0), number: 1 };
+        let nobody = Endpoint { ip: std::net::Ipv4Addr::LOCALHOST.into(), port: 5060 };
+        let (source, target) = (nobody, nobody);
+        Beat { device: String::new(), time, frame, source, target, copies: 0, status }
+    }
+
+    #[test]
+    fn keepalives_of_uneven_spacing_keep_what_came_of_each() {
+        let mut beats = Beats::default();
+        let mut time = Timestamp(0);
+        for n in 0..20_000_i64 {
+            let status = if (6000..6400).contains(&n) { None } else { Some(200) };
+            assert!(beats.push(&beat(time, status), None, true, &[]));
+            time = time.plus((50 + n * 7 % 20) * SECOND);
+        }
+        assert!(beats.runs.len() <= RUNS);
+        let lost: u32 = beats.runs.iter().filter(|run| run.status == 0).map(|run| run.n).sum();
+        let all: u32 = beats.runs.iter().map(|run| run.n).sum();
+        assert_eq!((all, lost), (20_000, 400));
+    }
+
+    #[test]
+    fn keepalives_that_go_now_this_way_now_that_are_held_in_bounds() {
+        let mut beats = Beats::default();
+        let taken = (0..20_000_i64).filter(|n| {
+            let status = if n % 2 == 0 { None } else { Some(200) };
+            let time = Timestamp(n * 60 * SECOND);
+            beats.push(&beat(time, status), None, true, &[])
+        });
+        assert_eq!(taken.count(), MOST);
+        assert_eq!(beats.runs.len(), MOST);
     }
 }

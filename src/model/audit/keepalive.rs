@@ -119,7 +119,8 @@ impl Keepalives {
             let slots = (gap as f64 / all.expected as f64).round_ties_even() as i64;
             u32::try_from(slots - 1).unwrap_or(0)
         };
-        all.missed_slots = all.intervals.iter().map(|(gap, n)| missed(*gap) * n).sum();
+        let slots = all.intervals.iter().map(|(gap, n)| missed(*gap).saturating_mul(*n));
+        all.missed_slots = slots.fold(0, u32::saturating_add);
         all.max_consecutive_missed = all.intervals.last().map_or(0, |(gap, _)| missed(*gap));
         let allowed = all.expected as f64 * (1.0 + policy.tolerance.over);
         let tail = window.until.since(last) as f64 / allowed;

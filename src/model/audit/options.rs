@@ -39,8 +39,8 @@ impl Asked {
         Self(HashMap::with_hasher(seed))
     }
 
-    /// Takes in the next one; how many octets more are held, `None` when it is one between ends that
-    /// are not known and `bound` of those are.
+    /// Takes in the next one; how many octets more are held, `None` when there is no room: it is one
+    /// between ends that are not known and `bound` of those are, or those ends have too many.
     pub(super) fn push(&mut self, beat: &Beat, bound: usize, gaps: &[Stretch]) -> Option<usize> {
         let ends = (beat.source, beat.target);
         let is_new = !self.0.contains_key(&ends);
@@ -49,7 +49,9 @@ impl Asked {
         }
         let beats = self.0.entry(ends).or_default();
         let before = beats.heap_size();
-        beats.push(beat, None, true, gaps);
+        if !beats.push(beat, None, true, gaps) {
+            return None;
+        }
         let own = if is_new { 2 * size_of::<((Endpoint, Endpoint), Beats)>() } else { 0 };
         Some(beats.heap_size() - before + own)
     }

@@ -225,8 +225,11 @@ impl<'t> Watch<'t> {
         let bound = rows.any(|row| row.bindings.is_live(beat.time.0));
         let beats = subject.beats.get_or_insert_default();
         let before = beats.heap_size();
-        beats.push(beat, subject.home, bound, &self.gaps);
+        let taken = beats.push(beat, subject.home, bound, &self.gaps);
         self.held += beats.heap_size() - before;
+        if !taken {
+            self.tally.lose("let-go-keepalives");
+        }
     }
 
     fn options(&mut self, beat: &Beat) {

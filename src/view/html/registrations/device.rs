@@ -51,6 +51,8 @@ impl Row {
             ("lapsed", "bad")
         } else if failed > 0 {
             ("refused at times", "doubt")
+        } else if let Some((_, None)) = device.planned.last() {
+            ("deregistered", "plain")
         } else {
             ("registered", "good")
         };
