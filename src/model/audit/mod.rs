@@ -25,6 +25,7 @@ pub mod platform;
 mod policy;
 mod probers;
 mod record;
+mod registrars;
 mod report;
 pub mod series;
 mod shapes;

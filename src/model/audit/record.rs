@@ -103,6 +103,17 @@ pub struct Shape {
     pub conflict: Option<(u64, u64)>,
 }
 
+impl Shape {
+    /// Octets of its texts.
+    pub(super) fn text_size(&self) -> usize {
+        [&self.user_agent, &self.goal, &self.odd_domain]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum()
+    }
+}
+
 /// A Call-ID: equal ones are equal here; its text where a page of the device is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct CallId {

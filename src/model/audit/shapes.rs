@@ -19,11 +19,13 @@ pub(super) struct Shapes {
     all: Vec<Arc<Shape>>,
     places: rustc_hash::FxHashMap<u64, u32>,
     seed: Seed,
+    /// Octets of private memory all of them hold, roughly.
+    octets: usize,
 }
 
 impl Shapes {
     pub(super) fn new(seed: Seed) -> Self {
-        Self { all: Vec::new(), places: rustc_hash::FxHashMap::default(), seed }
+        Self { all: Vec::new(), places: rustc_hash::FxHashMap::default(), seed, octets: 0 }
     }
 
     /// The number of `shape`.
@@ -38,6 +40,7 @@ impl Shapes {
         }
         let at = self.all.len() as u32;
         self.places.insert(key, at);
+        self.octets += size_of::<Shape>() + 64 + shape.text_size();
         self.all.push(Arc::new(shape));
         at
     }
@@ -51,7 +54,7 @@ impl Shapes {
     }
 
     /// Octets of private memory they hold, roughly.
-    pub(super) fn heap_size(&self) -> usize {
-        self.all.len() * (size_of::<Shape>() + 64)
+    pub(super) const fn heap_size(&self) -> usize {
+        self.octets
     }
 }

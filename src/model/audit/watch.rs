@@ -11,6 +11,7 @@ use super::arena::Arena;
 use super::beats::Beats;
 use super::ledger::Ledger;
 use super::options::Asked;
+use super::registrars::Registrars;
 use super::report::{Report, Told};
 use super::shapes::{Shapes, Stores};
 use super::step::{Beat, Event, Orphan, Step};
@@ -29,6 +30,8 @@ use crate::transport::Completeness;
 const ORPHANS: usize = 16;
 /// Addresses of one prober that are told apart.
 const PROBED: usize = 1 << 16;
+/// Registrars of one device that are looked through; beyond, an index finds them.
+const FEW: usize = 8;
 
 /// An audit in the making.
 pub struct Watch<'t> {
@@ -37,8 +40,10 @@ pub struct Watch<'t> {
     /// Stretches known to be missing.
     gaps: Vec<series::Stretch>,
     subjects: Vec<Subject>,
-    registrars: Vec<Box<str>>,
+    registrars: Registrars,
     rows: Vec<Ledger>,
+    /// Rows of devices with more than [`FEW`], by device and registrar.
+    more_rows: FxHashMap<(u32, u32), u32>,
     stores: Stores,
     seed: Seed,
     /// Places of devices by the hash of the name, of rows by that of device and registrar.
@@ -93,8 +98,9 @@ impl<'t> Watch<'t> {
             limits: limits.clone(),
             gaps: Vec::new(),
             subjects: Vec::new(),
-            registrars: Vec::new(),
+            registrars: Registrars::new(seed),
             rows: Vec::new(),
+            more_rows: FxHashMap::default(),
             stores: Stores { shapes: Shapes::new(seed), arena: Arena::default() },
             seed,
             places: FxHashMap::default(),
@@ -168,7 +174,7 @@ impl<'t> Watch<'t> {
             window,
             rows,
             subjects,
-            registrars,
+            registrars: registrars.into_names(),
             shapes: stores.shapes.into_all(),
             arena: stores.arena,
             pings: Arc::clone(&vantage.pings),
@@ -303,23 +309,22 @@ impl<'t> Watch<'t> {
     /// The place of the row of a device at a registrar, a new one when there is none.
     fn row(&mut self, device: &str, registrar: &str, step: &Step) -> Option<u32> {
         let at = self.subject(device)?;
+        let known = self.registrars.len();
+        let place = self.registrars.place(registrar);
+        if known < self.registrars.len() {
+            self.held += Registrars::cost(registrar);
+        }
         let subject = self.subjects.get(at as usize)?;
-        let known = subject.rows.iter().copied().find(|row| {
-            let row = self.rows.get(*row as usize);
-            let name = row.and_then(|row| self.registrars.get(row.registrar as usize));
-            name.is_some_and(|name| **name == *registrar)
-        });
+        let mut few = subject.rows.iter().take(FEW).copied();
+        let known = few
+            .find(|row| self.rows.get(*row as usize).is_some_and(|row| row.registrar == place))
+            .or_else(|| self.more_rows.get(&(at, place)).copied());
         if known.is_some() {
             return known;
         }
-        if self.limits.devices <= self.rows.len() {
+        if self.limits.devices <= self.rows.len() || self.limits.memory < self.held {
             return None;
         }
-        let place = self.registrars.iter().position(|name| **name == *registrar);
-        let place = place.unwrap_or_else(|| {
-            self.registrars.push(registrar.into());
-            self.registrars.len() - 1
-        });
         let policy = (self.terms.policy)(&Applicant {
             device,
             registrar,
@@ -328,7 +333,7 @@ impl<'t> Watch<'t> {
         });
         let is_gb = policy.profile.is_gb().unwrap_or(identity::is_gb_id(device));
         let whole = (self.terms.pages)(device);
-        let mut row = Ledger::new(policy, (at, place as u32), is_gb, whole);
+        let mut row = Ledger::new(policy, (at, place), is_gb, whole);
         let subject = self.subjects.get_mut(at as usize)?;
         let earlier = subject
             .orphans
@@ -337,6 +342,9 @@ impl<'t> Watch<'t> {
             .filter(|orphan| orphan.time <= step.time);
         earlier.for_each(|orphan| row.orphan(orphan));
         let number = self.rows.len() as u32;
+        if FEW <= subject.rows.len() {
+            self.more_rows.insert((at, place), number);
+        }
         subject.rows.push(number);
         self.held += size_of::<Ledger>();
         grow(&mut self.rows);
@@ -391,12 +399,7 @@ impl<'t> Watch<'t> {
     ) -> Option<Ledger> {
         self.limits.devices = usize::MAX;
         let device = self.subject(device)?;
-        let place = self.registrars.iter().position(|name| **name == **registrar);
-        let place = place.unwrap_or_else(|| {
-            self.registrars.push(registrar.as_str().into());
-            self.registrars.len() - 1
-        });
-        (row.device, row.registrar) = (device, place as u32);
+        (row.device, row.registrar) = (device, self.registrars.place(registrar));
         Some(row)
     }
 }

@@ -246,6 +246,9 @@ fn labels(findings: &[DeviceFinding]) -> BTreeSet<String> {
         .collect()
 }
 
+/// Characters of a name beyond which groups are not told apart: identifiers have 20.
+const PREFIX: usize = 64;
+
 /// The longest prefix that makes at most [`GROUPS`] groups.
 fn prefix(audit: &Audit) -> usize {
     let names = || (0..audit.len()).map(|place| audit.ids(place).0);
@@ -257,7 +260,7 @@ fn prefix(audit: &Audit) -> usize {
             seen.len() <= GROUPS
         })
     };
-    (1..=longest).rev().find(few).unwrap_or(0)
+    (1..=longest.min(PREFIX)).rev().find(few).unwrap_or(0)
 }
 
 /// Adds the time with and the known time without binding to the bins.
