@@ -145,7 +145,7 @@ fn assemble<R>(
     flows.sort_by_cached_key(|flow| first_seq(flow));
     let_go.sort_by_key(|(seq, _)| *seq);
     let deaf = |from: IpAddr, to: IpAddr| !vantage.full && !vantage.saw(to, from);
-    router.strays().settle(&mut flows);
+    router.strays().settle(&mut flows, &mut tally);
     let mut model = Model::new(flows, vantage.last, deaf, seed);
     model.vantage = vantage;
     model.tally = tally;

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::limits::Tally;
 use crate::model::{CallFlow, EvidenceKind, Transaction};
 use crate::net::Endpoint;
 use crate::sdp::Session;
@@ -10,7 +11,8 @@ use crate::sip::Method;
 use crate::time::{TIMEOUT, Timestamp};
 use crate::transport::{Signal, Transport};
 
-/// Strays that are kept; media that nobody wants makes one a packet.
+/// Strays that are kept of media, and as many of connections: media that nobody wants makes one a
+/// packet, and must not displace the rare connection.
 const MOST: usize = 64;
 
 /// Flows that a stray may be about: the legs of a call.
@@ -27,33 +29,46 @@ pub(super) struct Stray {
 
 /// Strays in the order in which they were seen, each kind between two endpoints once.
 #[derive(Default)]
-pub(super) struct Strays(Vec<Stray>);
+pub(super) struct Strays {
+    kept: Vec<Stray>,
+    /// How many had no room.
+    lost: u64,
+}
 
 impl Strays {
     /// Keeps evidence, unless the same was seen before.
     pub(super) fn add(&mut self, signal: Signal, kind: EvidenceKind, ends: (Endpoint, Endpoint)) {
-        let is_known = |stray: &Stray| stray.kind == kind && stray.ends == ends;
-        if self.0.len() < MOST && !self.0.iter().any(is_known) {
-            self.0.push(Stray { signal, kind, ends });
+        if self.kept.iter().any(|stray| stray.kind == kind && stray.ends == ends) {
+            return;
+        }
+        let stray = Stray { signal, kind, ends };
+        let alike = self.kept.iter().filter(|other| other.is_media() == stray.is_media());
+        if alike.count() < MOST {
+            self.kept.push(stray);
+        } else {
+            self.lost += 1;
         }
     }
 
-    /// Files each stray with the flows it can be about.
-    pub(super) fn settle(mut self, flows: &mut [Box<CallFlow>]) {
-        if self.0.is_empty() {
+    /// Files each stray with the flows it can be about, and counts those that had no room.
+    pub(super) fn settle(mut self, flows: &mut [Box<CallFlow>], tally: &mut Tally) {
+        if 0 < self.lost {
+            *tally.lost.entry("let-go-evidence").or_default() += self.lost;
+        }
+        if self.kept.is_empty() {
             return;
         }
-        self.0.sort_by_key(|stray| stray.signal.time);
+        self.kept.sort_by_key(|stray| stray.signal.time);
         // Each flow is looked at once: there may be millions.
-        let mut about = vec![Vec::new(); self.0.len()];
+        let mut about = vec![Vec::new(); self.kept.len()];
         for (place, flow) in flows.iter().enumerate() {
             let [Some(first), Some(last)] = [flow.messages.first(), flow.messages.last()] else {
                 continue;
             };
             let from = first.message.envelope.time;
             let until = last.message.envelope.time.plus(TIMEOUT);
-            let begin = self.0.partition_point(|stray| stray.signal.time < from);
-            for (stray, places) in self.0.iter().zip(&mut about).skip(begin) {
+            let begin = self.kept.partition_point(|stray| stray.signal.time < from);
+            for (stray, places) in self.kept.iter().zip(&mut about).skip(begin) {
                 if until < stray.signal.time {
                     break;
                 }
@@ -62,7 +77,7 @@ impl Strays {
                 }
             }
         }
-        for (stray, places) in self.0.iter().zip(about) {
+        for (stray, places) in self.kept.iter().zip(about) {
             // Several requests waited: it may be about any of them, and so is said of none.
             if !stray.is_media() && places.len() != 1 {
                 continue;

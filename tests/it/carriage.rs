@@ -122,6 +122,23 @@ fn connections_that_stay_shut_are_told_with_their_server_and_why() {
 }
 
 #[test]
+fn connections_that_fail_in_more_ways_than_are_told_one_by_one_are_counted() {
+    let failed = |code: u8| {
+        let mut all = pieces("tls13_aes128");
+        all.truncate(1);
+        all.push((true, 0, vec![21, 3, 3, 0, 2, 2, code]));
+        frames(&format!("192.0.2.1:{}", 40_000 + usize::from(code)), &all)
+    };
+    let all: Vec<_> = (1..=35).flat_map(failed).collect();
+    let mut notices = run(&all, b"", &Limits::default()).notices;
+    assert_eq!(notices.len(), 33);
+    assert_eq!(
+        notices.pop().unwrap(),
+        "3 more TLS connections failed or stayed shut; they are not told one by one"
+    );
+}
+
+#[test]
 fn a_handshake_that_fails_is_told_with_its_alert() {
     // The hello of the client, then the server does not know the name.
     let mut all = pieces("tls13_aes128");

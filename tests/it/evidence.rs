@@ -123,6 +123,23 @@ fn an_icmp_error_about_media_stands_in_the_ladder_of_the_call_that_described_it(
 }
 
 #[test]
+fn errors_about_the_media_of_others_leave_room_for_a_refused_connection_and_are_counted() {
+    let stranger = |port: usize| {
+        let rtp = udp("192.0.2.7:4002", &format!("192.0.2.8:{port}"), &[0x80; 172]).whole();
+        let error = join(&[&[3, 3, 0, 0, 0, 0, 0, 0], &rtp[..28]]);
+        ip("192.0.2.8", "192.0.2.7", 1, error)
+    };
+    let dial = [segment(DIAL, BOB, 999, SYN, &[]), segment(BOB, DIAL, 0, RST | ACK, &[])];
+    let mut packets = vec![udp(ALICE, PROXY, invite("one").as_bytes())];
+    packets.extend((6000..6070).map(stranger));
+    packets.extend(dial);
+    packets.push(udp(PROXY, ALICE, answer("one", "503 Service Unavailable").as_bytes()));
+    let ladder = shown("ladder", &packets);
+    assert_eq!(ladder.out.matches("connection refused").count(), 1, "{}", ladder.out);
+    assert!(ladder.err.contains("6 let-go-evidence"), "{}", ladder.err);
+}
+
+#[test]
 fn every_kind_of_icmp_error_about_a_request_stands_in_its_ladder() {
     let lost = udp(ALICE, PROXY, invite("one").as_bytes()).whole();
     for (kind, code, words) in [

@@ -18,6 +18,8 @@ pub(super) struct Vault {
     held: BTreeMap<u32, (Endpoint, Endpoint)>,
     most: usize,
     shut: BTreeMap<Shut, u64>,
+    /// Connections of kinds that had no room among those told one by one.
+    more: u64,
 }
 
 /// Connections that stayed shut in the same way.
@@ -53,6 +55,7 @@ impl Vault {
             held: BTreeMap::new(),
             most: limits.tls.max(1),
             shut: BTreeMap::new(),
+            more: 0,
         }
     }
 
@@ -97,6 +100,8 @@ impl Vault {
         let shut = Shut { server, name: secure.server_name().map(str::to_owned), why };
         if self.shut.len() < TOLD || self.shut.contains_key(&shut) {
             *self.shut.entry(shut).or_default() += 1;
+        } else {
+            self.more += 1;
         }
     }
 
@@ -109,6 +114,13 @@ impl Vault {
         }
         for (shut, count) in std::mem::take(&mut self.shut) {
             tally.notice(shut.sentence(count));
+        }
+        if 0 < self.more {
+            let plural = if self.more == 1 { "" } else { "s" };
+            tally.notice(format!(
+                "{} more TLS connection{plural} failed or stayed shut; they are not told one by one",
+                self.more
+            ));
         }
     }
 }
