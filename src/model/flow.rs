@@ -1,5 +1,6 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
+use super::blocks::Blocks;
 use super::matching::{Matching, Table};
 use super::negotiation::Bargain;
 use super::passage::{Passages, Print, Sighted};
@@ -17,7 +18,7 @@ pub struct CallFlow {
     /// Its place in the model; set when the model is complete.
     pub id: FlowId,
     /// Every sighting of every message, in capture order.
-    pub messages: Vec<Entry>,
+    pub messages: Blocks<Entry>,
     /// Transactions, each on one hop, in the order of their first message.
     pub transactions: Vec<Transaction>,
     /// Dialogs, in the order of their creation; forks are dialogs of their own.
@@ -153,10 +154,6 @@ impl CallFlow {
         };
         drop(reading);
         self.heap += message.heap_size();
-        if self.messages.is_empty() {
-            // A request and its response; many flows hold no more.
-            self.messages.reserve_exact(2);
-        }
         self.messages.push(Entry { message, note, transaction, dialog });
         self.name_dialog_of_request(id);
         id
@@ -180,7 +177,7 @@ impl CallFlow {
         self.passages.clear();
         self.matching.shrink();
         self.tracking.shrink();
-        self.messages.shrink_to_fit();
+        self.messages.shrink();
         self.transactions.shrink_to_fit();
         self.dialogs.shrink_to_fit();
         self.exchanges.shrink_to_fit();
@@ -189,7 +186,7 @@ impl CallFlow {
 
     /// Octets of private memory the flow holds.
     pub fn heap_size(&self) -> usize {
-        let lists = self.messages.capacity() * size_of::<Entry>()
+        let lists = self.messages.heap_size()
             + self.transactions.capacity() * size_of::<Transaction>()
             + self.dialogs.capacity() * size_of::<Dialog>()
             + self.exchanges.capacity() * size_of::<Exchange>()
@@ -231,14 +228,15 @@ impl CallFlow {
 
     /// The newest request that went from one of `ends` to the other.
     fn newest_request(&self, signal: Signal, ends: (Endpoint, Endpoint)) -> Option<MessageId> {
-        let recent = self.messages.iter().enumerate().rev().take(NEWEST);
-        let mut hits = recent.filter(|(_, entry)| {
-            let envelope = &entry.message.envelope;
-            entry.message.is_request()
+        let recent = (0..self.messages.len()).rev().take(NEWEST);
+        let mut hits = recent.filter(|at| {
+            let message = &self.messages[*at].message;
+            let envelope = &message.envelope;
+            message.is_request()
                 && envelope.seq <= signal.seq
                 && ((envelope.from, envelope.to) == ends || (envelope.to, envelope.from) == ends)
         });
-        hits.next().map(|(at, _)| MessageId(at as u32))
+        hits.next().map(|at| MessageId(at as u32))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finds the transaction of a message: branch first, hop second (section 17).
 
+use super::blocks::Blocks;
 use super::chains::Chains;
 use super::growth::push_slim;
 use super::reading::Reading;
@@ -19,7 +20,7 @@ pub(super) struct Matching {
 /// What matching may read and write of a flow.
 pub(super) struct Table<'f> {
     pub(super) transactions: &'f mut Vec<Transaction>,
-    pub(super) messages: &'f [Entry],
+    pub(super) messages: &'f Blocks<Entry>,
 }
 
 /// How well a passage fits a hop.

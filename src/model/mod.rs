@@ -1,6 +1,7 @@
 //! What messages mean: the nouns of RFC 3261, each with its state machine. No text for people,
 //! no severities, no verdicts.
 
+pub mod blocks;
 mod chains;
 mod growth;
 mod reading;
@@ -19,6 +20,7 @@ pub mod call;
 mod joining;
 pub mod vantage;
 
+pub use blocks::Blocks;
 pub use call::{Call, Link, LinkKind};
 pub use dialog::{Dialog, DialogState, Usage};
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};

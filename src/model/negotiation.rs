@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::blocks::Blocks;
 use super::growth::push_slim;
 use super::tracking::Seen;
 use super::{DialogId, Entry, Exchange, MessageId, SdpPlace, Transaction, TransactionId};
@@ -16,7 +17,7 @@ const BACK: usize = 64;
 pub(super) struct Bargain<'f> {
     pub(super) exchanges: &'f mut Vec<Exchange>,
     pub(super) transactions: &'f [Transaction],
-    pub(super) messages: &'f [Entry],
+    pub(super) messages: &'f Blocks<Entry>,
 }
 
 /// Whether a message carries a session description.
@@ -251,6 +252,6 @@ impl Body {
     }
 }
 
-fn status_of(messages: &[Entry], id: MessageId) -> Option<Status> {
+fn status_of(messages: &Blocks<Entry>, id: MessageId) -> Option<Status> {
     messages.get(id.0 as usize)?.message.status()
 }

@@ -1,5 +1,6 @@
 //! Finds, opens and ends the dialogs of a call flow (section 12, RFC 6665 for subscriptions).
 
+use super::blocks::Blocks;
 use super::chains::Chains;
 use super::growth::push_slim;
 use super::reading::Reading;
@@ -23,7 +24,7 @@ pub(super) struct Tracking {
 pub(super) struct Scene<'f> {
     pub(super) dialogs: &'f mut Vec<Dialog>,
     pub(super) transactions: &'f mut Vec<Transaction>,
-    pub(super) messages: &'f [Entry],
+    pub(super) messages: &'f Blocks<Entry>,
 }
 
 /// A message and where it belongs.
@@ -244,7 +245,7 @@ fn advance(scene: &mut Scene<'_>, id: DialogId, seen: Seen<'_>) {
     }
 }
 
-fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &[Entry]) {
+fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &Blocks<Entry>) {
     let Some(method) = &seen.reading.method else { return };
     if dialog.usage == Usage::Unknown
         && matches!(method, Method::Invite | Method::Bye | Method::Prack | Method::Update)
