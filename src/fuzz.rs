@@ -113,7 +113,9 @@ fn show(model: &Model) {
 fn judge(model: &Model) -> Report {
     let (selection, settings) = (Selection::all(), Settings::default());
     let vantage = Vantage { last: Timestamp::new(1000, 0), ..model.vantage.clone() };
-    let context = Context { vantage: &vantage, selection: &selection, settings: &settings };
+    let crossings = model.crossings();
+    let context =
+        Context { vantage: &vantage, crossings, selection: &selection, settings: &settings };
     merge(model.flows.iter().map(|flow| check_flow(flow, &context)).collect())
 }
 

@@ -24,7 +24,7 @@ use crate::engine::sift::{self, Audited};
 use crate::engine::{self, EachMessage, Plan, shards};
 use crate::limits::{Limits, Tally};
 use crate::model::audit::{Audit, Terms};
-use crate::model::{CallFlow, FlowId, Model, Vantage};
+use crate::model::{CallFlow, Crossings, FlowId, Model, Vantage};
 use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
 use crate::view::{Charset, Coloring, Style, Subject, TimeStyle};
 
@@ -99,7 +99,8 @@ impl<'a> Run<'a> {
         let plan = Plan::new(self.limits.clone(), jobs);
         // What must be let go early is judged by what is certain by then.
         let blind = Vantage::default();
-        let early = Context { vantage: &blind, selection, settings: &settings };
+        let alone = Crossings::default();
+        let early = Context { vantage: &blind, crossings: &alone, selection, settings: &settings };
         let filter = self.filter.as_ref();
         let asks_rules = filter.is_some_and(|f| f.asks(&|field| field == Field::Rule).is_some());
         let wanted = |flow: &CallFlow, context: &Context<'_>| match filter {
@@ -113,7 +114,8 @@ impl<'a> Run<'a> {
         let let_go = |flow: &CallFlow| wanted(flow, &early).then(|| judge_early(flow));
         let analysis = engine::analyze(&mut self.feed, &plan, &let_go);
         let model = analysis.model;
-        let context = Context { vantage: &model.vantage, selection, settings: &settings };
+        let (vantage, crossings) = (&model.vantage, model.crossings());
+        let context = Context { vantage, crossings, selection, settings: &settings };
         let flows = model.flows.iter().filter(|flow| wanted(flow, &context));
         let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
         let judge = |id: &FlowId| check_flow(model.flow(*id), &context);

@@ -49,6 +49,11 @@ impl Chains {
         scan.chain(walk).take(WALK)
     }
 
+    /// All keys and their values, as they were filed.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.filed.iter().copied()
+    }
+
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         let filed = if self.filed.spilled() { self.filed.capacity() } else { 0 };

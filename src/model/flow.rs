@@ -184,6 +184,12 @@ impl CallFlow {
         self.evidence.shrink_to_fit();
     }
 
+    /// The key of the branch of each transaction; equal branches have equal keys in all flows of a
+    /// run.
+    pub(super) fn branches(&self) -> impl Iterator<Item = (u64, TransactionId)> {
+        self.matching.branches()
+    }
+
     /// Octets of private memory the flow holds.
     pub fn heap_size(&self) -> usize {
         let lists = self.messages.heap_size()

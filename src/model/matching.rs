@@ -82,6 +82,11 @@ impl Matching {
         }
     }
 
+    /// The key of the branch of each transaction.
+    pub(super) fn branches(&self) -> impl Iterator<Item = (u64, TransactionId)> {
+        self.branches.iter().map(|(key, id)| (key, TransactionId(id)))
+    }
+
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         self.branches.heap_size() + self.invites.heap_size()

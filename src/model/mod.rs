@@ -19,9 +19,11 @@ pub mod audit;
 pub mod call;
 mod joining;
 pub mod vantage;
+pub mod crossings;
 
 pub use blocks::Blocks;
 pub use call::{Call, Link, LinkKind};
+pub use crossings::{Crossing, Crossings};
 pub use dialog::{Dialog, DialogState, Usage};
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
@@ -66,6 +68,8 @@ pub struct Model {
     pub(crate) seed: Seed,
     /// Joined when they are first asked for.
     calls: OnceLock<Vec<Call>>,
+    /// Found when they are first asked for.
+    crossings: OnceLock<Crossings>,
 }
 
 impl Model {
@@ -94,6 +98,11 @@ impl Model {
     /// first flow. Every INVITE flow is in exactly one call.
     pub fn calls(&self) -> &[Call] {
         self.calls.get_or_init(|| joining::join(&self.flows, self.seed))
+    }
+
+    /// Branches that stand in more than one flow.
+    pub fn crossings(&self) -> &Crossings {
+        self.crossings.get_or_init(|| Crossings::of(&self.flows))
     }
 
     /// The flow `id`.

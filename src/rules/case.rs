@@ -1,7 +1,9 @@
 //! What a check reads, and how it answers.
 
 use super::{Rule, RuleIndex, Selection, Severity};
-use crate::model::{CallFlow, Hop, MessageId, Transaction, TransactionId, Vantage};
+use crate::model::{
+    CallFlow, Crossings, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
+};
 use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
 
@@ -10,6 +12,9 @@ use crate::time::Timestamp;
 pub struct Context<'a> {
     /// What the capture point could see.
     pub vantage: &'a Vantage,
+    /// What crosses between the flows; nothing for a flow that is judged before the others are
+    /// known.
+    pub crossings: &'a Crossings,
     /// The rules that are on, and how much each weighs.
     pub selection: &'a Selection,
     /// The thresholds.
@@ -59,6 +64,8 @@ pub struct Case<'a> {
     pub flow: &'a CallFlow,
     /// What the capture point could see.
     pub vantage: &'a Vantage,
+    /// What crosses between the flows.
+    pub crossings: &'a Crossings,
     /// The thresholds.
     pub settings: &'a Settings,
 }
@@ -117,11 +124,24 @@ pub struct Breach {
     /// What happened, in one line, with values.
     pub title: String,
     /// The places that prove it; the first is where it happened.
-    pub places: Vec<(MessageId, Option<Span>, String)>,
+    pub places: Vec<Spot>,
     /// The highest severity the evidence allows.
     pub at_most: Option<Severity>,
     /// The header it is about, where breaches in other headers are other findings.
     pub about: Option<HeaderName>,
+}
+
+/// A place that proves a breach.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// The flow, where it is not the one under judgment.
+    pub flow: Option<FlowId>,
+    /// The message.
+    pub message: MessageId,
+    /// The part of its text, when not all of it.
+    pub span: Option<Span>,
+    /// What is to be seen there.
+    pub note: String,
 }
 
 impl Breach {
@@ -133,7 +153,14 @@ impl Breach {
     /// Adds a place: the part `span` of message `id`, and what is to be seen there.
     #[must_use]
     pub fn at(mut self, id: MessageId, span: Option<Span>, note: impl Into<String>) -> Self {
-        self.places.push((id, span, note.into()));
+        self.places.push(Spot { flow: None, message: id, span, note: note.into() });
+        self
+    }
+
+    /// Adds a place in another flow, and what is to be seen there.
+    #[must_use]
+    pub fn elsewhere(mut self, (flow, id): (FlowId, MessageId), note: impl Into<String>) -> Self {
+        self.places.push(Spot { flow: Some(flow), message: id, span: None, note: note.into() });
         self
     }
 

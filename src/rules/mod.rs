@@ -21,7 +21,7 @@ mod security;
 mod gb28181;
 pub mod registrant;
 
-pub use case::{Breach, Case, Context, Found, Settings, Verdict};
+pub use case::{Breach, Case, Context, Found, Settings, Spot, Verdict};
 pub use finding::{Finding, Place, Severity};
 pub use merge::{Coverage, Mark, Report, merge};
 pub use registrant::{DeviceFinding, check_device, check_fleet, check_registrations};

@@ -95,7 +95,8 @@ pub(super) enum Scope {
 ///
 /// Pure; flows may be judged in parallel and in any order.
 pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
-    let case = Case { flow, vantage: context.vantage, settings: context.settings };
+    let Context { vantage, crossings, settings, .. } = *context;
+    let case = Case { flow, vantage, crossings, settings };
     let mut run = Run::new(flow, context);
     for (id, entry) in flow.entries() {
         // A copy that differs from what it repeats is judged as well: it was written anew.
@@ -231,20 +232,21 @@ impl<'a> Run<'a> {
 /// Adds a breach to the finding it repeats, or as a finding of its own.
 fn enter(report: &mut FlowReport, flow: &CallFlow, reported: Reported) {
     let Reported { index, kind, severity, breach } = reported;
-    let Some((at, ..)) = breach.places.first() else { return };
-    let message = flow.message(*at);
+    let Some(first) = breach.places.first() else { return };
+    let at = first.message;
+    let message = flow.message(at);
     let time = message.envelope.time;
     let rule = index.rule();
-    report.marks.push(super::Mark { flow: flow.id, message: *at, rule: index, kind, severity });
+    report.marks.push(super::Mark { flow: flow.id, message: at, rule: index, kind, severity });
 
     let sender = quote::sender(message, rule.group == Group::Source);
     let scope = scope_of(flow, message, rule);
     let key = Key { rule: index, kind, about: breach.about, sender: sender.key, scope };
-    let places = breach.places.into_iter().map(|(message, span, note)| Place {
-        flow: flow.id,
-        message,
-        span,
-        note,
+    let places = breach.places.into_iter().map(|spot| Place {
+        flow: spot.flow.unwrap_or(flow.id),
+        message: spot.message,
+        span: spot.span,
+        note: spot.note,
     });
     let finding = Finding {
         rule,

@@ -140,7 +140,12 @@ pub(crate) fn judge(capture: &Capture) -> (Model, Report) {
     let model = analyze(capture);
     let selection = Selection::all();
     let settings = Settings::default();
-    let context = Context { vantage: &model.vantage, selection: &selection, settings: &settings };
+    let context = Context {
+        vantage: &model.vantage,
+        crossings: model.crossings(),
+        selection: &selection,
+        settings: &settings,
+    };
     let report = merge(model.flows.iter().map(|flow| check_flow(flow, &context)).collect());
     (model, report)
 }

@@ -61,8 +61,12 @@ impl Scene {
         model.tally.messages = self.seq;
         let selection = Selection::all();
         let settings = Settings::default();
-        let context =
-            Context { vantage: &model.vantage, selection: &selection, settings: &settings };
+        let context = Context {
+            vantage: &model.vantage,
+            crossings: model.crossings(),
+            selection: &selection,
+            settings: &settings,
+        };
         let report = merge(model.flows.iter().map(|flow| check_flow(flow, &context)).collect());
         (model, report)
     }

@@ -63,6 +63,18 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 
 /// One branch for two requests that are not the same: another number or another sender's tag.
 fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    for crossing in case.crossings.reused_in(case.flow.id) {
+        let message = case.message(crossing.message);
+        found.add_kind("reused", || {
+            Breach::new(reuse(message))
+                .at(
+                    crossing.message,
+                    quote::field(message, HeaderName::Via),
+                    "a request of its own",
+                )
+                .elsewhere(crossing.other, "the branch of this one, under another Call-ID")
+        });
+    }
     if !has_equal_branches(case) {
         return Verdict::Moot;
     }
@@ -82,10 +94,8 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
             }
             Some((other, first)) if *other != own && entry.note == Note::New => {
                 found.add_kind("reused", || {
-                    let branch = quote::text(via.branch().unwrap_or_default()).into_owned();
-                    let title = format!("{} reuses branch {branch}", quote::what(message));
                     let via = |message| quote::field(message, HeaderName::Via);
-                    Breach::new(title).at(id, via(message), "a request of its own").at(
+                    Breach::new(reuse(message)).at(id, via(message), "a request of its own").at(
                         *first,
                         via(case.message(*first)),
                         "the branch of this one",
@@ -97,6 +107,13 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     }
     // Counted with the message check, which looks at every request.
     Verdict::Moot
+}
+
+/// What a request with the branch of another one did.
+fn reuse(message: &Message) -> String {
+    let via = message.top_via();
+    let branch = via.and_then(|via| via.branch()).unwrap_or_default();
+    format!("{} reuses branch {}", quote::what(message), quote::text(branch))
 }
 
 /// True for a request whose branch must be its own.

@@ -24,7 +24,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("response_not_echoed.md"),
-    checks: &[Check::Transaction(check)],
+    checks: &[Check::Transaction(check), Check::Flow(check_call_id)],
 };
 
 fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
@@ -51,6 +51,22 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         }
     }
     Verdict::Judged
+}
+
+/// Responses that repeat the branch of a request of another flow.
+fn check_call_id(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
+    for crossing in case.crossings.strayed_in(case.flow.id) {
+        let said = case.message(crossing.message);
+        found.add_kind("call-id", || {
+            let call_id = quote::text(said.call_id().unwrap_or_default());
+            let title = format!("{} changes the Call-ID: {call_id}", quote::what_to(said));
+            Breach::new(title)
+                .at(crossing.message, quote::field(said, HeaderName::CallId), "the response")
+                .elsewhere(crossing.other, "the request it must repeat, with the same branch")
+        });
+    }
+    // Counted with the check of transactions.
+    Verdict::Moot
 }
 
 fn compare(request: MessageId, response: MessageId, case: &Case<'_>, found: &mut Found<'_>) {

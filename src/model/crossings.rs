@@ -1,0 +1,147 @@
+//! Branches that stand in more than one call flow: requests that share one, and responses whose
+//! request has another Call-ID.
+
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use super::{CallFlow, FlowId, MessageId, Note, Transaction, TransactionId};
+use crate::sip::{Message, Method, Via};
+use crate::time::TIMEOUT;
+
+/// A message of one flow, and the one of another flow with which it shares its branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Crossing {
+    /// The flow it was found in.
+    pub flow: FlowId,
+    /// The later request, or the first response.
+    pub message: MessageId,
+    /// The earlier request, in another flow.
+    pub other: (FlowId, MessageId),
+}
+
+/// What crosses the borders of the flows of a model.
+#[derive(Clone, Debug, Default)]
+pub struct Crossings {
+    /// Requests, each with the first one its sender wrote with this branch; in order of flow.
+    reused: Vec<Crossing>,
+    /// Responses, each with the request whose branch they repeat on its hop; in order of flow.
+    strayed: Vec<Crossing>,
+}
+
+/// Where a branch stands: a transaction of a flow.
+type Stand = (u64, FlowId, TransactionId);
+
+impl Crossings {
+    /// What crosses between `flows`, which are numbered by their places.
+    pub(super) fn of(flows: &[Box<CallFlow>]) -> Self {
+        let count = flows.iter().map(|flow| flow.transactions.len()).sum();
+        let mut stands: Vec<Stand> = Vec::with_capacity(count);
+        for flow in flows {
+            stands.extend(flow.branches().map(|(key, transaction)| (key, flow.id, transaction)));
+        }
+        stands.sort_unstable();
+        let mut all = Self::default();
+        for group in stands.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let in_one_flow =
+                group.first().map(|(_, flow, _)| flow) == group.last().map(|(_, flow, _)| flow);
+            if !in_one_flow {
+                all.compare(flows, group);
+            }
+        }
+        all.reused.sort_unstable();
+        all.strayed.sort_unstable();
+        all
+    }
+
+    /// The requests of `flow` whose branch a request of another flow had before.
+    pub fn reused_in(&self, flow: FlowId) -> &[Crossing] {
+        of_flow(&self.reused, flow)
+    }
+
+    /// The first responses of transactions of `flow` that repeat the branch of a request that has
+    /// another Call-ID, went the same hop and was never answered.
+    pub fn strayed_in(&self, flow: FlowId) -> &[Crossing] {
+        of_flow(&self.strayed, flow)
+    }
+
+    /// Compares the transactions of one branch.
+    fn compare(&mut self, flows: &[Box<CallFlow>], group: &[Stand]) {
+        let of = |(_, flow, transaction): &Stand| {
+            let flow: &CallFlow = flows.get(flow.0 as usize)?;
+            Some((flow, flow.transactions.get(transaction.0 as usize)?))
+        };
+        let mut asked: Vec<Asked<'_>> =
+            group.iter().filter_map(of).filter_map(|(flow, t)| Asked::of(flow, t)).collect();
+        asked.sort_by_key(|asked| asked.message.envelope.seq);
+        if let [only] = asked.as_slice() {
+            for (flow, transaction) in group.iter().filter_map(of) {
+                self.strayed.extend(only.answer_in(flow, transaction));
+            }
+        }
+        let mut first: FxHashMap<(IpAddr, &[u8], Option<u16>, &[u8]), &Asked<'_>> =
+            FxHashMap::default();
+        for own in &asked {
+            let Some(branch) = own.via.branch() else { continue };
+            let key = (own.message.envelope.from.ip, own.via.host, own.via.port, branch);
+            let other = first.entry(key).or_insert(own);
+            if other.flow.id != own.flow.id {
+                self.reused.push(Crossing {
+                    flow: own.flow.id,
+                    message: own.id,
+                    other: (other.flow.id, other.id),
+                });
+            }
+        }
+    }
+}
+
+fn of_flow(crossings: &[Crossing], flow: FlowId) -> &[Crossing] {
+    let start = crossings.partition_point(|crossing| crossing.flow < flow);
+    let end = crossings.partition_point(|crossing| crossing.flow <= flow);
+    crossings.get(start..end).unwrap_or_default()
+}
+
+/// A request that had to make up a branch of its own.
+struct Asked<'m> {
+    flow: &'m CallFlow,
+    transaction: &'m Transaction,
+    id: MessageId,
+    message: &'m Message,
+    via: Via<'m>,
+}
+
+impl<'m> Asked<'m> {
+    /// `None` for what need not have a branch of its own, and for what has no Call-ID to differ in.
+    fn of(flow: &'m CallFlow, transaction: &'m Transaction) -> Option<Self> {
+        if matches!(transaction.method, Method::Ack | Method::Cancel) {
+            return None;
+        }
+        let id = transaction.request?;
+        let entry = flow.entry(id);
+        let message = &entry.message;
+        message.call_id()?;
+        let via = message.top_via().filter(Via::has_cookie)?;
+        (entry.note == Note::New).then_some(Self { flow, transaction, id, message, via })
+    }
+
+    /// The answer to this request under another Call-ID, when `other` in `flow` can be nothing else.
+    fn answer_in(&self, flow: &CallFlow, other: &Transaction) -> Option<Crossing> {
+        let own = self.transaction;
+        let answer = *other.responses.first()?;
+        let message = flow.message(answer);
+        message.call_id()?;
+        let waited = message.envelope.time.since(self.message.envelope.time);
+        let is_answer = other.request.is_none()
+            && flow.id != self.flow.id
+            && own.responses.is_empty()
+            && (&own.method, own.cseq, own.hop) == (&other.method, other.cseq, other.hop)
+            && (0..=TIMEOUT).contains(&waited)
+            && message.top_via().is_some_and(|via| via.branch() == self.via.branch());
+        is_answer.then_some(Crossing {
+            flow: flow.id,
+            message: answer,
+            other: (self.flow.id, self.id),
+        })
+    }
+}
