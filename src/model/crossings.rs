@@ -29,6 +29,9 @@ pub struct Crossings {
     strayed: Vec<Crossing>,
 }
 
+/// Who wrote a Via: the address it came from, sent-by and port; and the branch.
+type Writer<'m> = (IpAddr, &'m [u8], Option<u16>, &'m [u8]);
+
 /// Where a branch stands: a transaction of a flow.
 type Stand = (u64, FlowId, TransactionId);
 
@@ -79,8 +82,7 @@ impl Crossings {
                 self.strayed.extend(only.answer_in(flow, transaction));
             }
         }
-        let mut first: FxHashMap<(IpAddr, &[u8], Option<u16>, &[u8]), &Asked<'_>> =
-            FxHashMap::default();
+        let mut first: FxHashMap<Writer<'_>, &Asked<'_>> = FxHashMap::default();
         for own in &asked {
             let Some(branch) = own.via.branch() else { continue };
             let key = (own.message.envelope.from.ip, own.via.host, own.via.port, branch);
