@@ -1,30 +1,31 @@
 //! Capture files of every kind come out as the frames that went in, cut or whole.
 
 use std::fs;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use siplens::capture::{self, Capture, Error, Filter, Input, Kind, Options, Source};
 
+use crate::compression::{gzip, lz4, zstd};
 use crate::support::packet;
 use crate::support::pcap::{MICRO, MODIFIED, NANO, Order, Pcap, PcapNg};
 
 /// What a frame holds, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    file: u16,
-    number: u64,
-    time: i64,
-    link: u16,
-    interface: u32,
-    wire_len: u32,
-    bytes: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) file: u16,
+    pub(crate) number: u64,
+    pub(crate) time: i64,
+    pub(crate) link: u16,
+    pub(crate) interface: u32,
+    pub(crate) wire_len: u32,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Reads to the end: the frames, and the reasons of the errors between them.
-fn read(mut capture: Capture) -> (Vec<Seen>, Vec<Error>) {
+pub(crate) fn read(mut capture: Capture) -> (Vec<Seen>, Vec<Error>) {
     let (mut frames, mut errors) = (Vec::new(), Vec::new());
     loop {
         match capture.next() {
@@ -44,7 +45,7 @@ fn read(mut capture: Capture) -> (Vec<Seen>, Vec<Error>) {
 }
 
 /// Reads octets mapped and as a dribbling stream, which must agree.
-fn read_bytes(bytes: &[u8]) -> (Vec<Seen>, Vec<Error>) {
+pub(crate) fn read_bytes(bytes: &[u8]) -> (Vec<Seen>, Vec<Error>) {
     let mapped = read(Capture::of_bytes(bytes));
     let streamed = read(Capture::of_reader(Dribble(Cursor::new(bytes.to_vec()))));
     assert_eq!(mapped.0, streamed.0);
@@ -52,17 +53,17 @@ fn read_bytes(bytes: &[u8]) -> (Vec<Seen>, Vec<Error>) {
     mapped
 }
 
-fn frames(bytes: &[u8]) -> Vec<Seen> {
+pub(crate) fn frames(bytes: &[u8]) -> Vec<Seen> {
     let (frames, errors) = read_bytes(bytes);
     assert!(errors.is_empty(), "{errors:?}");
     frames
 }
 
-fn reasons(errors: &[Error]) -> Vec<&'static str> {
+pub(crate) fn reasons(errors: &[Error]) -> Vec<&'static str> {
     errors.iter().map(Error::reason).collect()
 }
 
-fn open(paths: &[&Path]) -> Capture {
+pub(crate) fn open(paths: &[&Path]) -> Capture {
     let inputs: Vec<_> = paths.iter().map(|path| Input::Path(path.to_path_buf())).collect();
     Capture::open(&inputs, Options::default())
 }
@@ -248,11 +249,11 @@ fn blocks_that_contradict_themselves_stop_the_file() {
     }
 }
 
-fn sample_pcap() -> Vec<u8> {
+pub(crate) fn sample_pcap() -> Vec<u8> {
     (0..40).fold(Pcap::new(), |file, n| file.frame(n, 0, &vec![n as u8; 7 * n as usize])).bytes
 }
 
-fn sample_pcapng() -> Vec<u8> {
+pub(crate) fn sample_pcapng() -> Vec<u8> {
     (0..40)
         .fold(PcapNg::new(Order::Big).interface(1, 0, &[]), |file, n| {
             file.packet(0, n, &vec![n as u8; 7 * n as usize]).block(99, &[1; 9])
@@ -279,80 +280,6 @@ fn a_file_cut_anywhere_gives_all_before_the_cut_and_says_where() {
                 other => panic!("cut at {cut}: {other:?}"),
             }
         }
-    }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
-}
-
-fn lz4(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = lz4_flex::frame::FrameEncoder::new(Vec::new());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
-
-#[test]
-fn compressed_captures_are_recognised_by_content_also_in_each_other_and_in_parts() {
-    let plain = sample_pcap();
-    let all = frames(&plain);
-    let (head, tail) = plain.split_at(1_000);
-    for pack in [gzip, zstd, lz4] {
-        assert_eq!(frames(&pack(&plain)), all);
-        assert_eq!(frames(&[pack(head), pack(tail)].concat()), all);
-        assert_eq!(frames(&gzip(&pack(&plain))), all);
-    }
-    let skippable = vec![0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
-    assert_eq!(frames(&[skippable, zstd(&plain)].concat()), all);
-}
-
-#[test]
-fn a_compressed_capture_cut_anywhere_gives_what_was_whole_and_says_it_is_cut() {
-    let plain = sample_pcap();
-    let all = frames(&plain);
-    for pack in [gzip, zstd, lz4] {
-        let packed = pack(&plain);
-        for cut in (20..packed.len()).step_by(7) {
-            let (seen, errors) = read(Capture::of_bytes(&packed[..cut]));
-            assert_eq!(seen, all[..seen.len()], "cut at {cut}");
-            assert_eq!(reasons(&errors), ["file-cut"], "cut at {cut}: {errors:?}");
-        }
-    }
-}
-
-#[test]
-fn a_compressed_capture_with_a_bit_turned_anywhere_gives_what_stood_before_it() {
-    let plain = sample_pcap();
-    for pack in [gzip, zstd, lz4] {
-        let packed = pack(&plain);
-        for at in (20..packed.len()).step_by(7) {
-            let before = read(Capture::of_bytes(&packed[..at])).0;
-            let mut turned = packed.clone();
-            turned[at] ^= 1 << (at % 8);
-            let (seen, _) = read(Capture::of_bytes(&turned));
-            assert!(before.len() <= seen.len(), "{} of {} at {at}", seen.len(), before.len());
-            assert_eq!(seen[..before.len()], before, "turned at {at}");
-        }
-    }
-}
-
-#[test]
-fn what_a_cut_gzip_or_zstd_file_still_holds_is_not_lost() {
-    // Incompressible, so that the cut is near the same place inside and out.
-    let noise: Vec<u8> =
-        (0_u32..600_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let plain = noise.chunks(1_000).fold(Pcap::new(), |file, chunk| file.frame(1, 0, chunk)).bytes;
-    for (pack, least) in [(gzip as fn(&[u8]) -> Vec<u8>, 560), (zstd, 450), (lz4, 0)] {
-        let packed = pack(&plain);
-        let (seen, errors) = read(Capture::of_bytes(&packed[..packed.len() - 10]));
-        assert!(least <= seen.len(), "{} frames", seen.len());
-        assert_eq!(reasons(&errors), ["file-cut"]);
     }
 }
 
@@ -584,117 +511,5 @@ proptest! {
         let (seen, _) = read(open(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>()));
         let seen: Vec<_> = seen.iter().map(|s| (s.time, s.file, s.number)).collect();
         prop_assert_eq!(seen, expected);
-    }
-}
-
-/// A snoop file of Ethernet frames: seconds, octets, and what was dropped before.
-fn snoop(records: &[(u32, &[u8], u32)]) -> Vec<u8> {
-    let mut bytes = b"snoop\0\0\0\0\0\0\x02\0\0\0\x04".to_vec();
-    for (seconds, packet, drops) in records {
-        let padded = packet.len().next_multiple_of(4);
-        let length = packet.len() as u32;
-        for field in [length + 1, length, padded as u32 + 24, *drops, *seconds, 250_000] {
-            bytes.extend(field.to_be_bytes());
-        }
-        bytes.extend(*packet);
-        bytes.resize(bytes.len() + padded - packet.len(), 0);
-    }
-    bytes
-}
-
-#[test]
-fn snoop_is_read_with_what_it_says_was_dropped() {
-    let bytes = snoop(&[(7, b"one", 0), (8, b"three", 5)]);
-    let seen = frames(&bytes);
-    let told: Vec<_> =
-        seen.iter().map(|f| (f.time, f.link, f.wire_len, f.bytes.as_slice())).collect();
-    assert_eq!(told, [(7_250_000_000, 1, 4, &b"one"[..]), (8_250_000_000, 1, 6, b"three")]);
-    let mut capture = Capture::of_bytes(&bytes);
-    while capture.next().unwrap().is_some() {}
-    assert_eq!(capture.dropped(), 5);
-
-    for cut in 17..bytes.len() {
-        let (seen, errors) = read_bytes(&bytes[..cut]);
-        let whole = usize::from(44 <= cut);
-        assert_eq!(seen.len(), whole, "cut at {cut}");
-        let wanted: &[&str] = if cut == 44 { &[] } else { &["file-cut"] };
-        assert_eq!(reasons(&errors), wanted, "cut at {cut}");
-    }
-    let mut lies = bytes;
-    lies[16 + 4] = 1;
-    assert_eq!(reasons(&read_bytes(&lies).1), ["file-corrupt"]);
-}
-
-/// A Network Monitor file that began on 2005-07-17 15:39:20.502: microseconds, octets, and what
-/// stands behind each frame.
-fn netmon(minor: u8, frames: &[(u64, &[u8], &[u8])]) -> Vec<u8> {
-    let mut bytes = b"GMBU".to_vec();
-    bytes.extend([minor, 2, 1, 0]);
-    for field in [2005_u16, 7, 0, 17, 15, 39, 20, 502] {
-        bytes.extend(field.to_le_bytes());
-    }
-    bytes.resize(128, 0);
-    let mut table = Vec::new();
-    for (micros, packet, trailer) in frames {
-        table.extend((bytes.len() as u32).to_le_bytes());
-        bytes.extend(micros.to_le_bytes());
-        bytes.extend((packet.len() as u32).to_le_bytes());
-        bytes.extend((packet.len() as u32).to_le_bytes());
-        bytes.extend(*packet);
-        bytes.extend(*trailer);
-    }
-    let at = (bytes.len() as u32).to_le_bytes();
-    bytes[24..28].copy_from_slice(&at);
-    bytes[28..32].copy_from_slice(&(table.len() as u32).to_le_bytes());
-    bytes.extend(table);
-    bytes
-}
-
-#[test]
-fn network_monitor_files_are_read_by_their_table_also_compressed() {
-    let told = |bytes: &[u8]| -> Vec<(i64, u16, Vec<u8>)> {
-        frames(bytes).into_iter().map(|f| (f.time, f.link, f.bytes)).collect()
-    };
-    let began = 1_121_614_760_502_000_000;
-    let plain = netmon(0, &[(0, b"one", b""), (4_621_000, b"two", b"")]);
-    let wanted = [(began, 1, b"one".to_vec()), (began + 4_621_000_000, 1, b"two".to_vec())];
-    assert_eq!(told(&plain), wanted);
-    assert_eq!(told(&gzip(&plain)), wanted);
-
-    // Raw IP, an event of the system, and a frame of a pcap file.
-    let media = [9_u16, 0xffe0, 0xe071].map(u16::to_le_bytes);
-    let mixed = netmon(1, &[(0, b"a", &media[0]), (1, b"b", &media[1]), (2, b"c", &media[2])]);
-    let links: Vec<u16> = frames(&mixed).iter().map(|f| f.link).collect();
-    assert_eq!(links, [101, u16::MAX, 113]);
-
-    let utc = (1_121_614_765_u64 + 11_644_473_600) * 10_000_000 + 1_230_000;
-    let trailer = [&[1, 0, 0, 0, 0, 0][..], &utc.to_le_bytes(), &[0]].concat();
-    let newer = netmon(3, &[(0, b"x", &trailer)]);
-    assert_eq!(told(&newer), [(1_121_614_765_123_000_000, 1, b"x".to_vec())]);
-
-    let mut lies = plain.clone();
-    lies[128 + 12..128 + 16].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(reasons(&read_bytes(&lies).1), ["file-corrupt"]);
-    for cut in 12..plain.len() {
-        assert_eq!(read_bytes(&plain[..cut]).1.len(), 1, "cut at {cut}");
-    }
-}
-
-#[test]
-fn a_compressed_bomb_is_refused_by_its_first_octets_or_read_in_little_memory() {
-    let zeros = vec![0; 1 << 20];
-    for pack in [gzip, zstd, lz4] {
-        let bomb = pack(&zeros);
-        let (seen, errors) = read(Capture::of_bytes(&bomb));
-        assert_eq!((seen.len(), reasons(&errors)), (0, vec!["unreadable"]));
-
-        // A record that claims more than a packet may be, and has it.
-        let mut capture = Pcap::new().frame(1, 0, b"one").bytes;
-        for field in [2_u32, 0, 300 << 20, 300 << 20] {
-            capture.extend(field.to_le_bytes());
-        }
-        capture.extend(&zeros);
-        let (seen, errors) = read(Capture::of_bytes(&pack(&capture)));
-        assert_eq!((seen.len(), reasons(&errors)), (1, vec!["file-corrupt"]));
     }
 }

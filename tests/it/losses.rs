@@ -10,11 +10,14 @@ use siplens::net::IcmpKind;
 use siplens::transport::{Envelope, Observation, Signal, Transport};
 
 use crate::carriage::{CLIENT, frames as tls_frames, pieces};
+use crate::hep::{chunk, report};
 use crate::program::run_on;
-use crate::reader::{UPGRADE, chunk, compressed, message, report, sctp, stream, websocket};
+use crate::reader::{message, stream};
+use crate::sctp::sctp;
 use crate::support::packet::{ethernet, ethernet_of, frame, ip, udp};
 use crate::support::pcap::{Order, Pcap, PcapNg};
 use crate::tls;
+use crate::websocket::{UPGRADE, compressed, websocket};
 use crate::wire::Wire;
 
 const A: &str = "192.0.2.1:5060";

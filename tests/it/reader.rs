@@ -1,7 +1,5 @@
 //! The reader: whatever carries SIP, each message comes out once and as it was sent.
 
-use std::io::Write;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::engine::Reader;
@@ -9,33 +7,34 @@ use siplens::frame::Frame;
 use siplens::limits::Limits;
 use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
 
-use crate::support::packet::{ACK, FIN, RST, SYN, Tcp, ethernet, frame, ip, tcp, udp};
+use crate::support::packet::{ACK, FIN, RST, SYN, Tcp, ethernet, frame, tcp, udp};
+use crate::websocket::{UPGRADE, compressed, socket};
 
-const A: &str = "192.0.2.1:40000";
-const B: &str = "192.0.2.2:5070";
+pub(crate) const A: &str = "192.0.2.1:40000";
+pub(crate) const B: &str = "192.0.2.2:5070";
 
 /// What came out of a run.
 #[derive(Debug, Default)]
-struct Got {
-    messages: Vec<(u64, Completeness, Vec<u8>)>,
-    transports: Vec<Transport>,
+pub(crate) struct Got {
+    pub(crate) messages: Vec<(u64, Completeness, Vec<u8>)>,
+    pub(crate) transports: Vec<Transport>,
     pings: usize,
     changes: Vec<ConnectionChange>,
-    lost: Vec<(&'static str, u64)>,
+    pub(crate) lost: Vec<(&'static str, u64)>,
 }
 
 impl Got {
-    fn whole(&self) -> Vec<&[u8]> {
+    pub(crate) fn whole(&self) -> Vec<&[u8]> {
         let whole = self.messages.iter().filter(|(_, how, _)| *how == Completeness::Whole);
         whole.map(|(.., text)| text.as_slice()).collect()
     }
 
     /// The texts of [`Self::whole`], to be read when a test fails.
-    fn shown(&self) -> Vec<String> {
+    pub(crate) fn shown(&self) -> Vec<String> {
         self.whole().into_iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
     }
 
-    fn texts(&self) -> Vec<&[u8]> {
+    pub(crate) fn texts(&self) -> Vec<&[u8]> {
         self.messages.iter().map(|(.., text)| text.as_slice()).collect()
     }
 
@@ -64,7 +63,7 @@ impl Got {
     }
 }
 
-fn run(frames: &[Vec<u8>]) -> Got {
+pub(crate) fn run(frames: &[Vec<u8>]) -> Got {
     let mut reader = Reader::new(&Limits::default());
     let mut got = Got::default();
     for (at, bytes) in frames.iter().enumerate() {
@@ -94,7 +93,7 @@ pub(crate) fn stream(octets: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     frames
 }
 
-fn shown(texts: &[Vec<u8>]) -> Vec<String> {
+pub(crate) fn shown(texts: &[Vec<u8>]) -> Vec<String> {
     texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
 }
 
@@ -119,7 +118,7 @@ fn misleading(number: usize) -> Vec<u8> {
     }
 }
 
-fn messages(count: usize) -> Vec<Vec<u8>> {
+pub(crate) fn messages(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| message(number, &misleading(number))).collect()
 }
 
@@ -294,92 +293,6 @@ fn tls_without_keys_is_counted_once_for_a_connection() {
     assert_eq!(run(&frames).lost, [("encrypted", 1)]);
 }
 
-/// One WebSocket frame.
-pub(crate) fn websocket(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
-    let masked = if mask.is_some() { 0x80 } else { 0 };
-    let mut bytes = vec![first];
-    match payload.len() {
-        len @ 0..126 => bytes.push(masked | len as u8),
-        len @ 126..65_536 => {
-            bytes.push(masked | 0x7e);
-            bytes.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            bytes.push(masked | 0x7f);
-            bytes.extend((len as u64).to_be_bytes());
-        }
-    }
-    let key = mask.unwrap_or_default();
-    if mask.is_some() {
-        bytes.extend(key);
-    }
-    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key));
-    bytes
-}
-
-/// Messages in WebSocket frames of every kind: whole, in three parts with a ping between, masked.
-fn socket(all: &[Vec<u8>]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    for (number, text) in all.iter().enumerate() {
-        let mask = (number % 2 == 0).then_some([1, 2, number as u8, 4]);
-        if number % 3 == 0 {
-            octets.extend(websocket(0x81, text, mask));
-            continue;
-        }
-        let (first, rest) = text.split_at(text.len() / 3);
-        let (second, third) = rest.split_at(rest.len() / 2);
-        octets.extend(websocket(0x01, first, mask));
-        octets.extend(websocket(0x89, b"are you there?", mask));
-        octets.extend(websocket(0x00, second, mask));
-        octets.extend(websocket(0x80, third, mask));
-    }
-    octets
-}
-
-pub(crate) const UPGRADE: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Protocol: sip\r\n\r\n";
-
-#[test]
-fn a_websocket_is_read_with_and_without_its_upgrade() {
-    let mut all = messages(9);
-    all.push(message(9, &vec![b'z'; 70_000]));
-    let octets = socket(&all);
-    for sizes in [&[1460][..], &[61], &[60_000]] {
-        let got = run(&stream(&[UPGRADE, &octets].concat(), sizes));
-        assert_eq!(got.shown(), shown(&all), "segments of {sizes:?}");
-        assert!(got.transports.iter().all(|transport| *transport == Transport::Ws));
-        let got = run(&stream(&octets, sizes)[1..]);
-        assert_eq!(got.shown(), shown(&all), "without the upgrade");
-    }
-}
-
-#[test]
-fn a_compressed_websocket_is_read_with_and_without_context_takeover() {
-    let all = messages(6);
-    for takeover in [true, false] {
-        let octets = [UPGRADE, &compressed(&all, takeover)].concat();
-        assert_eq!(run(&stream(&octets, &[300])).whole(), all);
-    }
-}
-
-/// Messages in compressed frames of a WebSocket, with context takeover or not.
-pub(crate) fn compressed(all: &[Vec<u8>], takeover: bool) -> Vec<u8> {
-    use flate2::{Compress, Compression, FlushCompress};
-    let mut deflate = Compress::new(Compression::default(), false);
-    let mut octets = Vec::new();
-    for text in all {
-        if !takeover {
-            deflate.reset();
-        }
-        let mut out = Vec::with_capacity(10_000);
-        deflate.compress_vec(text, &mut out, FlushCompress::Sync).unwrap();
-        out.truncate(out.len() - 4);
-        octets.extend(websocket(0xc1, &out, Some([9, 8, 7, 6])));
-    }
-    octets
-}
-
 /// The messages as a stream carries them: alone, and in a WebSocket of each sort.
 fn carried(carriage: usize, all: &[Vec<u8>]) -> Vec<u8> {
     match carriage {
@@ -388,248 +301,6 @@ fn carried(carriage: usize, all: &[Vec<u8>]) -> Vec<u8> {
         2 => [UPGRADE, &compressed(all, true)].concat(),
         _ => [UPGRADE, &compressed(all, false)].concat(),
     }
-}
-
-#[test]
-fn windows_of_compressed_websockets_count_against_the_memory_allowed() {
-    use flate2::{Compress, Compression, FlushCompress};
-    let mut out = Vec::with_capacity(10_000);
-    let mut deflate = Compress::new(Compression::default(), false);
-    deflate.compress_vec(&message(1, b""), &mut out, FlushCompress::Sync).unwrap();
-    out.truncate(out.len() - 4);
-    let octets = [UPGRADE, &websocket(0xc1, &out, Some([9, 8, 7, 6]))].concat();
-    let limits = Limits { memory: 8 << 20, ..Limits::default() };
-    let mut reader = Reader::new(&limits);
-    let mut messages = 0;
-    for number in 0..1_000 {
-        let from = format!("192.0.2.1:{}", 1_024 + number);
-        let open = Tcp { seq: 999, ack: 0, flags: SYN, payload: &[] };
-        let data = Tcp { seq: 1000, ack: 0, flags: ACK, payload: &octets };
-        for segment in [open, data] {
-            let bytes = ethernet(&tcp(&from, B, segment).whole());
-            reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
-                messages += usize::from(matches!(observation, Observation::Message { .. }));
-            });
-        }
-    }
-    assert_eq!(messages, 1_000);
-    // A quarter of the memory is for streams; a window takes 48 KiB.
-    assert!((30..=43).contains(&reader.connections()), "{}", reader.connections());
-}
-
-#[test]
-fn a_compressed_websocket_that_lost_a_message_is_unread_from_there_and_counted() {
-    use flate2::{Compress, Compression, FlushCompress};
-    let all = messages(9);
-    let mut deflate = Compress::new(Compression::default(), false);
-    let mut frames = vec![segment(999, SYN, &[]), segment(1000, ACK, UPGRADE)];
-    let mut at = 1000 + UPGRADE.len() as u32;
-    for text in &all {
-        let mut out = Vec::with_capacity(10_000);
-        deflate.compress_vec(text, &mut out, FlushCompress::Sync).unwrap();
-        out.truncate(out.len() - 4);
-        let octets = websocket(0xc1, &out, Some([9, 8, 7, 6]));
-        frames.push(segment(at, ACK, &octets));
-        at += octets.len() as u32;
-    }
-    // The third message is not captured, but the other side has it.
-    frames.remove(4);
-    frames.insert(4, answer(at, ACK));
-    let got = run(&frames);
-    for text in got.whole() {
-        assert!(all.iter().any(|sent| sent == text), "{}", String::from_utf8_lossy(text));
-    }
-    assert_eq!(got.whole()[..2], all[..2]);
-    let lost = |reason: &str| got.lost.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n);
-    let unread = all.len() as u64 - 1 - got.whole().len() as u64;
-    assert_eq!((lost("tcp-gap"), lost("ws-deflate")), (1, unread), "{:?}", got.lost);
-    assert!(0 < unread);
-}
-
-#[test]
-fn a_decompression_bomb_ends_at_the_limit() {
-    use flate2::{Compress, Compression, FlushCompress};
-    let mut deflate = Compress::new(Compression::best(), false);
-    let mut out = Vec::with_capacity(100_000);
-    deflate.compress_vec(&vec![b' '; 5 << 20], &mut out, FlushCompress::Sync).unwrap();
-    let octets = [UPGRADE, &websocket(0xc1, &out, None)].concat();
-    let got = run(&stream(&octets, &[1460]));
-    assert_eq!(got.lost, [("too-long", 1)]);
-}
-
-/// A chunk of HEP version 3.
-pub(crate) fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
-    let len = value.len() as u16 + 6;
-    [&[0, 0][..], &kind.to_be_bytes(), &len.to_be_bytes(), value].concat()
-}
-
-/// What an agent that saw `payload` on its way from 198.51.100.1 to 198.51.100.2 reports.
-pub(crate) fn report(payload: &[u8]) -> Vec<u8> {
-    let chunks = [
-        chunk(1, &[2]),
-        chunk(2, &[6]),
-        chunk(3, &[198, 51, 100, 1]),
-        chunk(4, &[198, 51, 100, 2]),
-        chunk(7, &[0x13, 0xc4]),
-        chunk(8, &[0x13, 0xc5]),
-        chunk(9, &1_700_000_000_u32.to_be_bytes()),
-        chunk(10, &250_000_u32.to_be_bytes()),
-        chunk(12, &[0, 0, 0, 7]),
-        payload.to_vec(),
-    ]
-    .concat();
-    let len = chunks.len() as u16 + 6;
-    [b"HEP3", &len.to_be_bytes()[..], &chunks].concat()
-}
-
-/// Time, ends and transport of what came out.
-fn envelopes(frames: &[Vec<u8>]) -> Vec<(i64, String, Transport)> {
-    let mut reader = Reader::new(&Limits::default());
-    let mut envelopes = Vec::new();
-    for (at, bytes) in frames.iter().enumerate() {
-        reader.read(&frame(at as u64 + 1, 1_700_000_001_000, 1, bytes), &mut |observation| {
-            if let Observation::Message { envelope, .. } = observation {
-                let ends = format!("{} > {}", envelope.from, envelope.to);
-                envelopes.push((envelope.time.0 / 1_000_000, ends, envelope.transport));
-            }
-        });
-    }
-    envelopes
-}
-
-fn zlib(text: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
-}
-
-#[test]
-fn a_report_of_an_agent_is_the_message_it_saw() {
-    let one = message(1, b"hello");
-    let plain = report(&chunk(15, &one));
-    let compressed = report(&chunk(16, &zlib(&one)));
-    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
-    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
-    let expected = (1_700_000_000_250, ends, Transport::Tcp);
-    for frames in [
-        vec![sent(&plain)],
-        vec![sent(&compressed)],
-        stream(&plain, &[33]),
-        stream(&compressed, &[1000]),
-    ] {
-        assert_eq!(run(&frames).whole(), [&one]);
-        assert_eq!(envelopes(&frames), std::slice::from_ref(&expected));
-    }
-    assert_eq!(run(&[sent(&report(&chunk(15, b"{\"rtcp\":1}")))]).lost, [("hep-not-sip", 1)]);
-    let bomb = report(&chunk(16, &zlib(&vec![b' '; 5 << 20])));
-    assert_eq!(run(&[sent(&bomb)]).lost, [("hep-inflate", 1)]);
-}
-
-#[test]
-fn the_agent_of_a_report_is_its_path_by_number_and_name() {
-    let named = [chunk(19, b"proxy-1\n"), chunk(15, &message(1, b"x"))].concat();
-    for (payload, name) in [(named, "hep 7 proxy-1"), (chunk(15, &message(1, b"x")), "hep 7")] {
-        let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&payload)).whole());
-        let mut reader = Reader::new(&Limits::default());
-        let mut path = None;
-        reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
-            if let Observation::Message { envelope, .. } = observation {
-                path = Some(envelope.path);
-            }
-        });
-        assert_eq!(reader.path(path.unwrap()), name);
-    }
-}
-
-#[test]
-fn reports_of_the_old_versions_are_read() {
-    let one = message(1, b"");
-    let head = [17, 0x13, 0xc4, 0x13, 0xc5, 198, 51, 100, 1, 198, 51, 100, 2];
-    let first = [&[1, 16, 2][..], &head, &one].concat();
-    let clock = [&1_700_000_000_u32.to_le_bytes()[..], &250_000_u32.to_le_bytes(), &[7, 0, 0, 0]];
-    let second = [&[2, 28, 2][..], &head, &clock.concat(), &one].concat();
-    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
-    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
-    let expected = [
-        (1_700_000_001_000, ends.clone(), Transport::Udp),
-        (1_700_000_000_250, ends, Transport::Udp),
-    ];
-    assert_eq!(envelopes(&[sent(&first), sent(&second)]), expected);
-}
-
-/// An SCTP packet with one DATA chunk.
-pub(crate) fn sctp(flags: u8, number: u32, data: &[u8]) -> Vec<u8> {
-    let len = data.len() as u16 + 16;
-    let chunk =
-        [&[0, flags][..], &len.to_be_bytes(), &number.to_be_bytes(), &[0; 8], data].concat();
-    let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
-    ethernet(&ip("192.0.2.1", "192.0.2.2", 132, packet).whole())
-}
-
-#[test]
-fn fragments_of_an_sctp_message_come_in_any_order_and_twice() {
-    let one = message(1, &[b'x'; 900]);
-    let two = message(2, b"");
-    let parts: Vec<Vec<u8>> = [(2, 10, 0..300), (0, 11, 300..700), (1, 12, 700..one.len())]
-        .map(|(flags, number, range)| sctp(flags, number, &one[range]))
-        .into();
-    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
-        let mut frames: Vec<Vec<u8>> = order.iter().map(|&at| parts[at].clone()).collect();
-        frames.insert(1, frames[0].clone());
-        frames.push(sctp(3, 13, &two));
-        frames.push(sctp(3, 13, &two));
-        assert_eq!(run(&frames).whole(), [&one, &two], "{order:?}");
-    }
-    let torn = run(&[parts[0].clone(), parts[2].clone()]);
-    assert_eq!((torn.messages.len(), torn.lost), (0, vec![("sctp-gap", 2)]));
-    // The snap length cut the chunk.
-    let mut cut = sctp(3, 14, &one);
-    cut.truncate(300);
-    let got = run(&[cut]);
-    assert_eq!(got.messages.len(), 1);
-    assert_eq!(got.messages[0].1, Completeness::Truncated);
-}
-
-#[test]
-fn interleaved_sctp_messages_are_put_together_each_by_itself() {
-    // RFC 8260: fragments of two messages of two streams, in between each other.
-    let all = [message(1, &[b'x'; 900]), message(2, &[b'y'; 700]), message(3, b"z")];
-    let piece = |flags: u8, tsn: u32, stream: u8, at: u32, data: &[u8]| {
-        let len = (data.len() as u16 + 20).to_be_bytes();
-        let head = [&[64, flags][..], &len, &tsn.to_be_bytes(), &[0, stream, 0, 0, 0, 0, 0, 9]];
-        let chunk = [&head.concat()[..], &at.to_be_bytes(), data].concat();
-        let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
-        ethernet(&ip("192.0.2.1", "192.0.2.2", 132, packet).whole())
-    };
-    let [one, two, three] = &all;
-    let frames = [
-        piece(2, 10, 1, 0, &one[..300]),
-        piece(2, 11, 2, 0, &two[..500]),
-        piece(0, 12, 1, 1, &one[300..700]),
-        piece(3, 13, 3, 0, three),
-        piece(1, 14, 2, 1, &two[500..]),
-        piece(1, 15, 1, 2, &one[700..]),
-    ];
-    let got = run(&frames);
-    assert_eq!(got.whole(), [three, two, one]);
-    assert!(got.lost.is_empty(), "{:?}", got.lost);
-    let late = [5, 3, 0, 4, 2, 1].map(|at: usize| frames[at].clone());
-    assert_eq!(run(&late).whole().len(), 3);
-    assert_eq!(run(&frames[..5]).lost, [("sctp-gap", 2)]);
-}
-
-#[test]
-fn a_flood_of_sctp_fragments_stays_in_bounds_and_is_counted() {
-    let limits = Limits { fragments: 100, ..Limits::default() };
-    let mut reader = Reader::new(&limits);
-    for number in 0..1_000_u32 {
-        let from = format!("198.51.{}.{}", number / 250, number % 250 + 1);
-        let chunk = [&[0, 2, 0, 20][..], &number.to_be_bytes(), &[0; 8], b"INVI"].concat();
-        let packet = [&[0x13, 0xc4, 0x13, 0xc4][..], &[0; 8], &chunk].concat();
-        let bytes = ethernet(&ip(&from, "192.0.2.2", 132, packet).whole());
-        reader.read(&frame(number.into(), 0, 1, &bytes), &mut |_| panic!("no message is whole"));
-    }
-    assert_eq!(reader.tally().lost.get("let-go"), Some(&900));
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! SIP in the reports of HEP agents.
+
+use std::io::Write;
+
+use siplens::engine::Reader;
+use siplens::limits::Limits;
+use siplens::transport::{Observation, Transport};
+
+use crate::reader::{A, message, run, stream};
+use crate::support::packet::{ethernet, frame, udp};
+
+/// A chunk of HEP version 3.
+pub(crate) fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = value.len() as u16 + 6;
+    [&[0, 0][..], &kind.to_be_bytes(), &len.to_be_bytes(), value].concat()
+}
+
+/// What an agent that saw `payload` on its way from 198.51.100.1 to 198.51.100.2 reports.
+pub(crate) fn report(payload: &[u8]) -> Vec<u8> {
+    let chunks = [
+        chunk(1, &[2]),
+        chunk(2, &[6]),
+        chunk(3, &[198, 51, 100, 1]),
+        chunk(4, &[198, 51, 100, 2]),
+        chunk(7, &[0x13, 0xc4]),
+        chunk(8, &[0x13, 0xc5]),
+        chunk(9, &1_700_000_000_u32.to_be_bytes()),
+        chunk(10, &250_000_u32.to_be_bytes()),
+        chunk(12, &[0, 0, 0, 7]),
+        payload.to_vec(),
+    ]
+    .concat();
+    let len = chunks.len() as u16 + 6;
+    [b"HEP3", &len.to_be_bytes()[..], &chunks].concat()
+}
+
+/// Time, ends and transport of what came out.
+fn envelopes(frames: &[Vec<u8>]) -> Vec<(i64, String, Transport)> {
+    let mut reader = Reader::new(&Limits::default());
+    let mut envelopes = Vec::new();
+    for (at, bytes) in frames.iter().enumerate() {
+        reader.read(&frame(at as u64 + 1, 1_700_000_001_000, 1, bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                let ends = format!("{} > {}", envelope.from, envelope.to);
+                envelopes.push((envelope.time.0 / 1_000_000, ends, envelope.transport));
+            }
+        });
+    }
+    envelopes
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_report_of_an_agent_is_the_message_it_saw() {
+    let one = message(1, b"hello");
+    let plain = report(&chunk(15, &one));
+    let compressed = report(&chunk(16, &zlib(&one)));
+    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
+    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
+    let expected = (1_700_000_000_250, ends, Transport::Tcp);
+    for frames in [
+        vec![sent(&plain)],
+        vec![sent(&compressed)],
+        stream(&plain, &[33]),
+        stream(&compressed, &[1000]),
+    ] {
+        assert_eq!(run(&frames).whole(), [&one]);
+        assert_eq!(envelopes(&frames), std::slice::from_ref(&expected));
+    }
+    assert_eq!(run(&[sent(&report(&chunk(15, b"{\"rtcp\":1}")))]).lost, [("hep-not-sip", 1)]);
+    let bomb = report(&chunk(16, &zlib(&vec![b' '; 5 << 20])));
+    assert_eq!(run(&[sent(&bomb)]).lost, [("hep-inflate", 1)]);
+}
+
+#[test]
+fn the_agent_of_a_report_is_its_path_by_number_and_name() {
+    let named = [chunk(19, b"proxy-1\n"), chunk(15, &message(1, b"x"))].concat();
+    for (payload, name) in [(named, "hep 7 proxy-1"), (chunk(15, &message(1, b"x")), "hep 7")] {
+        let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&payload)).whole());
+        let mut reader = Reader::new(&Limits::default());
+        let mut path = None;
+        reader.read(&frame(1, 0, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                path = Some(envelope.path);
+            }
+        });
+        assert_eq!(reader.path(path.unwrap()), name);
+    }
+}
+
+#[test]
+fn reports_of_the_old_versions_are_read() {
+    let one = message(1, b"");
+    let head = [17, 0x13, 0xc4, 0x13, 0xc5, 198, 51, 100, 1, 198, 51, 100, 2];
+    let first = [&[1, 16, 2][..], &head, &one].concat();
+    let clock = [&1_700_000_000_u32.to_le_bytes()[..], &250_000_u32.to_le_bytes(), &[7, 0, 0, 0]];
+    let second = [&[2, 28, 2][..], &head, &clock.concat(), &one].concat();
+    let sent = |payload: &[u8]| ethernet(&udp(A, "192.0.2.2:9060", payload).whole());
+    let ends = "198.51.100.1:5060 > 198.51.100.2:5061".to_owned();
+    let expected = [
+        (1_700_000_001_000, ends.clone(), Transport::Udp),
+        (1_700_000_000_250, ends, Transport::Udp),
+    ];
+    assert_eq!(envelopes(&[sent(&first), sent(&second)]), expected);
+}
