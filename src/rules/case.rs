@@ -4,6 +4,7 @@ use super::{Rule, RuleIndex, Selection, Severity};
 use crate::model::{
     CallFlow, Crossings, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
 };
+use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
 
@@ -185,6 +186,8 @@ pub struct Found<'a> {
     pub subject: MessageId,
     /// The thresholds.
     pub settings: &'a Settings,
+    /// Values of the flow that follow their grammar, as far as they were met.
+    pub(super) known: Option<&'a mut Known>,
     pub(super) rule: &'static Rule,
     pub(super) index: RuleIndex,
     pub(super) selection: &'a Selection,

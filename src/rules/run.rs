@@ -7,6 +7,7 @@ use super::{
     Settings, Verdict, numbered, quote,
 };
 use crate::model::{CallFlow, DialogId, FlowId, FlowKind, MessageId, Note, TransactionId};
+use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
 
@@ -55,17 +56,20 @@ impl Counts {
         Self { judged: vec![0; RULES.len()].into(), undecided: Vec::new() }
     }
 
+    #[inline]
     fn add(&mut self, index: RuleIndex, verdict: Verdict) {
         match verdict {
             Verdict::Moot => {}
             Verdict::Judged => self.judged[usize::from(index.0)] += 1,
-            Verdict::Undecided(reason) => {
-                let known = self.undecided.iter_mut().find(|(i, r, _)| (*i, *r) == (index, reason));
-                match known {
-                    Some((.., count)) => *count += 1,
-                    None => self.undecided.push((index, reason, 1)),
-                }
-            }
+            Verdict::Undecided(reason) => self.add_undecided(index, reason),
+        }
+    }
+
+    fn add_undecided(&mut self, index: RuleIndex, reason: &'static str) {
+        let known = self.undecided.iter_mut().find(|(i, r, _)| (*i, *r) == (index, reason));
+        match known {
+            Some((.., count)) => *count += 1,
+            None => self.undecided.push((index, reason, 1)),
         }
     }
 }
@@ -161,6 +165,7 @@ pub fn check_message(
             let mut found = Found {
                 subject: MessageId(0),
                 settings: &settings,
+                known: None,
                 rule,
                 index,
                 selection,
@@ -186,12 +191,14 @@ struct Run<'a> {
     flow: &'a CallFlow,
     context: &'a Context<'a>,
     counts: Counts,
+    known: Known,
     reported: Vec<Reported>,
 }
 
 impl<'a> Run<'a> {
     fn new(flow: &'a CallFlow, context: &'a Context<'a>) -> Self {
-        Self { flow, context, counts: Counts::of_all_rules(), reported: Vec::new() }
+        let counts = Counts::of_all_rules();
+        Self { flow, context, counts, known: Known::default(), reported: Vec::new() }
     }
 
     /// Runs the checks of `subject`, about message `id` where it is one.
@@ -207,6 +214,7 @@ impl<'a> Run<'a> {
         let mut found = Found {
             subject: id,
             settings: self.context.settings,
+            known: Some(&mut self.known),
             rule: index.rule(),
             index: *index,
             selection: self.context.selection,

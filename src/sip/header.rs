@@ -144,6 +144,56 @@ impl HeaderName {
     }
 }
 
+/// Which names stand in a head, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeaderSet([u64; 2]);
+
+impl HeaderSet {
+    /// The set of `names`.
+    pub const fn of(names: &[HeaderName]) -> Self {
+        let mut set = Self([0; 2]);
+        let mut at = 0;
+        while at < names.len() {
+            set.insert(names[at]);
+            at += 1;
+        }
+        set
+    }
+
+    /// Adds `name`.
+    #[inline]
+    pub const fn insert(&mut self, name: HeaderName) {
+        let (word, bit) = place(name);
+        self.0[word] |= bit;
+    }
+
+    /// True when `name` is among them.
+    #[inline]
+    pub const fn holds(self, name: HeaderName) -> bool {
+        let (word, bit) = place(name);
+        self.0[word] & bit != 0
+    }
+
+    /// True when any of `others` is among them.
+    #[inline]
+    pub const fn holds_any(self, others: Self) -> bool {
+        self.0[0] & others.0[0] != 0 || self.0[1] & others.0[1] != 0
+    }
+
+    /// True when all of `others` are among them.
+    #[inline]
+    pub const fn holds_all(self, others: Self) -> bool {
+        self.0[0] & others.0[0] == others.0[0] && self.0[1] & others.0[1] == others.0[1]
+    }
+}
+
+/// The word and the bit of `name` in a set.
+const fn place(name: HeaderName) -> (usize, u64) {
+    (name as usize / 64 % 2, 1 << (name as usize % 64))
+}
+
+const _: () = assert!((HeaderName::Other as usize) < 128, "every name has a bit of its own");
+
 const SLOTS: usize = 512;
 const EMPTY: u8 = u8::MAX;
 
@@ -184,6 +234,21 @@ mod tests {
             assert_eq!(name.as_str(), text);
         }
         assert_eq!(HeaderName::Other.as_str(), "");
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else() {
+        for &(name, text) in NAMES {
+            let own = HeaderSet::of(&[name]);
+            for &(other, _) in NAMES {
+                assert_eq!(own.holds(other), name == other, "{text}");
+            }
+        }
+        let pair = HeaderSet::of(&[HeaderName::Via, HeaderName::IdentityInfo]);
+        let mut set = HeaderSet::of(&[HeaderName::IdentityInfo]);
+        assert!(set.holds_any(pair) && !set.holds_all(pair));
+        set.insert(HeaderName::Via);
+        assert!(set.holds_all(pair) && !set.holds_any(HeaderSet::of(&[HeaderName::To])));
     }
 
     #[test]

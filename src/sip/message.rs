@@ -7,7 +7,9 @@ use memchr::memchr;
 use super::glance::Glance;
 use super::lex::{Split, leading_number};
 use super::parse::{self, Head};
-use super::{Auth, CSeq, Contact, HeaderName, Method, NameAddr, Status, Via, body};
+use super::{
+    Auth, CSeq, Contact, HeaderName, HeaderSet, Method, NameAddr, Status, Via, body, plain_branch,
+};
 use crate::transport::{Completeness, Envelope, Text, peek};
 
 /// A place in a message's text, in octets.
@@ -120,6 +122,7 @@ pub struct Message {
     /// Request-URI of a request, reason phrase of a response.
     subject: Span,
     fields: Box<[Field]>,
+    names: HeaderSet,
     body: Span,
     defects: Box<[Defect]>,
     glance: Glance,
@@ -133,11 +136,20 @@ impl Message {
             Completeness::Truncated | Completeness::Gap => peek::cut_first_line(octets),
             Completeness::Whole | Completeness::Desync => None,
         })?;
-        let Head { start, subject, fields, body, defects } = parse::head(octets, first);
+        let Head { start, subject, fields, names, body, defects } = parse::head(octets, first);
         let len = octets.len();
         let glance = Glance::default();
-        let mut message =
-            Self { envelope, start, text, subject, fields, body: Span::default(), defects, glance };
+        let mut message = Self {
+            envelope,
+            start,
+            text,
+            subject,
+            fields,
+            names,
+            body: Span::default(),
+            defects,
+            glance,
+        };
         let declared = message.content_length().unwrap_or(u64::MAX);
         let end = len.min(body.saturating_add(usize::try_from(declared).unwrap_or(usize::MAX)));
         message.body = Span { start: body as u32, end: end as u32 };
@@ -214,14 +226,24 @@ impl Message {
         &self.fields
     }
 
+    /// The names of all header fields.
+    pub const fn names(&self) -> HeaderSet {
+        self.names
+    }
+
     /// The value of the first field `name`, as written.
+    #[inline]
     pub fn value(&self, name: HeaderName) -> Option<&[u8]> {
+        if !self.names.holds(name) {
+            return None;
+        }
         self.fields.iter().find(|field| field.name == name).map(|field| self.at(field.value()))
     }
 
     /// The values of all fields `name`, one per field line, not split at commas.
     pub fn values(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |field| field.name == name).map(|f| self.at(f.value()))
+        let fields = if self.names.holds(name) { self.fields() } else { &[] };
+        fields.iter().filter(move |field| field.name == name).map(|f| self.at(f.value()))
     }
 
     /// The value of the first field whose name is `name` in any case; for names not in `HeaderName`.
@@ -255,6 +277,12 @@ impl Message {
     /// The topmost Via.
     pub fn top_via(&self) -> Option<Via<'_>> {
         self.vias().next()
+    }
+
+    /// The branch of the topmost Via.
+    pub fn branch(&self) -> Option<&[u8]> {
+        let plain = self.value(HeaderName::Via).and_then(plain_branch);
+        plain.or_else(|| self.top_via()?.branch())
     }
 
     /// From.

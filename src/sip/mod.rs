@@ -28,7 +28,7 @@ pub use field::subscription_state::SubscriptionState;
 pub use field::via::Via;
 pub(crate) use field::via::plain_branch;
 pub use field::warning::Warning;
-pub use header::HeaderName;
+pub use header::{HeaderName, HeaderSet};
 pub use message::{Defect, DefectKind, Field, Message, Span, StartLine};
 pub use method::Method;
 pub use status::Status;

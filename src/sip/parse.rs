@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::lex::{is_token, leading_number, scan};
-use super::{Defect, DefectKind, Field, HeaderName, Method, Span, StartLine, Status};
+use super::{Defect, DefectKind, Field, HeaderName, HeaderSet, Method, Span, StartLine, Status};
 use crate::transport::peek::{self, FirstLine, HeadEnd, HeaderLines};
 
 /// Defects kept of one message; a message that has more is no better understood by them.
@@ -20,6 +19,8 @@ pub(super) struct Head {
     pub(super) start: StartLine,
     pub(super) subject: Span,
     pub(super) fields: Box<[Field]>,
+    /// The names of the fields.
+    pub(super) names: HeaderSet,
     /// Offset of the first octet behind the empty line.
     pub(super) body: usize,
     pub(super) defects: Box<[Defect]>,
@@ -40,6 +41,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     };
     let subject = span(text, subject);
     let mut fields = SmallVec::<[Field; 32]>::new();
+    let mut names = HeaderSet::default();
     let mut lines = HeaderLines::after_start_line(text);
     for line in lines.by_ref() {
         match field(text, line) {
@@ -47,6 +49,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
                 if field.name == HeaderName::Other {
                     defects.name(field.name_span());
                 }
+                names.insert(field.name);
                 fields.push(field);
             }
             Err(kind) => defects.add(kind, line),
@@ -60,13 +63,14 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
         }
     };
     // What is not plain is looked for only when there is any.
-    if !lines.is_plain() || memchr(DELETE, &text[..body]).is_some() {
+    if !lines.is_plain() || control_octets(&text[..body]) != lines.line_ends() {
         defects.octets(body);
     }
     Head {
         start,
         subject,
         fields: Box::from(fields.as_slice()),
+        names,
         body,
         defects: Box::from(defects.found.as_slice()),
     }
@@ -181,6 +185,13 @@ impl<'a> Defects<'a> {
     }
 }
 
+/// How many octets of `head` are less than a space, or the one control octet that is not.
+fn control_octets(head: &[u8]) -> usize {
+    let is_low = |octet: &u8| u8::from(*octet < b' ' || *octet == DELETE);
+    // Counted in an octet for a while, so that many are compared at once.
+    head.chunks(128).map(|part| usize::from(part.iter().map(is_low).sum::<u8>())).sum()
+}
+
 /// Control octets other than those of white space and line ends.
 const fn is_control(octet: u8) -> bool {
     (octet < b' ' && !matches!(octet, b'\t' | b'\r' | b'\n')) || octet == DELETE
@@ -210,4 +221,35 @@ fn first_control(head: &[u8]) -> Option<usize> {
         at += 1;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_octet_is_passed_over_for_the_lines_around_it(
+            parts in vec(select(vec![
+                "A: b\r\n", "C: d\r\n", "e\r\n", "\r\n", "\n", "\r", " f", "\t", "\0", "\x7f", "\"", "\\",
+                "\x0b", ":", "\r\n ", "g",
+            ]), 0..10),
+            start in select(vec!["", "\r\n", "\n", "\t"]),
+        ) {
+            let text = format!("{start}BYE sip:a SIP/2.0\r\n{}", parts.concat()).into_bytes();
+            if let Some(first) = peek::first_line(&text) {
+                let found = head(&text, first);
+                let has = |kind| found.defects.iter().any(|defect| defect.kind == kind);
+                let octets = &text[..found.body];
+                prop_assert_eq!(has(DefectKind::BareLf), bare_end(octets).is_some());
+                prop_assert_eq!(has(DefectKind::ControlByte), first_control(octets).is_some());
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub struct HeaderLines<'a> {
     at: usize,
     end: HeadEnd,
     is_plain: bool,
+    line_ends: usize,
 }
 
 /// How the header lines ended, as far as they were read.
@@ -37,17 +38,15 @@ impl<'a> HeaderLines<'a> {
     /// The lines that follow the first one.
     pub fn after_start_line(text: &'a [u8]) -> Self {
         let start = leading_crlfs(text);
-        let rest = &text[start..];
-        let (at, is_plain) = match plain_end(rest) {
-            Some(end) => (start + end + 2, start == 0),
-            None => (memchr(b'\n', rest).map_or(text.len(), |end| start + end + 1), false),
-        };
-        Self { text, at, end: HeadEnd::Missing, is_plain }
+        let end = memchr(b'\n', &text[start..]).map(|end| start + end);
+        let is_plain = start == 0 && end.is_some_and(|end| text[..end].ends_with(b"\r"));
+        let at = end.map_or(text.len(), |end| end + 1);
+        Self { text, at, end: HeadEnd::Missing, is_plain, line_ends: 2 }
     }
 
     /// All lines of `text`, which has no first line of another kind: the head of a body part.
     pub const fn of(text: &'a [u8]) -> Self {
-        Self { text, at: 0, end: HeadEnd::Missing, is_plain: true }
+        Self { text, at: 0, end: HeadEnd::Missing, is_plain: true, line_ends: 0 }
     }
 
     /// How the lines ended; known once the iterator is exhausted.
@@ -60,10 +59,15 @@ impl<'a> HeaderLines<'a> {
         self.at
     }
 
-    /// True when all octets so far that are less than a space were the CRLFs at the ends of lines
-    /// without folds.
+    /// True when all lines so far ended with CRLF, and none was folded.
     pub(crate) const fn is_plain(&self) -> bool {
         self.is_plain
+    }
+
+    /// How many octets the ends of the lines took so far, the first and the empty line included,
+    /// while they are [plain](Self::is_plain).
+    pub(crate) const fn line_ends(&self) -> usize {
+        self.line_ends
     }
 }
 
@@ -76,26 +80,28 @@ impl<'a> Iterator for HeaderLines<'a> {
             return None;
         }
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        match plain_end(rest) {
-            Some(0) => self.end = HeadEnd::Empty(self.at + 2),
-            Some(end) if !matches!(rest.get(end + 2), Some(b' ' | b'\t')) => {
-                self.at += end + 2;
-                return Some(&rest[..end]);
+        let feed = memchr(b'\n', rest);
+        match feed.and_then(|feed| rest[..feed].strip_suffix(b"\r")) {
+            Some([]) => {
+                self.end = HeadEnd::Empty(self.at + 2);
+                self.line_ends += 2;
+                None
             }
-            _ => {
-                self.is_plain = false;
-                return self.other_line(rest);
+            Some(line) if !matches!(rest.get(line.len() + 2), Some(b' ' | b'\t')) => {
+                self.at += line.len() + 2;
+                self.line_ends += 2;
+                Some(line)
             }
+            _ => self.other_line(rest),
         }
-        None
     }
 }
 
 impl<'a> HeaderLines<'a> {
-    /// The line that `rest` begins with when it is folded, holds a control octet or ends otherwise
-    /// than by CRLF.
+    /// The line that `rest` begins with when it is folded or ends otherwise than by CRLF.
     #[cold]
     fn other_line(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        self.is_plain = false;
         if rest.first() == Some(&b'\n') {
             self.end = HeadEnd::Empty(self.at + 1);
             return None;
@@ -104,13 +110,6 @@ impl<'a> HeaderLines<'a> {
         self.at += taken;
         Some(line)
     }
-}
-
-/// Where the CRLF of the first line stands, when it is the first control octet of `rest`.
-#[inline]
-fn plain_end(rest: &[u8]) -> Option<usize> {
-    let end = scan::find_below(rest, b' ')?;
-    matches!(rest[end..], [b'\r', b'\n', ..]).then_some(end)
 }
 
 /// The first line of `rest` with the lines folded into it, and what it takes with its line end.

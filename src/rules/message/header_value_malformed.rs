@@ -1,7 +1,9 @@
 //! M006: the value of a well-known header does not follow its grammar.
 
+use smallvec::SmallVec;
+
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::field::strict::{self, FaultKind};
+use crate::sip::field::strict::{self, Fault, FaultKind};
 use crate::sip::{Field, HeaderName, Message, Span};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -45,7 +47,9 @@ pub(in crate::rules) const RULE: Rule = Rule {
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
-    for fault in strict::faults(message) {
+    let known = found.known.as_deref_mut();
+    let faults: SmallVec<[Fault; 4]> = strict::faults_beside(message, known).collect();
+    for fault in faults {
         let field = field_at(message, fault.span);
         let is_date = fault.kind == FaultKind::Date;
         if is_date && field.is_some_and(|field| is_iso_date(message.at(field.value()))) {

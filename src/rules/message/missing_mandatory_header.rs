@@ -33,29 +33,16 @@ const ALWAYS: &[(HeaderName, &str)] = &[
     (HeaderName::CallId, "call-id"),
     (HeaderName::CSeq, "cseq"),
 ];
-
-/// One bit for a name that [`ALWAYS`] or a request needs; none for others.
-const fn bit(name: HeaderName) -> u8 {
-    match name {
-        HeaderName::Via => 1,
-        HeaderName::From => 2,
-        HeaderName::To => 4,
-        HeaderName::CallId => 8,
-        HeaderName::CSeq => 16,
-        HeaderName::MaxForwards => 32,
-        _ => 0,
-    }
-}
+const ON_REQUESTS: (HeaderName, &str) = (HeaderName::MaxForwards, "max-forwards");
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if is_open_ended(message) {
         return Verdict::Undecided("header section without an end");
     }
     let me = found.subject;
-    let on_requests = message.is_request().then_some((HeaderName::MaxForwards, "max-forwards"));
-    let present = message.fields().iter().fold(0, |present, field| present | bit(field.name));
+    let on_requests = message.is_request().then_some(ON_REQUESTS);
     for (name, kind) in ALWAYS.iter().copied().chain(on_requests) {
-        if present & bit(name) != 0 {
+        if message.names().holds(name) {
             continue;
         }
         found.add_kind(kind, || {

@@ -2,7 +2,7 @@
 
 use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method, Uri};
+use crate::sip::{HeaderName, HeaderSet, Message, Method, Uri};
 use crate::transport::{Transport, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -36,6 +36,7 @@ const AUTHENTICATION: [HeaderName; 4] = [
     HeaderName::WwwAuthenticate,
     HeaderName::ProxyAuthenticate,
 ];
+const ANY_AUTHENTICATION: HeaderSet = HeaderSet::of(&AUTHENTICATION);
 
 /// Keys before secrets in bodies, in lower case.
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
@@ -46,8 +47,8 @@ static BASIC: Words = Words::new(&["basic"]);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
-    let (may_be_basic, may_hold_password) = suspicion(message);
-    for name in AUTHENTICATION.into_iter().filter(|_| may_be_basic) {
+    let authentication = may_be_basic(message).then_some(AUTHENTICATION);
+    for name in authentication.into_iter().flatten() {
         let mut schemes = message.auths(name).map(|auth| auth.scheme);
         let Some(scheme) = schemes.find(|scheme| scheme.eq_ignore_ascii_case(b"Basic")) else {
             continue;
@@ -60,7 +61,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
             if is_sealed { breach.at_most(Severity::Warning) } else { breach }
         });
     }
-    if may_hold_password && let Some((header, user)) = password_in_uri(message) {
+    if let Some((header, user)) = password_in_uri(message) {
         found.add_kind("uri-password", || {
             let title = format!("Password in the {header} of {}", quote::what_to(message));
             Breach::new(title).at(me, message.span_of(user), "user:password@host")
@@ -78,24 +79,12 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
-/// Whether the word stands somewhere in the authentication headers, and whether some URI may hold a
-/// password: most messages need not be taken apart to know that neither does.
-fn suspicion(message: &Message) -> (bool, bool) {
-    let mut may_be_basic = false;
-    let mut may_hold = message.request_uri().is_some_and(may_hold_password);
-    for field in message.fields() {
-        let value = message.at(field.value());
-        match field.name {
-            HeaderName::From | HeaderName::To | HeaderName::Contact => {
-                may_hold |= may_hold_password(value);
-            }
-            name if AUTHENTICATION.contains(&name) => {
-                may_be_basic |= BASIC.find_in(value).is_some();
-            }
-            _ => {}
-        }
-    }
-    (may_be_basic, may_hold)
+/// Whether the word stands in some of the authentication headers: then they are taken apart.
+fn may_be_basic(message: &Message) -> bool {
+    message.names().holds_any(ANY_AUTHENTICATION)
+        && AUTHENTICATION
+            .into_iter()
+            .any(|name| message.values(name).any(|value| BASIC.find_in(value).is_some()))
 }
 
 /// The first URI of the message with a password: the header and the user part.
@@ -105,13 +94,24 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
         uri_parts.password.filter(|password| !password.is_empty())?;
         Some((uri, uri_parts.user?))
     };
+    let may_hold = |name| message.values(name).any(may_hold_password);
     // Responses repeat From and To.
     let asks = message.is_request();
-    let request = message.request_uri().and_then(|uri| user_of("Request-URI", uri));
+    let request = message.request_uri().filter(|uri| may_hold_password(uri));
     request
-        .or_else(|| message.from().filter(|_| asks).and_then(|from| user_of("From", from.uri)))
-        .or_else(|| message.to().filter(|_| asks).and_then(|to| user_of("To", to.uri)))
+        .and_then(|uri| user_of("Request-URI", uri))
         .or_else(|| {
+            let from = (asks && may_hold(HeaderName::From)).then(|| message.from())??;
+            user_of("From", from.uri)
+        })
+        .or_else(|| {
+            let to = (asks && may_hold(HeaderName::To)).then(|| message.to())??;
+            user_of("To", to.uri)
+        })
+        .or_else(|| {
+            if !may_hold(HeaderName::Contact) {
+                return None;
+            }
             message.contacts().find_map(|contact| match contact {
                 crate::sip::Contact::Address(address) => user_of("Contact", address.uri),
                 crate::sip::Contact::Star => None,

@@ -96,11 +96,6 @@ fn no_such_invite(id: MessageId, number: u32, case: &Case<'_>, found: &mut Found
     Verdict::Judged
 }
 
-/// The branch of the topmost Via.
-fn branch(message: &Message) -> Option<&[u8]> {
-    message.top_via().and_then(|via| via.branch())
-}
-
 /// An ACK and the INVITE it belongs to, on one hop.
 struct Pair<'a> {
     id: MessageId,
@@ -135,8 +130,8 @@ impl Pair<'_> {
     }
 
     fn judge_branch_of_2xx(&self, found: &mut Found<'_>) {
-        let own = branch(self.ack);
-        if own.is_some() && own == branch(self.invite) {
+        let own = self.ack.branch();
+        if own.is_some() && own == self.invite.branch() {
             found.add_kind("branch-reused-2xx", || {
                 Breach::new("ACK of a 2xx with the branch of the INVITE")
                     .at(
@@ -151,7 +146,7 @@ impl Pair<'_> {
 
     fn judge_refusal(&self, status: Status, found: &mut Found<'_>) {
         let (ack, invite) = (self.ack, self.invite);
-        if branch(ack) != branch(invite) {
+        if ack.branch() != invite.branch() {
             self.differs("branch-changed-non2xx", HeaderName::Via, found, || {
                 format!("ACK of a {} with a branch of its own", status.0)
             });

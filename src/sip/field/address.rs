@@ -35,7 +35,12 @@ impl<'a> NameAddr<'a> {
 
     /// The tag parameter.
     pub fn tag(&self) -> Option<&'a [u8]> {
-        self.params.value("tag").filter(|tag| !tag.is_empty())
+        match self.params.0.strip_prefix(b";tag=") {
+            // Nearly always the only parameter.
+            Some(tag @ [first, ..]) if b' ' < *first && is_one_word(tag) => Some(tag),
+            None if self.params.0.is_empty() => None,
+            _ => self.params.value("tag").filter(|tag| !tag.is_empty()),
+        }
     }
 
     /// The display name without quotes; `None` when it is empty.
@@ -63,6 +68,11 @@ impl<'a> NameAddr<'a> {
         let (uri, params) = text.split_at(bare_end(text));
         Self { display: None, uri: uri.trim_ascii(), params: Params(from_semicolon(params)) }
     }
+}
+
+/// True when nothing in `text` can end a parameter, quote it or be trimmed from its end.
+fn is_one_word(text: &[u8]) -> bool {
+    scan::find_any(text, [b';', b'"', b'<']).is_none() && text.last().is_some_and(|&o| b' ' < o)
 }
 
 /// True when `before`, which stands before an angle bracket, is an addr-spec with parameters
@@ -145,6 +155,23 @@ mod tests {
         check("sip:a@b;x=\"<y>\"", None, "sip:a@b", ";x=\"<y>\"");
         check("tel:+1-201;phone-context=x;tag=1", None, "tel:+1-201", ";phone-context=x;tag=1");
         check("isbn:2983792873", None, "isbn:2983792873", "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_tag_is_the_one_among_all_parameters(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    ";", "tag", "=", "tag=", "1", " ", "\"", "<", ">", ",", "TAG=", ";tag=", "\t", "a",
+                ]),
+                0..8,
+            ),
+        ) {
+            let text = parts.concat();
+            let address = NameAddr { display: None, uri: b"", params: Params(text.as_bytes()) };
+            let slow = address.params.value("tag").filter(|tag| !tag.is_empty());
+            proptest::prop_assert_eq!(address.tag(), slow, "{}", text);
+        }
     }
 
     #[test]

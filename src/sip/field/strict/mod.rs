@@ -5,12 +5,14 @@
 
 mod address;
 mod class;
+mod known;
 mod plain;
 mod scalar;
 mod uri;
 
 use nom::error::{ErrorKind, ParseError};
 
+pub use self::known::Known;
 use crate::sip::lex::{Parsed, lws, quoted_len, token};
 use crate::sip::{DefectKind, Field, HeaderName, Message, Span};
 
@@ -62,7 +64,29 @@ pub struct Fault {
 
 /// All faults of `message`: its Request-URI first, then its fields in order, one at most of each.
 pub fn faults(message: &Message) -> impl Iterator<Item = Fault> {
-    let fields = message.fields().iter().filter_map(|field| check(message, field));
+    faults_beside(message, None)
+}
+
+/// The same, but values in `known` are not read again, and those found right are added.
+pub fn faults_beside(
+    message: &Message,
+    mut known: Option<&mut Known>,
+) -> impl Iterator<Item = Fault> {
+    let text = message.text();
+    let fields = message.fields().iter().filter_map(move |field| {
+        kind_of(field.name)?;
+        let value = text.get(field.value().range()).unwrap_or_default();
+        if known.as_ref().is_some_and(|known| known.holds(field.name, value)) {
+            return None;
+        }
+        let fault = check(message, field);
+        // One identity may be right alone and not beside another.
+        let stands_alone = field.name != HeaderName::PAssertedIdentity;
+        if let (Some(known), None, true) = (&mut known, fault, stands_alone) {
+            known.learn(field.name, value);
+        }
+        fault
+    });
     check_request_uri(message).into_iter().chain(fields)
 }
 
@@ -79,39 +103,69 @@ pub fn check_request_uri(message: &Message) -> Option<Fault> {
     uri::check_request(text).err().and_then(|broken| broken.fault(message, text, FaultKind::Uri))
 }
 
-/// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
-pub fn check(message: &Message, field: &Field) -> Option<Fault> {
-    let text = message.at(field.value());
-    if field.name == HeaderName::Other || plain::is_right(field.name, text) {
-        return None;
-    }
-    let (kind, broken) = match field.name {
-        HeaderName::Via => (FaultKind::Via, list(text, scalar::via)),
-        HeaderName::From | HeaderName::To | HeaderName::ReferTo => {
-            (FaultKind::NameAddr, whole(text, address::address))
-        }
-        HeaderName::Contact if text == b"*" => return None,
-        HeaderName::Contact => (FaultKind::NameAddr, list(text, address::address)),
-        HeaderName::Route | HeaderName::RecordRoute => {
-            (FaultKind::NameAddr, list(text, address::address))
-        }
-        HeaderName::CSeq => (FaultKind::CSeq, whole(text, scalar::cseq)),
-        HeaderName::CallId => (FaultKind::CallId, whole(text, scalar::call_id)),
+/// The grammar of the values of `name`; `None` for headers that are not judged.
+const fn kind_of(name: HeaderName) -> Option<FaultKind> {
+    Some(match name {
+        HeaderName::Via => FaultKind::Via,
+        HeaderName::From
+        | HeaderName::To
+        | HeaderName::ReferTo
+        | HeaderName::Contact
+        | HeaderName::Route
+        | HeaderName::RecordRoute => FaultKind::NameAddr,
+        HeaderName::CSeq => FaultKind::CSeq,
+        HeaderName::CallId => FaultKind::CallId,
         HeaderName::Authorization
         | HeaderName::ProxyAuthorization
         | HeaderName::WwwAuthenticate
-        | HeaderName::ProxyAuthenticate => (FaultKind::Auth, scalar::auth(text)),
-        HeaderName::Date => (FaultKind::Date, whole(text, scalar::date)),
-        HeaderName::Event => (FaultKind::Event, whole(text, scalar::event)),
-        HeaderName::Replaces => (FaultKind::Replaces, scalar::replaces(text)),
-        HeaderName::SessionId => (FaultKind::SessionId, whole(text, scalar::session_id)),
+        | HeaderName::ProxyAuthenticate => FaultKind::Auth,
+        HeaderName::Date => FaultKind::Date,
+        HeaderName::Event => FaultKind::Event,
+        HeaderName::Replaces => FaultKind::Replaces,
+        HeaderName::SessionId => FaultKind::SessionId,
         HeaderName::SecurityClient | HeaderName::SecurityServer | HeaderName::SecurityVerify => {
-            (FaultKind::SecurityAgreement, list(text, scalar::mechanism))
+            FaultKind::SecurityAgreement
         }
-        HeaderName::Warning => (FaultKind::WarningCode, list(text, scalar::warning)),
-        HeaderName::PChargingVector => (FaultKind::PHeader, scalar::charging_vector(text)),
-        HeaderName::PAssertedIdentity => return asserted_identity(message, field),
+        HeaderName::Warning => FaultKind::WarningCode,
+        HeaderName::PChargingVector | HeaderName::PAssertedIdentity => FaultKind::PHeader,
         _ => return None,
+    })
+}
+
+/// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
+pub fn check(message: &Message, field: &Field) -> Option<Fault> {
+    let kind = kind_of(field.name)?;
+    let text = message.at(field.value());
+    if plain::is_right(field.name, text) {
+        return None;
+    }
+    let broken = match kind {
+        FaultKind::Via => list(text, scalar::via),
+        FaultKind::NameAddr => match field.name {
+            HeaderName::From | HeaderName::To | HeaderName::ReferTo => {
+                whole(text, address::address)
+            }
+            HeaderName::Contact if text == b"*" => return None,
+            _ => list(text, address::address),
+        },
+        FaultKind::CSeq => whole(text, scalar::cseq),
+        FaultKind::CallId => whole(text, scalar::call_id),
+        FaultKind::Auth => scalar::auth(text),
+        FaultKind::Date => whole(text, scalar::date),
+        FaultKind::Event => whole(text, scalar::event),
+        FaultKind::Replaces => scalar::replaces(text),
+        FaultKind::SessionId => whole(text, scalar::session_id),
+        FaultKind::SecurityAgreement => list(text, scalar::mechanism),
+        FaultKind::WarningCode => list(text, scalar::warning),
+        FaultKind::PHeader if field.name == HeaderName::PAssertedIdentity => {
+            return asserted_identity(message, field);
+        }
+        FaultKind::PHeader => scalar::charging_vector(text),
+        // Kinds of faults inside a value, of no header.
+        FaultKind::Uri
+        | FaultKind::QuotedString
+        | FaultKind::Separators
+        | FaultKind::RuriComponent => return None,
     };
     let fault = broken.err()?.fault(message, text, kind)?;
     // An empty value has no octet of its own to point at.

@@ -272,6 +272,32 @@ proptest::proptest! {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn what_was_found_right_before_hides_no_fault(
+        lines in proptest::collection::vec(
+            (proptest::sample::select(USUAL), 0_usize..60, proptest::sample::select(PIECES), 0_u8..3),
+            1..40,
+        ),
+    ) {
+        let mut known = Known::default();
+        // Mostly the usual values, over and over, and sometimes what is nearly one of them.
+        for part in lines.chunks(8) {
+            let mut text = "OPTIONS sip:a.example SIP/2.0\r\n".to_owned();
+            for ((name, usual), at, piece, odd) in part {
+                let mut value = (*usual).to_owned();
+                if *odd == 0 {
+                    value.insert_str((*at).min(value.len()), piece);
+                }
+                text.extend([name.as_str(), ": ", &value, "\r\n"]);
+            }
+            let message = parsed(format!("{text}\r\n").as_bytes()).unwrap();
+            let quick: Vec<_> = faults_beside(&message, Some(&mut known)).collect();
+            proptest::prop_assert_eq!(quick, faults(&message).collect::<Vec<_>>());
+        }
+    }
+}
+
 #[test]
 fn usual_values_are_known_at_a_glance() {
     for (name, text) in USUAL.iter().take(6) {

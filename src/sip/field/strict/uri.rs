@@ -42,7 +42,7 @@ pub(super) fn check_request(text: &[u8]) -> Verdict<'_> {
     if !plain::is_uri(text) {
         check(text)?;
     }
-    if scan::find_any(text, [b';', b'?']).is_none() {
+    if !may_have_component(text) {
         return Ok(());
     }
     let Some(uri) = Uri::parse(text).filter(Uri::is_sip) else { return Ok(()) };
@@ -54,6 +54,20 @@ pub(super) fn check_request(text: &[u8]) -> Verdict<'_> {
         Some((name, _)) => component(name),
         None => Ok(()),
     }
+}
+
+/// False when `text` certainly has neither headers nor a `method`.
+fn may_have_component(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = scan::find_any(rest, [b';', b'?']) {
+        let is_header = rest[at] == b'?';
+        rest = &rest[at + 1..];
+        if is_header || rest.first().is_none_or(|octet| !matches!(octet, b'a'..=b'l' | b'n'..=b'z'))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Where host and port, which are the same in Via, break their grammar.
