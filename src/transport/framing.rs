@@ -7,7 +7,7 @@
 use memchr::memmem;
 
 use crate::net::stream::After;
-use crate::transport::head::{self, Length};
+use crate::transport::head::{self, Head, Length};
 use crate::transport::layer::{Context, Found, Input, Sink};
 use crate::transport::peek::cut_first_line;
 use crate::transport::start::{self, Probe, Search};
@@ -147,11 +147,12 @@ impl Framer {
             return self.cut(usize::MAX, input, context, sink);
         };
         let text = bytes.get(..end).unwrap_or_default();
-        if let Some(next) = start::find_line(text, 1) {
+        let length = match Head::of(text) {
+            Head::One(length) => length,
             // The empty line is that of the next message: this one has none.
-            return self.hand_out(bytes, next, Completeness::Desync, sink);
-        }
-        match Length::of(text) {
+            Head::Torn(next) => return self.hand_out(bytes, next, Completeness::Desync, sink),
+        };
+        match length {
             Length::Octets(body) if context.limits.message < end + body => {
                 context.tally.lose("too-long");
                 self.state = State::Passing { left: (end + body) as u64 };

@@ -2,7 +2,8 @@
 
 use memchr::{memchr, memmem};
 
-use crate::transport::peek;
+use crate::transport::peek::{self, HeaderLines, split_header};
+use crate::transport::{scan, start};
 
 /// A declared length above this is a mistake or an attack, and says nothing about the body.
 const ABSURD: usize = 16 << 20;
@@ -18,17 +19,87 @@ pub(super) enum Length {
     Unknown,
 }
 
-impl Length {
-    /// Reads it from a whole head; of several Content-Length fields the first counts.
+/// What framing reads of a whole head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    /// It is one head, of a message whose body has this length.
+    One(Length),
+    /// A second start line stands at this offset: the head ends there, without an empty line.
+    Torn(usize),
+}
+
+impl Head {
+    /// Reads `head`, a start line to the empty line, each line once: this is asked of every message.
     pub(super) fn of(head: &[u8]) -> Self {
-        if let Some(value) = peek::header(head, b"content-length", b'l') {
-            return octets(value).map_or(Self::Unknown, Self::Octets);
+        let (mut length, mut has_type) = (None, false);
+        let mut at = scan::find(head, b'\n').map_or(head.len(), |end| end + 1);
+        while let Some(rest @ [first, ..]) = head.get(at..) {
+            let end = scan::find(rest, b'\n').map_or(rest.len(), |end| end + 1);
+            match first.to_ascii_lowercase() {
+                b'c' | b'l' if may_be_content(rest) => {
+                    length = length.or_else(|| field(rest, b"content-length", b'l'));
+                    has_type = has_type || field(rest, b"content-type", b'c').is_some();
+                }
+                b'\r' | b'\n' => {}
+                // A fold, or a line that is none although it begins like one.
+                first if first.is_ascii_whitespace() => return Self::slowly(head),
+                _ => {}
+            }
+            if names_no_header(rest) && start::is_line(rest, end) {
+                return Self::Torn(at);
+            }
+            at += end;
         }
-        match peek::header(head, b"content-type", b'c') {
-            Some(_) => Self::Unknown,
-            None => Self::Zero,
-        }
+        Self::One(match length {
+            Some(value) => Length::read(value),
+            None if has_type => Length::Unknown,
+            None => Length::Zero,
+        })
     }
+
+    /// The same for a head of any form.
+    #[cold]
+    fn slowly(head: &[u8]) -> Self {
+        if let Some(next) = start::find_line(head, 1) {
+            return Self::Torn(next);
+        }
+        Self::One(match peek::header(head, b"content-length", b'l') {
+            Some(value) => Length::read(value),
+            None if peek::header(head, b"content-type", b'c').is_some() => Length::Unknown,
+            None => Length::Zero,
+        })
+    }
+}
+
+impl Length {
+    fn read(value: &[u8]) -> Self {
+        octets(value).map_or(Self::Unknown, Self::Octets)
+    }
+}
+
+/// False for a field that is about the body neither by its long name nor by its compact one.
+fn may_be_content(rest: &[u8]) -> bool {
+    // Letters in lower case; the hyphen has that bit set.
+    let lower = |eight: &[u8; 8]| u64::from_le_bytes(*eight) | u64::from_le_bytes([0x20; 8]);
+    rest.first_chunk().is_none_or(|eight| lower(eight) == lower(b"content-"))
+        || rest.get(1).is_none_or(|next| !peek::is_token(*next))
+}
+
+/// The value of the field that `rest` begins with, when its name is `long` or `compact`.
+fn field<'a>(rest: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
+    let (name, value) = HeaderLines::of(rest).next().and_then(split_header)?;
+    let is_it = match name {
+        [one] => one.to_ascii_lowercase() == compact,
+        name => name.eq_ignore_ascii_case(long),
+    };
+    is_it.then_some(value)
+}
+
+/// False for a line whose colon comes before any blank, as in nearly all: in a start line a blank
+/// ends the first word.
+fn names_no_header(line: &[u8]) -> bool {
+    let end = scan::find_any(line, [b':', b' ', b'\t']);
+    end.and_then(|end| line.get(end)) != Some(&b':')
 }
 
 fn octets(value: &[u8]) -> Option<usize> {
@@ -86,4 +157,40 @@ fn closes_root(xml: &[u8]) -> bool {
     };
     let closed = xml.strip_suffix(b">").map(<[u8]>::trim_ascii_end);
     closed.and_then(|xml| xml.strip_suffix(root)).is_some_and(|xml| xml.ends_with(b"</"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line() -> impl Strategy<Value = String> {
+        let odd = "[ -~\\t\\r\u{0}\u{b}\u{c}]{0,20}";
+        prop_oneof![
+            4 => prop::sample::select(vec![
+                "Content-Length: 12", "content-length : 7", "l:3", "L: 5", "Content-Length", "c: text/plain",
+                "Content-Type: application/sdp", "Content-Length: +1", "Content-Lengthy: 4", "l", "C",
+                "Via: SIP/2.0/UDP a;branch=z9hG4bK1", "Contact: <sip:a@b>", " folded", "\tl: 4",
+                "INVITE sip:a@b SIP/2.0", "SIP/2.0 200 OK", "sip/2.0 200 OK", "NOTIFY  sip:a SIP/2.0", "",
+            ]).prop_map(str::to_owned),
+            1 => odd.prop_map(|odd| odd),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn one_look_at_each_line_reads_what_looks_of_their_own_read(
+            lines in vec((line(), prop::sample::select(vec!["\r\n", "\n"])), 0..12),
+        ) {
+            let mut text = b"OPTIONS sip:a SIP/2.0\r\n".to_vec();
+            for (line, end) in &lines {
+                text.extend([line.as_bytes(), end.as_bytes()].concat());
+            }
+            text.extend(b"\r\n");
+            let head = of(&text);
+            prop_assert_eq!(Head::of(head), Head::slowly(head));
+        }
+    }
 }

@@ -66,6 +66,12 @@ pub(super) fn find_line(bytes: &[u8], from: usize) -> Option<usize> {
     lines.find(|&at| from <= at && 0 < at && is_start_line(bytes.get(at..).unwrap_or_default()))
 }
 
+/// True when the first line of `bytes`, which ends at `end`, is a start line in the middle of others.
+pub(super) fn is_line(bytes: &[u8], end: usize) -> bool {
+    let line = bytes.get(..end).unwrap_or_default();
+    memmem::find(line, b"SIP/").is_some() && is_start_line(bytes)
+}
+
 /// The first start line, at `from` or behind, that a head of a message follows.
 pub(super) fn find_message(bytes: &[u8], from: usize) -> Option<usize> {
     candidates(bytes, from).find(|it| it.judge(bytes) == Verdict::Message).map(|it| it.at)
