@@ -29,6 +29,8 @@ pub struct Limits {
     pub flow_messages: usize,
     /// Devices the registration audit tells apart.
     pub devices: usize,
+    /// Bindings of one device that are live at once.
+    pub bindings: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             flows: 4_000_000,
             flow_messages: 100_000,
             devices: 1 << 20,
+            bindings: 256,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The commands that read captures, each from its options to its view.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use super::args::{
 use super::output::Paging;
 use super::run::{Run, selection};
 use crate::frame::FrameId;
-use crate::model::audit::{Audit, Policy, Terms};
+use crate::model::audit::{Policy, Terms};
 use crate::model::{FlowId, Sighted};
 use crate::rules::{self, Selection};
 use crate::view::check::CheckFormat;
@@ -152,22 +151,18 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     }
     let selection = selection(&args.rules)?;
     let mut run = Run::open(&args.common)?;
-    let found = run.analyze(&selection);
+    let mut found = run.analyze(&selection);
     let mut sink = run.sink(Paging::Never)?;
-    let subject = found.subject(&run.files);
-    // A report on some calls says nothing of the others.
-    let chosen: BTreeSet<FlowId> = subject.flows.iter().copied().collect();
     let policy = Arc::new(Policy::default());
-    let audit = Audit::of(
-        subject.model,
-        &Terms {
-            policy: &|_| Arc::clone(&policy),
-            gaps: &|_| Vec::new(),
-            flows: &|flow| chosen.contains(&flow.id),
-            hostile: &rules::is_scanner,
-            pages: &|_| false,
-        },
-    );
+    let terms = Terms {
+        policy: &|_| Arc::clone(&policy),
+        gaps: &|_| Vec::new(),
+        flows: &|_| true,
+        hostile: &rules::is_scanner,
+        pages: &|_| false,
+    };
+    let audit = found.audit(run.limits(), &terms);
+    let subject = found.subject(&run.files);
     let options = ReportOptions {
         title: title(&run.files),
         time: run.style(&sink).time,

@@ -130,11 +130,14 @@ impl<'a> Run<'a> {
             let plan = Plan::new(self.limits.clone(), 1);
             return sift::audit(&mut self.feed, &plan, terms);
         }
-        let found = self.analyze(&Selection::none());
-        let chosen: BTreeSet<FlowId> = found.chosen.iter().copied().collect();
-        let flows = |flow: &CallFlow| chosen.contains(&flow.id) && (terms.flows)(flow);
-        let audit = Audit::of(&found.model, &Terms { flows: &flows, ..*terms });
+        let mut found = self.analyze(&Selection::none());
+        let audit = found.audit(&self.limits, terms);
         Audited { audit, vantage: found.model.vantage.clone(), tally: found.tally() }
+    }
+
+    /// What may be held.
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The zone in which the user writes times.
@@ -237,6 +240,15 @@ impl Found {
     /// What views are asked to show.
     pub(super) fn subject<'a>(&'a self, files: &'a [String]) -> Subject<'a> {
         Subject::new(&self.model, &self.report, files).choose(self.chosen.clone())
+    }
+
+    /// Audits the registrations of the chosen calls, and nothing of the others.
+    pub(super) fn audit(&mut self, limits: &Limits, terms: &Terms<'_>) -> Audit {
+        let chosen: BTreeSet<FlowId> = self.chosen.iter().copied().collect();
+        let flows = |flow: &CallFlow| chosen.contains(&flow.id) && (terms.flows)(flow);
+        let audit = Audit::of(&self.model, limits, &Terms { flows: &flows, ..*terms });
+        self.model.tally.add(&audit.let_go);
+        audit
     }
 
     /// What the rules say.

@@ -328,9 +328,10 @@ impl Sieve<'_> {
         let vantage = feed.vantage();
         let mut tally = feed.tally();
         tally.add(&self.tally);
-        tally.add(self.watch.tally());
         let Self { watch, slots, places, due, .. } = self;
         drop((slots, places, due));
-        Audited { audit: watch.finish(&vantage), vantage, tally }
+        let audit = watch.finish(&vantage);
+        tally.add(&audit.let_go);
+        Audited { audit, vantage, tally }
     }
 }

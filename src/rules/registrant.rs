@@ -13,6 +13,8 @@ use crate::transport::Transport;
 pub struct Registrant<'a> {
     /// The device.
     pub device: &'a Device,
+    /// Its place in [`Audit::devices`].
+    pub place: usize,
     /// The whole audit.
     pub audit: &'a Audit,
 }
@@ -246,7 +248,7 @@ pub fn check_device(
 ) -> Vec<DeviceFinding> {
     let mut all = Vec::new();
     let window = (audit.window.from, audit.window.until);
-    let case = Registrant { device, audit };
+    let case = Registrant { device, place, audit };
     let sender = match device.user_agents.first() {
         Some(agent) => format!("{} ({})", device.device, quote::text(agent.as_bytes())),
         None => device.device.clone(),

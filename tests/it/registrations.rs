@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
+use siplens::limits::Limits;
 use siplens::model::Model;
 use siplens::model::audit::{Audit, Device, Expect, Policy, Terms};
 use siplens::rules::registration::translate;
@@ -66,7 +67,7 @@ fn judge(model: &Model, policy: Policy) -> Vec<DeviceFinding> {
         hostile: &is_scanner,
         pages: &|_| true,
     };
-    let audit = Audit::of(model, &terms);
+    let audit = Audit::of(model, &Limits::default(), &terms);
     check_registrations(&audit, &Selection::all())
 }
 

@@ -13,6 +13,9 @@ pub(super) const CHAIN: i64 = 10 * SECOND;
 /// RFC 3261 section 20.10 and 20.19 leave a malformed expiry to the reader; 3600 s is the usual.
 const MALFORMED_EXPIRY: u32 = 3600;
 
+/// Contacts of one message that are looked at.
+pub(super) const CONTACTS: usize = 256;
+
 /// What an attempt wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -194,6 +197,8 @@ pub(super) struct Asked {
     pub(super) star: bool,
     /// Expires header.
     pub(super) header: Option<u32>,
+    /// There are more Contacts than are looked at.
+    pub(super) cut: bool,
 }
 
 impl Asked {
@@ -202,6 +207,10 @@ impl Asked {
         let mut asked = Self { header, ..Self::default() };
         for contact in request.contacts() {
             match contact {
+                _ if CONTACTS <= asked.bindings.len() => {
+                    asked.cut = true;
+                    break;
+                }
                 Contact::Star => asked.star = true,
                 Contact::Address(address) => {
                     let own = expiry(address.params.value("expires"));

@@ -61,9 +61,26 @@ impl Run {
     /// Times of its keepalives: the first and the last as they were, those between as even spacing
     /// has them, less than an eighth of the spacing off.
     pub(super) fn times(&self) -> impl DoubleEndedIterator<Item = Timestamp> + use<> {
-        let (first, length, steps) = (self.first, self.last.since(self.first), self.n - 1);
-        let part = move |k: u32| i128::from(length) * i128::from(k) / i128::from(steps.max(1));
-        (0..self.n).map(move |k| first.plus(part(k) as i64))
+        let run = *self;
+        (0..self.n).map(move |k| run.time(k))
+    }
+
+    fn time(&self, k: u32) -> Timestamp {
+        let length = i128::from(self.last.since(self.first));
+        self.first.plus((length * i128::from(k) / i128::from(self.steps())) as i64)
+    }
+
+    const fn steps(&self) -> u32 {
+        if 1 < self.n { self.n - 1 } else { 1 }
+    }
+
+    /// The last of its keepalives before `time`.
+    pub(super) fn before(&self, time: Timestamp) -> Option<Timestamp> {
+        let length = i128::from(self.last.since(self.first).max(1));
+        let passed = i128::from(time.since(self.first)) * i128::from(self.steps()) / length;
+        let near = u32::try_from(passed.max(0)).unwrap_or(u32::MAX).min(self.n - 1);
+        let found = [near, near.saturating_sub(1)].map(|k| self.time(k));
+        found.into_iter().find(|at| *at < time)
     }
 
     fn takes(&self, beat: &Beat, bound: bool) -> bool {
@@ -185,6 +202,22 @@ mod tests {
         let lost: u32 = beats.runs.iter().filter(|run| run.status == 0).map(|run| run.n).sum();
         let all: u32 = beats.runs.iter().map(|run| run.n).sum();
         assert_eq!((all, lost), (20_000, 400));
+    }
+
+    #[test]
+    fn the_last_keepalive_before_a_time_is_found_at_once() {
+        for (n, last) in [(1, 0), (2, 7), (5, 1003), (7, 0), (60, 59 * 61)] {
+            let run = Run { n, last: Timestamp(last), ..run(200) };
+            for time in (1..70).chain([500, 1003, 1004, 3599, 9999]).map(Timestamp) {
+                let wanted = run.times().rev().find(|at| *at < time);
+                assert_eq!(run.before(time), wanted, "{n} to {last} before {time:?}");
+            }
+        }
+    }
+
+    fn run(status: u16) -> Run {
+        let (first, last) = (Timestamp(0), Timestamp(0));
+        Run { first, last, frames: (1, 1), file: FileId(0), n: 1, status, bound: true }
     }
 
     #[test]

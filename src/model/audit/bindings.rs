@@ -2,7 +2,12 @@
 
 use smallvec::SmallVec;
 
+use super::places::{Places, Vacant};
 use super::series::Stretch;
+use crate::model::Seed;
+
+/// Keys that are looked through; beyond, an index finds them.
+const FEW: usize = 8;
 
 /// A live binding; times in nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +24,30 @@ struct Binding {
 pub(super) struct Bindings {
     /// Keys of all bindings so far, and whether the device itself asked for them.
     keys: Vec<(Box<str>, bool)>,
-    /// Few: a device has a Contact or two.
+    /// Of the few devices with many keys.
+    index: Option<Box<Index>>,
+    /// A device has a Contact or two.
     current: SmallVec<[Binding; 1]>,
     /// Stretches in which a binding was live, closed ones; those that touch are one.
     live: SmallVec<[Stretch; 1]>,
     /// What few devices have.
     ends: Option<Box<Ends>>,
+}
+
+/// Finds keys.
+#[derive(Clone, Debug)]
+struct Index {
+    places: Places,
+    /// Octets of all keys.
+    octets: usize,
+}
+
+/// What bindings are made by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// How many may be live at once.
+    pub(super) bindings: usize,
+    pub(super) seed: Seed,
 }
 
 /// How bindings ended other than by expiry.
@@ -64,8 +87,8 @@ impl Bindings {
     }
 
     /// Notes a key that is asked for.
-    pub(super) fn ask(&mut self, key: &str) {
-        let place = self.place(key);
+    pub(super) fn ask(&mut self, key: &str, room: Room) {
+        let place = self.place(key, room);
         if let Some((_, is_asked)) = self.keys.get_mut(place as usize) {
             *is_asked = true;
         }
@@ -87,22 +110,36 @@ impl Bindings {
     }
 
     pub(super) fn holds(&self, key: &str) -> bool {
-        self.current.iter().any(|binding| self.key(binding) == Some(key))
+        self.known(key).is_ok_and(|key| self.current.iter().any(|binding| binding.key == key))
     }
 
-    fn key(&self, binding: &Binding) -> Option<&str> {
-        self.keys.get(binding.key as usize).map(|(key, _)| &**key)
+    /// The place of a known key; where an index has room for it otherwise, should there be one.
+    fn known(&self, key: &str) -> Result<u32, Option<Vacant>> {
+        let is = |at| self.keys.get(at as usize).is_some_and(|(known, _)| **known == *key);
+        match &self.index {
+            Some(index) => index.places.find(key, is).map_err(Some),
+            None => (0..self.keys.len() as u32).find(|at| is(*at)).ok_or(None),
+        }
     }
 
-    fn place(&mut self, key: &str) -> u32 {
-        let known = self.keys.iter().position(|(known, _)| **known == *key);
-        let place = known.unwrap_or_else(|| {
-            if self.keys.len() == self.keys.capacity() {
-                self.keys.reserve_exact(1 + self.keys.len() / 2);
+    fn place(&mut self, key: &str, room: Room) -> u32 {
+        let vacant = match self.known(key) {
+            Ok(place) => return place,
+            Err(vacant) => vacant,
+        };
+        let place = self.keys.len();
+        if place == self.keys.capacity() {
+            self.keys.reserve_exact(1 + place / 2);
+        }
+        self.keys.push((key.into(), false));
+        match (&mut self.index, vacant) {
+            (Some(index), Some(vacant)) => {
+                index.places.insert(vacant, place);
+                index.octets += key.len();
             }
-            self.keys.push((key.into(), false));
-            self.keys.len() - 1
-        });
+            _ if FEW <= place => self.index = Some(Box::new(Index::of(&self.keys, room.seed))),
+            _ => {}
+        }
         place as u32
     }
 
@@ -115,23 +152,43 @@ impl Bindings {
         self.current.iter().any(|binding| at < binding.until)
     }
 
-    /// Makes or renews a binding for `seconds`.
-    pub(super) fn grant(&mut self, key: &str, at: i64, seconds: u32, connection: u32) {
+    /// Makes or renews a binding for `seconds`. When there are too many, the one that would end
+    /// first is let go, and the answer is false.
+    pub(super) fn grant(
+        &mut self,
+        key: &str,
+        at: i64,
+        seconds: u32,
+        connection: u32,
+        room: Room,
+    ) -> bool {
         let until = at.saturating_add(i64::from(seconds) * crate::time::SECOND);
-        let key = self.place(key);
-        if let Some(own) = self.current.iter_mut().find(|binding| binding.key == key) {
-            note(&mut self.live, (own.from, own.until.min(at)));
-            (own.from, own.until, own.connection) = (at, until, connection);
-        } else {
-            self.current.push(Binding { key, connection, from: at, until });
+        let key = self.place(key, room);
+        let Self { current, live, .. } = self;
+        let binding = Binding { key, connection, from: at, until };
+        if let Some(own) = current.iter_mut().find(|binding| binding.key == key) {
+            note(live, (own.from, own.until.min(at)));
+            *own = binding;
+            return true;
         }
+        if current.len() < room.bindings {
+            current.push(binding);
+            return true;
+        }
+        if let Some(first) = current.iter_mut().min_by_key(|binding| binding.until)
+            && first.until < until
+        {
+            note(live, (first.from, first.until.min(at)));
+            *first = binding;
+        }
+        false
     }
 
     pub(super) fn close(&mut self, key: &str, at: i64) {
-        let Self { keys, live, current, .. } = self;
-        let key = keys.iter().position(|(known, _)| **known == *key);
+        let Ok(key) = self.known(key) else { return };
+        let Self { live, current, .. } = self;
         current.retain(|binding| {
-            let own = Some(binding.key as usize) == key;
+            let own = binding.key == key;
             if own {
                 note(live, (binding.from, binding.until.min(at)));
             }
@@ -164,34 +221,33 @@ impl Bindings {
         super::series::joined(self.live.iter().copied().chain(open).collect())
     }
 
-    /// Takes over what another row of the same device has.
-    pub(super) fn absorb(&mut self, other: Self) {
-        for binding in other.current {
-            let Some((key, _)) = other.keys.get(binding.key as usize) else { continue };
-            let key = self.place(key);
-            self.current.push(Binding { key, ..binding });
-        }
-        for (key, _) in other.keys.iter().filter(|(_, is_asked)| *is_asked) {
-            self.ask(key);
-        }
-        self.live.extend(other.live);
-        if let Some(ends) = other.ends {
-            let own = self.ends.get_or_insert_default();
-            own.lost.extend(ends.lost);
-            own.planned.extend(ends.planned);
-        }
-    }
-
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         let spilled = |is: bool, octets: usize| if is { octets } else { 0 };
         let ends = self.ends.as_ref().map_or(0, |ends| {
             size_of::<Ends>() + ends.lost.capacity() * 8 + ends.planned.capacity() * 24
         });
-        self.keys.iter().map(|(key, _)| key.len() + 40).sum::<usize>()
+        let keys = match &self.index {
+            Some(index) => index.octets + self.keys.len() * Places::SIZE,
+            None => self.keys.iter().map(|(key, _)| key.len()).sum(),
+        };
+        keys + self.keys.len() * 40
             + spilled(self.current.spilled(), self.current.capacity() * size_of::<Binding>())
             + spilled(self.live.spilled(), self.live.capacity() * size_of::<Stretch>())
             + ends
+    }
+}
+
+impl Index {
+    fn of(keys: &[(Box<str>, bool)], seed: Seed) -> Self {
+        let mut index = Self { places: Places::new(seed), octets: 0 };
+        for (at, (key, _)) in keys.iter().enumerate() {
+            if let Err(vacant) = index.places.find(&**key, |_| false) {
+                index.places.insert(vacant, at);
+            }
+            index.octets += key.len();
+        }
+        index
     }
 }
 

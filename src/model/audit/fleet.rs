@@ -10,6 +10,7 @@ use super::device::Device;
 use super::record::{Record, Trigger};
 use super::series::{Stats, seconds};
 use super::spread::Spread;
+use super::window::Lapse;
 use crate::time::{SECOND, Timestamp};
 
 /// Devices that must begin together, at least, to be a storm.
@@ -215,15 +216,15 @@ fn storms(
         }
         if least <= inside.len() && over < time {
             let from = stormy[low].0;
-            over = calm(per_second, from, baseline);
-            storms.push(Gathering::new(from, over));
+            let end = calm(per_second, from, baseline).max(time);
+            // What goes on right after it is no other one.
+            over = end + STORM_CALM;
+            storms.push(Gathering::new(from, end));
         }
     }
     if !storms.is_empty() {
         for device in audit.devices() {
-            for storm in &mut storms {
-                storm.add(&device);
-            }
+            take_part(&mut storms, &device);
         }
     }
     storms.into_iter().map(Gathering::storm).collect()
@@ -241,6 +242,26 @@ fn calm(per_second: &PerSecond, from: i64, baseline: usize) -> i64 {
         }
     }
     last
+}
+
+/// Adds `device` to those of `storms`, which follow one another, that it had a part in.
+fn take_part(storms: &mut [Gathering], device: &Device) {
+    let mut parts: BTreeMap<usize, Vec<&Record>> = BTreeMap::new();
+    for record in device.attempts() {
+        let at = storms.partition_point(|storm| storm.end < record.start.0);
+        if storms.get(at).is_some_and(|storm| storm.storm.from <= record.start) {
+            parts.entry(at).or_default().push(record);
+        }
+    }
+    let mut ends: Vec<Timestamp> = device.connection_ends.iter().map(|end| end.time).collect();
+    ends.sort_unstable();
+    for (at, records) in parts {
+        if let Some(storm) = storms.get_mut(at) {
+            storm.add(&records);
+            storm.lapses(&device.lapses);
+            storm.ends(&ends);
+        }
+    }
 }
 
 /// A storm while its devices are counted.
@@ -268,14 +289,14 @@ impl Gathering {
         Self { storm, end, times: Vec::new() }
     }
 
-    fn add(&mut self, device: &Device) {
-        let Self { storm, end, times } = self;
-        let (from, end) = (storm.from.0, *end);
-        let mut part = device.attempts().filter(|r| (from..=end).contains(&r.start.0)).peekable();
-        let Some(first) = part.peek() else { return };
+    /// The attempts in it of one device.
+    fn add(&mut self, records: &[&Record]) {
+        let Self { storm, times, .. } = self;
         storm.devices += 1;
-        storm.until = storm.until.max(first.start);
-        for record in part {
+        if let Some(first) = records.first() {
+            storm.until = storm.until.max(first.start);
+        }
+        for record in records {
             storm.attempts += 1;
             times.push(record.start.0);
             match record.outcome {
@@ -289,16 +310,25 @@ impl Gathering {
                 _ => {}
             }
         }
-        let touches = |l: &&super::Lapse| {
-            from - BEFORE <= l.from.0 && l.from.0 <= end && l.until.is_none_or(|u| from <= u.0)
-        };
-        let lapse = device.lapses.iter().filter(touches).map(|l| l.length).max();
-        storm.worst_lapse = storm.worst_lapse.max(lapse);
-        let before =
-            |e: &&crate::model::vantage::ConnectionEnd| (from - BEFORE..=from).contains(&e.time.0);
-        for end in device.connection_ends.iter().filter(before) {
-            storm.ends_before += 1;
-            storm.ended_at = storm.ended_at.max(Some(end.time));
+    }
+
+    /// The lapses of one device, sorted.
+    fn lapses(&mut self, all: &[Lapse]) {
+        let from = self.storm.from;
+        let first = all.partition_point(|lapse| lapse.from.0 < from.0 - BEFORE);
+        let near = all.iter().skip(first).take_while(|lapse| lapse.from.0 <= self.end);
+        let touching = near.filter(|lapse| lapse.until.is_none_or(|until| from <= until));
+        let worst = touching.map(|lapse| lapse.length).max();
+        self.storm.worst_lapse = self.storm.worst_lapse.max(worst);
+    }
+
+    /// The ends of the connections of one device, sorted.
+    fn ends(&mut self, all: &[Timestamp]) {
+        let from = self.storm.from;
+        let first = all.partition_point(|end| end.0 < from.0 - BEFORE);
+        for end in all.iter().skip(first).take_while(|end| **end <= from) {
+            self.storm.ends_before += 1;
+            self.storm.ended_at = self.storm.ended_at.max(Some(*end));
         }
     }
 
@@ -360,8 +390,12 @@ fn losses(all: usize, ends: &[i64], width: i64, storms: &[Storm]) -> Vec<MassLos
             low += 1;
         }
         let (from, until, devices) = (Timestamp(ends[low]), Timestamp(ends[high]), high + 1 - low);
-        let told = |s: &Storm| s.from.0 - BEFORE <= from.0 && from <= s.until.plus(STORM_CALM);
-        if devices < least || storms.iter().any(told) {
+        if devices < least {
+            continue;
+        }
+        let storm = storms.partition_point(|storm| storm.from.0 - BEFORE <= from.0);
+        let storm = storm.checked_sub(1).and_then(|at| storms.get(at));
+        if storm.is_some_and(|storm| from <= storm.until.plus(STORM_CALM)) {
             continue;
         }
         match losses.last_mut() {

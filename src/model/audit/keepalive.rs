@@ -178,8 +178,7 @@ impl Keepalives {
     pub(super) fn failed_between(&self, from: Timestamp, before: Timestamp) -> bool {
         let run = self.runs.iter().rev().find(|run| run.first < before);
         run.is_some_and(|run| {
-            let last = run.times().rev().find(|time| *time < before);
-            run.status == 0 && last.is_some_and(|time| from <= time)
+            run.status == 0 && run.before(before).is_some_and(|time| from <= time)
         })
     }
 

@@ -89,7 +89,9 @@ impl Ledger {
         self.log.heap_size()
             + self.bindings.heap_size()
             + self.rare.as_ref().map_or(0, |rare| {
-                size_of::<Rare>() + rare.ends.capacity() * size_of::<ConnectionEnd>()
+                size_of::<Rare>()
+                    + rare.ends.capacity() * size_of::<ConnectionEnd>()
+                    + rare.orphans.capacity() * size_of::<Timestamp>()
             })
     }
 
@@ -104,11 +106,11 @@ impl Ledger {
     }
 
     /// A 2xx whose request was not captured: proves bindings all the same.
-    pub(super) fn orphan(&mut self, orphan: &Orphan) {
+    pub(super) fn orphan(&mut self, orphan: &Orphan, stores: &mut Stores) {
         self.rare.get_or_insert_default().orphans.push(orphan.time);
         for (key, seconds) in &orphan.listed {
             if let Some(seconds) = seconds.filter(|s| *s > 0) {
-                self.bindings.grant(key, orphan.time.0, seconds, 0);
+                self.bind(key, orphan.time.0, seconds, 0, stores);
             }
         }
     }
@@ -123,7 +125,7 @@ impl Ledger {
 
     /// The next REGISTER transaction.
     pub(super) fn register(&mut self, step: Box<Step>, stores: &mut Stores) {
-        self.note(&step);
+        self.note(&step, stores);
         let step = match &mut self.open {
             Some(attempt) => attempt.join(step).err(),
             None => Some(step),
@@ -152,7 +154,8 @@ impl Ledger {
         let (first, last) = (attempt.first(), attempt.last());
         let kind = last.asked.kind(attempt.standing);
         let success = last.answer.as_ref().filter(|answer| (200..300).contains(&answer.status));
-        let granted = success.map_or((None, None), |answer| self.succeed(&attempt, kind, answer));
+        let granted =
+            success.map_or((None, None), |answer| self.succeed(&attempt, kind, answer, stores));
         let call_id = CallId::of(&first.call_id, self.whole);
         let follow_up = self
             .last_ok
@@ -184,12 +187,15 @@ impl Ledger {
         self.log.push(&entry, &mut stores.arena);
     }
 
-    fn note(&mut self, step: &Step) {
+    fn note(&mut self, step: &Step, stores: &mut Stores) {
         if !self.transports.contains(&step.transport) {
             self.transports.push(step.transport);
         }
         for (key, _) in &step.asked.bindings {
-            self.bindings.ask(key);
+            self.bindings.ask(key, stores.room);
+        }
+        if step.asked.cut || step.answer.as_ref().is_some_and(|answer| answer.cut) {
+            stores.tally.lose("let-go-bindings");
         }
         let Some(cseq) = step.cseq.filter(|_| !step.call_id.is_empty()) else { return };
         let call = CallId::of(&step.call_id, false).key;
@@ -211,6 +217,7 @@ impl Ledger {
         attempt: &Attempt,
         kind: Kind,
         answer: &Answered,
+        stores: &mut Stores,
     ) -> (Option<u32>, Option<GrantSource>) {
         let time = answer.time.0;
         let asked = &attempt.last().asked;
@@ -228,7 +235,7 @@ impl Ledger {
             granted.1 = Some(source);
             if let Some(seconds) = seconds.filter(|s| *s > 0) {
                 granted.0 = Some(seconds);
-                self.bindings.grant(key, time, seconds, connection);
+                self.bind(key, time, seconds, connection, stores);
             }
         }
         // Bindings the 2xx lists that nobody saw being made.
@@ -238,11 +245,18 @@ impl Ledger {
             if let Some(seconds) = seconds.filter(|s| *s > 0 && !ours && !rewritten)
                 && !self.bindings.holds(key)
             {
-                self.bindings.grant(key, time, seconds, 0);
+                self.bind(key, time, seconds, 0, stores);
             }
         }
         self.bindings.plan(matches!(kind, Kind::Deregister | Kind::DeregisterAll), time);
         granted
+    }
+
+    /// Makes or renews a binding.
+    fn bind(&mut self, key: &str, at: i64, seconds: u32, connection: u32, stores: &mut Stores) {
+        if !self.bindings.grant(key, at, seconds, connection, stores.room) {
+            stores.tally.lose("let-go-bindings");
+        }
     }
 
     fn grant(
@@ -316,7 +330,6 @@ impl Ledger {
         let ids = (self.device, self.registrar);
         let mut part = Self::new(Arc::clone(&self.policy), ids, false, false);
         part.log = log;
-        part.bindings = self.bindings.clone();
         part.transports.clone_from(&self.transports);
         part.cseq_regressions = self.cseq_regressions;
         part.rare.clone_from(&self.rare);
@@ -333,7 +346,6 @@ impl Ledger {
                 self.transports.push(transport);
             }
         }
-        self.bindings.absorb(other.bindings);
         self.cseq_regressions += other.cseq_regressions;
         if let Some(rare) = other.rare {
             self.rare.get_or_insert_default().ends.extend(rare.ends);

@@ -21,6 +21,7 @@ mod ledger;
 mod log;
 mod numbers;
 mod options;
+mod places;
 pub mod platform;
 mod policy;
 mod probers;
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Tally};
 use crate::model::vantage::Pings;
 use crate::model::{CallFlow, Model};
 use crate::net::Endpoint;
@@ -50,8 +51,8 @@ pub use device::{Device, Judged, Series};
 pub use fleet::{Fleet, MassLoss, Storm};
 pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;
-use options::Asked;
 pub use options::Options;
+use options::Sums;
 pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 pub use record::{CallId, Record, Shape, Trigger};
@@ -72,6 +73,8 @@ pub struct Audit {
     pub absent: Vec<String>,
     /// What the operator calls devices.
     pub names: BTreeMap<String, String>,
+    /// What had to be let go on the way.
+    pub let_go: Tally,
     /// Devices by registrar, in order of first appearance.
     rows: Vec<Ledger>,
     subjects: Vec<Subject>,
@@ -79,7 +82,7 @@ pub struct Audit {
     shapes: Vec<Arc<Shape>>,
     arena: Arena,
     pings: Arc<BTreeMap<Endpoint, Pings>>,
-    options: Asked,
+    options: Sums,
 }
 
 /// Whom a policy is looked up for.
@@ -116,6 +119,7 @@ impl Audit {
         let policy = Arc::new(policy);
         Self::of(
             model,
+            &Limits::default(),
             &Terms {
                 policy: &|_| Arc::clone(&policy),
                 gaps: &|_| Vec::new(),
@@ -126,9 +130,9 @@ impl Audit {
         )
     }
 
-    /// Audits the registrations of `model`.
-    pub fn of(model: &Model, terms: &Terms<'_>) -> Self {
-        let mut watch = Watch::new(*terms, &Limits::default(), model.seed);
+    /// Audits the registrations of `model` within `limits`.
+    pub fn of(model: &Model, limits: &Limits, terms: &Terms<'_>) -> Self {
+        let mut watch = Watch::new(*terms, limits, model.seed);
         watch.begin(model.vantage.first);
         let mut events = Vec::new();
         for flow in &model.flows {
@@ -170,6 +174,13 @@ impl Audit {
     /// All devices, one at a time.
     pub fn devices(&self) -> impl Iterator<Item = Device> + '_ {
         self.rows.iter().map(|row| self.work_out(row))
+    }
+
+    /// The places of the rows in which the device at `place` registers elsewhere.
+    pub fn elsewhere(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        let subject = self.rows.get(place).and_then(|row| self.subjects.get(row.device as usize));
+        let rows = subject.into_iter().flat_map(|subject| subject.rows.iter());
+        rows.map(|row| *row as usize).filter(move |row| *row != place)
     }
 
     /// How many devices and how many registrars there are.

@@ -27,8 +27,7 @@ impl Audit {
         let heartbeat = told.and_then(|told| told.heartbeat());
         let keepalives =
             beats.and_then(|beats| Keepalives::of(beats, &row.policy, heartbeat, window));
-        let mut case = Case { row, window, records: Vec::new(), evidence: row.orphans().to_vec() };
-        case.read(&self.shapes, &self.arena);
+        let mut case = Case::of(row, window, &self.shapes, &self.arena);
         case.explain(keepalives.as_ref());
         let all: Vec<&Record> = case.attempts().collect();
         let seen = Seen::of(&all, &case.records);
@@ -79,7 +78,7 @@ impl Audit {
             last_attempt_age,
             connection_ends: row.ends().to_vec(),
             orphans: row.orphans().len() as u32,
-            options: self.options.between(&case.records, &row.policy, window),
+            options: self.options.between(&case.records),
             pings: homes.iter().filter_map(|home| self.pings.get(home)).map(|p| p.count).sum(),
             planned: row.bindings.planned().to_vec(),
             series,
@@ -93,31 +92,66 @@ struct Case<'a> {
     row: &'a Ledger,
     window: &'a Window,
     records: Vec<Record>,
-    /// Times at which a 2xx proved the state.
+    /// Times at which a 2xx proved the state, sorted.
     evidence: Vec<Timestamp>,
+    /// Times at which something ended, sorted.
+    ends: Ends,
 }
 
-impl Case<'_> {
+/// When connections and bindings of a device ended, sorted.
+struct Ends {
+    connections: Vec<(i64, u32)>,
+    /// Bindings that ended with their connection.
+    lost: Vec<i64>,
+    /// Bindings that ended because the device said so.
+    planned: Vec<i64>,
+}
+
+impl Ends {
+    fn of(row: &Ledger) -> Self {
+        let mut connections: Vec<(i64, u32)> =
+            row.ends().iter().map(|end| (end.time.0, end.connection)).collect();
+        let mut lost = row.bindings.lost().to_vec();
+        let mut planned: Vec<i64> = row.bindings.planned().iter().map(|(from, _)| *from).collect();
+        connections.sort_unstable();
+        lost.sort_unstable();
+        planned.sort_unstable();
+        Self { connections, lost, planned }
+    }
+}
+
+/// Those of `sorted` whose time is in `from..=until`.
+fn within<T>(sorted: &[T], (from, until): Stretch, time: impl Fn(&T) -> i64) -> &[T] {
+    let first = sorted.partition_point(|one| time(one) < from);
+    let rest = &sorted[first..];
+    &rest[..rest.partition_point(|one| time(one) <= until)]
+}
+
+impl<'a> Case<'a> {
     /// Reads the attempts.
-    fn read(&mut self, shapes: &[Arc<Shape>], arena: &Arena) {
-        let Self { row, window, records, evidence } = self;
-        records.reserve(row.log.len());
+    fn of(row: &'a Ledger, window: &'a Window, shapes: &[Arc<Shape>], arena: &Arena) -> Self {
+        let mut records = Vec::with_capacity(row.log.len());
+        let mut evidence = row.orphans().to_vec();
+        let mut proof = evidence.iter().max().copied();
         for entry in row.log.entries(arena) {
             let Some(mut record) = entry.record(shapes, window.until, window.one_sided) else {
                 continue;
             };
             // Nothing is bound, and that is known, only after a proof since the last gap.
-            let gaps = window.gaps.iter().map(|gap| gap.1);
-            let last_gap = gaps.filter(|end| *end <= record.start.0).max();
-            let known = evidence.iter().any(|at| last_gap.is_none_or(|end| at.0 >= end));
+            let gap = window.gap_before(record.start);
+            let known = proof.is_some_and(|at| gap.is_none_or(|gap| gap <= at.0));
             if record.kind == Kind::Initial && !known {
                 record.kind = Kind::FirstSeen;
             }
-            if record.outcome == Outcome::Ok {
+            // What a prober got has no holder that keeps it up.
+            if record.outcome == Outcome::Ok && row.probed.is_none() {
+                proof = proof.max(record.end);
                 evidence.extend(record.end);
             }
             records.push(record);
         }
+        evidence.sort_unstable();
+        Self { row, window, records, evidence, ends: Ends::of(row) }
     }
 
     /// Attempts that register, contact updates left out.
@@ -145,8 +179,8 @@ impl Case<'_> {
                 _ => Trigger::Retry,
             };
         };
-        let between = |time: Timestamp| (end..=record.start).contains(&time);
-        if self.row.ends().iter().any(|e| e.connection == last.connection && between(e.time)) {
+        let ends = within(&self.ends.connections, (end.0, record.start.0), |(time, _)| *time);
+        if ends.iter().any(|(_, connection)| *connection == last.connection) {
             return Trigger::ConnectionLost;
         }
         if keepalives.is_some_and(|all| all.failed_between(end, record.start))
@@ -173,12 +207,12 @@ impl Case<'_> {
             .iter()
             .map(|(from, until)| (*from, until.unwrap_or(end)))
             .collect();
-        let evidence = self.evidence.iter().min().copied();
+        let evidence = self.evidence.first().copied();
         // After a gap nothing is known until the next proof, except while a binding lasts.
         let mut after_gap = Vec::new();
         for (_, until) in gaps {
-            let proof = self.evidence.iter().map(|t| t.0).filter(|t| t >= until).min();
-            let blind = (*until, proof.unwrap_or(end));
+            let proof = self.evidence.partition_point(|at| at.0 < *until);
+            let blind = (*until, self.evidence.get(proof).map_or(end, |at| at.0));
             if blind.0 < blind.1 {
                 after_gap.extend(without(&[blind], &stretches));
             }
@@ -207,37 +241,35 @@ impl Case<'_> {
 
     fn lapses(&self, time: &Known, all: &[&Record]) -> Vec<Lapse> {
         let end = self.window.until.0;
-        let long = |s: &&Stretch| s.1 - s.0 > self.row.policy.lapse_grace;
-        let lapse = |&(from, until): &Stretch| {
-            // Attempts from the last grant before the lapse until its end.
-            let granted = self
-                .records
-                .iter()
-                .filter(|r| r.outcome == Outcome::Ok)
-                .filter_map(|r| r.end)
-                .filter(|t| t.0 <= from)
-                .max();
-            let failed = |r: &&&Record| {
-                granted.is_some_and(|t| t <= r.start)
-                    && r.start.0 <= until
-                    && !matches!(r.outcome, Outcome::Ok | Outcome::Pending)
-            };
-            let early = all.iter().filter(failed).find(|r| r.start.0 < from);
-            let any = all.iter().find(failed);
-            let cause = if self.row.bindings.lost().contains(&from) {
-                Cause::ConnectionLost
-            } else if let Some(record) = early {
-                Cause::RefreshFailed(record.outcome)
-            } else {
-                any.map_or(Cause::NoRefresh, |record| Cause::NoRefreshThen(record.outcome))
-            };
-            let open = until >= end;
-            Lapse {
-                from: Timestamp(from),
-                until: (!open).then_some(Timestamp(until)),
-                length: until - from,
-                cause,
+        let ok = |record: &&Record| record.outcome == Outcome::Ok;
+        let mut grants: Vec<i64> =
+            self.records.iter().filter(ok).filter_map(|r| Some(r.end?.0)).collect();
+        grants.sort_unstable();
+        let in_vain = |record: &&&Record| !matches!(record.outcome, Outcome::Ok | Outcome::Pending);
+        let mut failures: Vec<(i64, Outcome)> =
+            all.iter().filter(in_vain).map(|record| (record.start.0, record.outcome)).collect();
+        failures.sort_by_key(|(start, _)| *start);
+        let cause = |from: i64, until: i64| {
+            if self.ends.lost.binary_search(&from).is_ok() {
+                return Cause::ConnectionLost;
             }
+            // Attempts from the last grant before the lapse until its end.
+            let grant = grants.partition_point(|at| *at <= from).checked_sub(1);
+            let since = grant.and_then(|at| grants.get(at));
+            let failure = since
+                .and_then(|since| within(&failures, (*since, until), |(start, _)| *start).first());
+            match failure {
+                Some((start, outcome)) if *start < from => Cause::RefreshFailed(*outcome),
+                Some((_, outcome)) => Cause::NoRefreshThen(*outcome),
+                None => Cause::NoRefresh,
+            }
+        };
+        let long = |s: &&Stretch| s.1 - s.0 > self.row.policy.lapse_grace;
+        let lapse = |&(from, until): &Stretch| Lapse {
+            from: Timestamp(from),
+            until: (until < end).then_some(Timestamp(until)),
+            length: until - from,
+            cause: cause(from, until),
         };
         time.lapses.iter().filter(long).map(lapse).collect()
     }
@@ -264,10 +296,8 @@ impl Case<'_> {
                 series.refresh.push(b.start.since(a.start));
             }
             let (Some(end), Some(granted)) = (a.end, a.granted()) else { continue };
-            let between = |at: i64| (end.0..=b.start.0).contains(&at);
-            let lost = self.row.bindings.lost().iter().any(|at| between(*at));
-            let planned = self.row.bindings.planned().iter().any(|(from, _)| between(*from));
-            if !lost && !planned {
+            let between = |times: &[i64]| !within(times, (end.0, b.start.0), |at| *at).is_empty();
+            if !between(&self.ends.lost) && !between(&self.ends.planned) {
                 let life = i64::from(granted) * SECOND;
                 series.ratio.push(b.start.since(end) as f64 / life as f64);
                 series.margin.push(end.plus(life).since(b.start));

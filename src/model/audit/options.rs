@@ -56,13 +56,44 @@ impl Asked {
         Some(beats.heap_size() - before + own)
     }
 
-    /// Those between the ends of the attempts `records`, as seen in `window`.
-    pub(super) fn between(
-        &self,
-        records: &[Record],
-        policy: &Policy,
-        window: &Window,
-    ) -> Option<Options> {
+    /// What came of them as seen in `window`.
+    pub(super) fn sums(self, window: &Window) -> Sums {
+        let Self(all) = self;
+        let mut sums = HashMap::with_hasher(*all.hasher());
+        let policy = Policy::default();
+        #[allow(clippy::iter_over_hash_type)] // Each has a place of its own again.
+        for (ends, beats) in all {
+            sums.extend(
+                Keepalives::of(&beats, &policy, None, window).map(|all| (ends, Sum::of(&all))),
+            );
+        }
+        Sums(sums)
+    }
+}
+
+/// What came of all OPTIONS outside of dialogs, by who asked whom.
+#[derive(Debug, Default)]
+pub(super) struct Sums(HashMap<(Endpoint, Endpoint), Sum, Seed>);
+
+/// What came of those of one end.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    n: u32,
+    unanswered: u32,
+    pending: u32,
+    interval: Option<Stats>,
+}
+
+impl Sum {
+    const fn of(all: &Keepalives) -> Self {
+        let Keepalives { unanswered, pending, interval, .. } = *all;
+        Self { n: all.n as u32, unanswered, pending, interval }
+    }
+}
+
+impl Sums {
+    /// Those between the ends of the attempts `records`.
+    pub(super) fn between(&self, records: &[Record]) -> Option<Options> {
         if self.0.is_empty() {
             return None;
         }
@@ -70,18 +101,13 @@ impl Asked {
         let (mut sum, mut most) = (Options::default(), 0);
         for (device, registrar) in ends {
             for ends in [(device, registrar), (registrar, device)] {
-                let beats = self.0.get(&ends);
-                let Some(all) = beats.and_then(|all| Keepalives::of(all, policy, None, window))
-                else {
-                    continue;
-                };
-                let n = all.n as u32;
-                sum.n += n;
-                sum.from_registrar += if ends.0 == registrar { n } else { 0 };
-                sum.unanswered += all.unanswered;
-                sum.pending += all.pending;
-                if most < n {
-                    (most, sum.interval) = (n, all.interval);
+                let Some(own) = self.0.get(&ends) else { continue };
+                sum.n += own.n;
+                sum.from_registrar += if ends.0 == registrar { own.n } else { 0 };
+                sum.unanswered += own.unanswered;
+                sum.pending += own.pending;
+                if most < own.n {
+                    (most, sum.interval) = (own.n, own.interval);
                 }
             }
         }

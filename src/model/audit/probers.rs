@@ -8,11 +8,58 @@ use super::arena::Arena;
 use super::ledger::Ledger;
 use super::log::{Entry, Log};
 use super::shapes::Stores;
+use super::step::Step;
 use super::watch::Subject;
+use crate::limits::Tally;
+use crate::model::Seed;
 use crate::net::Endpoint;
 
+/// Addresses of one host that are told apart.
+const PROBED: usize = 1 << 16;
 /// Addresses one socket must have tried in vain to be a prober.
 const ADDRESSES: usize = 20;
+
+/// Hosts that sign as scanners, with the addresses they tried.
+#[derive(Debug)]
+pub(super) struct Scanners {
+    tried: BTreeMap<IpAddr, BTreeSet<u64>>,
+    seed: Seed,
+}
+
+impl Scanners {
+    pub(super) const fn new(seed: Seed) -> Self {
+        Self { tried: BTreeMap::new(), seed }
+    }
+
+    /// Notes what a scanner tries; how many octets more are held, `None` when it is no scanner. No
+    /// more than `most` hosts are remembered.
+    pub(super) fn note(&mut self, step: &Step, most: usize, tally: &mut Tally) -> Option<usize> {
+        let (ip, known) = (step.source.ip, self.tried.len());
+        if step.hostile && known < most {
+            self.tried.entry(ip).or_default();
+        }
+        let tried = self.tried.len();
+        let Some(names) = self.tried.get_mut(&ip) else {
+            if step.hostile {
+                tally.lose("let-go-probed");
+            }
+            return None;
+        };
+        let mut more = (tried - known) * size_of::<(IpAddr, BTreeSet<u64>)>();
+        let name = self.seed.hash(&step.device);
+        if names.len() < PROBED {
+            more += if names.insert(name) { 2 * size_of::<u64>() } else { 0 };
+        } else if !names.contains(&name) {
+            tally.lose("let-go-probed");
+        }
+        Some(more)
+    }
+
+    /// How many addresses each of them tried.
+    pub(super) fn counts(&self) -> BTreeMap<IpAddr, usize> {
+        self.tried.iter().map(|(ip, names)| (*ip, names.len())).collect()
+    }
+}
 
 /// The names of the row of a prober at `ip` that writes to `target`.
 pub(super) fn names(ip: IpAddr, target: IpAddr) -> (String, String) {
@@ -54,7 +101,7 @@ pub(super) fn split(
     stores: &mut Stores,
     probers: &BTreeMap<IpAddr, usize>,
 ) -> Vec<(IpAddr, IpAddr, Ledger)> {
-    let Stores { shapes, arena } = stores;
+    let Stores { shapes, arena, .. } = stores;
     if !row.log.entries(arena).any(|entry| probers.contains_key(&entry.source.ip)) {
         return Vec::new();
     }

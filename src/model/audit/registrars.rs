@@ -1,45 +1,32 @@
 //! Names of registrars, each held once.
 
-use rustc_hash::FxHashMap;
-
+use super::places::Places;
 use crate::model::Seed;
 
 /// All registrars, by number.
 #[derive(Debug)]
 pub(super) struct Registrars {
     names: Vec<Box<str>>,
-    /// Their numbers by a seeded hash of the name; another name in the same place is passed by.
-    places: FxHashMap<u64, u32>,
-    seed: Seed,
+    places: Places,
 }
 
 impl Registrars {
     pub(super) fn new(seed: Seed) -> Self {
-        Self { names: Vec::new(), places: FxHashMap::default(), seed }
+        Self { names: Vec::new(), places: Places::new(seed) }
     }
 
-    /// The number of the registrar `name`.
-    pub(super) fn place(&mut self, name: &str) -> u32 {
-        let mut key = self.seed.hash(name);
-        while let Some(at) = self.places.get(&key) {
-            if self.names.get(*at as usize).is_some_and(|known| **known == *name) {
-                return *at;
+    /// The number of the registrar `name`, and how many octets more are held.
+    pub(super) fn place(&mut self, name: &str) -> (u32, usize) {
+        let is = |at| self.names.get(at as usize).is_some_and(|known| **known == *name);
+        match self.places.find(name, is) {
+            Ok(at) => (at, 0),
+            Err(vacant) => {
+                self.places.insert(vacant, self.names.len());
+                self.names.push(name.into());
+                let octets = size_of::<Box<str>>() + Places::SIZE + name.len();
+                (self.names.len() as u32 - 1, octets)
             }
-            key = key.wrapping_add(1);
         }
-        let at = self.names.len() as u32;
-        self.places.insert(key, at);
-        self.names.push(name.into());
-        at
-    }
-
-    /// Octets that one more named `name` takes, roughly.
-    pub(super) const fn cost(name: &str) -> usize {
-        size_of::<Box<str>>() + 2 * size_of::<(u64, u32)>() + name.len()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
     }
 
     pub(super) fn into_names(self) -> Vec<Box<str>> {

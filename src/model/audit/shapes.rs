@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::arena::Arena;
+use super::bindings::Room;
+use super::places::Places;
 use super::record::Shape;
+use crate::limits::Tally;
 use crate::model::Seed;
 
 /// What all ledgers share.
@@ -11,38 +14,38 @@ use crate::model::Seed;
 pub(super) struct Stores {
     pub(super) shapes: Shapes,
     pub(super) arena: Arena,
+    /// What each device may hold.
+    pub(super) room: Room,
+    /// What had to be let go.
+    pub(super) tally: Tally,
 }
 
 /// All shapes, by number.
 #[derive(Debug)]
 pub(super) struct Shapes {
     all: Vec<Arc<Shape>>,
-    places: rustc_hash::FxHashMap<u64, u32>,
-    seed: Seed,
+    places: Places,
     /// Octets of private memory all of them hold, roughly.
     octets: usize,
 }
 
 impl Shapes {
     pub(super) fn new(seed: Seed) -> Self {
-        Self { all: Vec::new(), places: rustc_hash::FxHashMap::default(), seed, octets: 0 }
+        Self { all: Vec::new(), places: Places::new(seed), octets: 0 }
     }
 
     /// The number of `shape`.
     pub(super) fn place(&mut self, shape: Shape) -> u32 {
-        let mut key = self.seed.hash(&shape);
-        // Another shape in the same place is passed by.
-        while let Some(at) = self.places.get(&key) {
-            if self.all.get(*at as usize).is_some_and(|known| **known == shape) {
-                return *at;
+        let is = |at| self.all.get(at as usize).is_some_and(|known| **known == shape);
+        match self.places.find(&shape, is) {
+            Ok(at) => at,
+            Err(vacant) => {
+                self.places.insert(vacant, self.all.len());
+                self.octets += size_of::<Shape>() + 64 + shape.text_size();
+                self.all.push(Arc::new(shape));
+                self.all.len() as u32 - 1
             }
-            key = key.wrapping_add(1);
         }
-        let at = self.all.len() as u32;
-        self.places.insert(key, at);
-        self.octets += size_of::<Shape>() + 64 + shape.text_size();
-        self.all.push(Arc::new(shape));
-        at
     }
 
     pub(super) fn into_all(self) -> Vec<Arc<Shape>> {

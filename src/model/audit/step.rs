@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::attempt::{Asked, expiry};
+use super::attempt::{Asked, CONTACTS, expiry};
 use super::identity;
 use super::report::Report;
 use crate::frame::FrameId;
@@ -89,6 +89,8 @@ pub(super) struct Answered {
     pub(super) frame: FrameId,
     /// Bindings it lists, with the expiry of each.
     pub(super) listed: Vec<(String, Option<u32>)>,
+    /// It lists more than are looked at; those asked for are among these all the same.
+    pub(super) cut: bool,
     pub(super) expires: Option<u32>,
     /// Expiries of Contact and header, where they differ.
     pub(super) conflict: Option<(u64, u64)>,
@@ -187,6 +189,7 @@ impl Step {
         let domain = to.and_then(|to| Uri::parse(to.uri)).map(|uri| text(uri.host));
         let odd = |domain: &String| identity::is_odd_domain(domain, &device, &registrar);
         let vias = Vias::of(request, responses(), hops);
+        let asked = Asked::of(request);
         Self {
             odd_domain: domain.filter(odd),
             time: envelope.time,
@@ -203,14 +206,14 @@ impl Step {
             cseq: request.cseq().map(|cseq| cseq.number),
             user_agent: request.value(HeaderName::UserAgent).map(text),
             credentials: credentials(request).map(Into::into),
-            asked: Asked::of(request),
             unreachable: unreachable(request),
             versioned: request.value(HeaderName::XGbVer).is_some(),
             hostile: hostile(request),
             received: vias.received,
             rport_missing: vias.rport_missing,
             bare: responses().filter(|m| is_bare(m)).count() as u32,
-            answer: first_final(responses()).map(Answered::of),
+            answer: first_final(responses()).map(|response| Answered::of(response, &asked)),
+            asked,
             device,
             registrar,
         }
@@ -223,7 +226,7 @@ impl Step {
 }
 
 impl Answered {
-    fn of(response: &Message) -> Self {
+    fn of(response: &Message, asked: &Asked) -> Self {
         let challenge = challenge(response);
         let stale = challenge.as_ref().and_then(|c| c.get("stale"));
         let nonce = challenge.as_ref().and_then(|c| c.get("nonce").or(c.get("random1")));
@@ -232,11 +235,13 @@ impl Answered {
             Contact::Star => None,
         });
         let status = response.status().map_or(0, |status| status.0);
+        let (listed, cut) = listed(response, asked);
         Self {
             status,
             time: response.envelope.time,
             frame: response.envelope.frame,
-            listed: listed(response),
+            listed,
+            cut,
             expires: expiry(response.value(HeaderName::Expires)),
             conflict: conflict(response),
             date: response.value(HeaderName::Date).map(Into::into),
@@ -283,11 +288,17 @@ impl Beat {
 }
 
 impl Orphan {
+    /// Octets of private memory it takes, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        let listed = self.listed.iter().map(|(key, _)| key.len() + size_of::<(String, u64)>());
+        size_of::<Self>() + self.device.len() + listed.sum::<usize>()
+    }
+
     fn of(response: &Message) -> Self {
         Self {
             device: response.to().map(|to| identity::device(to.uri)).unwrap_or_default(),
             time: response.envelope.time,
-            listed: listed(response),
+            listed: listed(response, &Asked::default()).0,
         }
     }
 }
@@ -357,15 +368,21 @@ fn is_bare(message: &Message) -> bool {
     }
 }
 
-/// Bindings a 2xx lists, with the expiry of each.
-fn listed(response: &Message) -> Vec<(String, Option<u32>)> {
-    let contacts = response.contacts().filter_map(|contact| match contact {
-        Contact::Star => None,
-        Contact::Address(address) => {
-            Some((identity::binding(&address), expiry(address.params.value("expires"))))
+/// Bindings a 2xx lists, with the expiry of each, and whether some were left out: those `asked` for
+/// are told in any case.
+fn listed(response: &Message, asked: &Asked) -> (Vec<(String, Option<u32>)>, bool) {
+    let (mut listed, mut cut) = (Vec::new(), false);
+    for contact in response.contacts() {
+        let Contact::Address(address) = contact else { continue };
+        let key = identity::binding(&address);
+        let is_own = || asked.bindings.iter().any(|(own, _)| *own == key);
+        if listed.len() < CONTACTS || listed.len() < 2 * CONTACTS && is_own() {
+            listed.push((key, expiry(address.params.value("expires"))));
+        } else {
+            cut = true;
         }
-    });
-    contacts.collect()
+    }
+    (listed, cut)
 }
 
 /// The expiries of Contact and header, when they differ.
@@ -385,7 +402,7 @@ fn conflict(response: &Message) -> Option<(u64, u64)> {
 fn unreachable(request: &Message) -> SmallVec<[(bool, IpAddr); 1]> {
     let (source, target) = (request.envelope.from.ip, request.envelope.to.ip);
     let direct = request.vias().count() == 1;
-    let hosts = request.contacts().filter_map(|contact| match contact {
+    let hosts = request.contacts().take(CONTACTS).filter_map(|contact| match contact {
         Contact::Star => None,
         Contact::Address(address) => ip(address.parsed_uri()?.host),
     });

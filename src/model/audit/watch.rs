@@ -1,16 +1,17 @@
 //! Takes in what happens in the order of the capture, and keeps a ledger for each device.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::arena::Arena;
 use super::beats::Beats;
+use super::bindings::Room;
 use super::ledger::Ledger;
 use super::options::Asked;
+use super::places::Places;
+use super::probers::Scanners;
 use super::registrars::Registrars;
 use super::report::{Report, Told};
 use super::shapes::{Shapes, Stores};
@@ -28,10 +29,8 @@ use crate::transport::Completeness;
 
 /// 2xx without request that are remembered for a device that was not seen registering.
 const ORPHANS: usize = 16;
-/// Addresses of one prober that are told apart.
-const PROBED: usize = 1 << 16;
-/// Registrars of one device that are looked through; beyond, an index finds them.
-const FEW: usize = 8;
+/// Registrars of one device that are told apart.
+const REGISTRARS: usize = 256;
 
 /// An audit in the making.
 pub struct Watch<'t> {
@@ -42,23 +41,19 @@ pub struct Watch<'t> {
     subjects: Vec<Subject>,
     registrars: Registrars,
     rows: Vec<Ledger>,
-    /// Rows of devices with more than [`FEW`], by device and registrar.
-    more_rows: FxHashMap<(u32, u32), u32>,
     stores: Stores,
-    seed: Seed,
-    /// Places of devices by the hash of the name, of rows by that of device and registrar.
-    places: FxHashMap<u64, u32>,
-    /// Rows that registered over a connection.
-    connections: FxHashMap<u32, SmallVec<[u32; 2]>>,
-    /// Hosts that sign as scanners, with the names they tried.
-    scanners: BTreeMap<IpAddr, BTreeSet<u64>>,
+    /// Where devices are, by name.
+    places: Places,
+    /// Which rows registered over which connection.
+    connections: BTreeSet<(u32, u32)>,
+    /// Hosts that sign as scanners.
+    scanners: Scanners,
     options: Asked,
     responses_seen: bool,
     /// The coarsest unit in which all times of messages can be told, nanoseconds.
     resolution: i64,
     truncated: Sightings,
     held: usize,
-    tally: Tally,
 }
 
 /// A device, whatever it registers with.
@@ -100,18 +95,20 @@ impl<'t> Watch<'t> {
             subjects: Vec::new(),
             registrars: Registrars::new(seed),
             rows: Vec::new(),
-            more_rows: FxHashMap::default(),
-            stores: Stores { shapes: Shapes::new(seed), arena: Arena::default() },
-            seed,
-            places: FxHashMap::default(),
-            connections: FxHashMap::default(),
-            scanners: BTreeMap::new(),
+            stores: Stores {
+                shapes: Shapes::new(seed),
+                arena: Arena::default(),
+                room: Room { bindings: limits.bindings, seed },
+                tally: Tally::default(),
+            },
+            places: Places::new(seed),
+            connections: BTreeSet::new(),
+            scanners: Scanners::new(seed),
             options: Asked::new(seed),
             responses_seen: false,
             resolution: SECOND,
             truncated: Sightings::default(),
             held: 0,
-            tally: Tally::default(),
         }
     }
 
@@ -147,7 +144,11 @@ impl<'t> Watch<'t> {
 
     /// What had to be let go.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.stores.tally
+    }
+
+    fn lose(&mut self, what: &'static str) {
+        self.stores.tally.lose(what);
     }
 
     /// Ends the audit of an input that was seen as `vantage` says.
@@ -168,15 +169,18 @@ impl<'t> Watch<'t> {
         }
         self.fold_probers();
         let Self { subjects, registrars, rows, stores, options, places, connections, .. } = self;
+        let Stores { shapes, arena, tally, .. } = stores;
         // What only finds them is let go before the fleet is looked at.
         drop((places, connections));
+        let options = options.sums(&window);
         let mut audit = Audit {
             window,
             rows,
             subjects,
             registrars: registrars.into_names(),
-            shapes: stores.shapes.into_all(),
-            arena: stores.arena,
+            shapes: shapes.into_all(),
+            arena,
+            let_go: tally,
             pings: Arc::clone(&vantage.pings),
             options,
             ..Audit::default()
@@ -186,45 +190,40 @@ impl<'t> Watch<'t> {
     }
 
     fn register(&mut self, step: Box<Step>) {
-        if step.hostile {
-            self.scanners.entry(step.source.ip).or_default();
-        }
-        let row = match self.scanners.get_mut(&step.source.ip) {
-            Some(names) => {
-                if names.len() < PROBED {
-                    names.insert(self.seed.hash(&step.device));
-                }
+        let most = self.limits.devices;
+        let row = match self.scanners.note(&step, most, &mut self.stores.tally) {
+            Some(more) => {
+                self.held += more;
                 let (device, registrar) = probers::names(step.source.ip, step.target.ip);
                 self.row(&device, &registrar, &step)
             }
             None => self.row(&step.device, &step.registrar, &step),
         };
-        let Some(at) = row else { return self.tally.lose("let-go-devices") };
+        let at = match row {
+            Ok(at) => at,
+            Err(lost) => return self.lose(lost),
+        };
         let Some(row) = self.rows.get_mut(at as usize) else { return };
-        if step.connection != 0 {
-            let users = self.connections.entry(step.connection).or_default();
-            if !users.contains(&at) {
-                users.push(at);
-                self.held += 2 * size_of::<(u32, SmallVec<[u32; 2]>)>();
-            }
+        if step.connection != 0 && self.connections.insert((step.connection, at)) {
+            self.held += 2 * size_of::<(u32, u32)>();
         }
         if let Some(subject) = self.subjects.get_mut(row.device as usize) {
             subject.home = Some(step.source);
         }
-        let before = row.heap_size() + self.stores.shapes.heap_size();
         if self.limits.memory < self.held {
-            return self.tally.lose("let-go-attempts");
+            return self.lose("let-go-attempts");
         }
+        let before = row.heap_size() + self.stores.shapes.heap_size();
         row.register(step, &mut self.stores);
         self.held += (row.heap_size() + self.stores.shapes.heap_size()).saturating_sub(before);
     }
 
     fn beat(&mut self, beat: &Beat) {
         let Some(at) = self.subject(&beat.device) else {
-            return self.tally.lose("let-go-devices");
+            return self.lose("let-go-devices");
         };
         if self.limits.memory < self.held {
-            return self.tally.lose("let-go-keepalives");
+            return self.lose("let-go-keepalives");
         }
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
         let mut rows = subject.rows.iter().filter_map(|row| self.rows.get(*row as usize));
@@ -234,23 +233,23 @@ impl<'t> Watch<'t> {
         let taken = beats.push(beat, subject.home, bound, &self.gaps);
         self.held += beats.heap_size() - before;
         if !taken {
-            self.tally.lose("let-go-keepalives");
+            self.lose("let-go-keepalives");
         }
     }
 
     fn options(&mut self, beat: &Beat) {
         if self.limits.memory < self.held {
-            return self.tally.lose("let-go-keepalives");
+            return self.lose("let-go-keepalives");
         }
         match self.options.push(beat, self.limits.devices, &self.gaps) {
             Some(more) => self.held += more,
-            None => self.tally.lose("let-go-keepalives"),
+            None => self.lose("let-go-keepalives"),
         }
     }
 
     fn report(&mut self, report: &Report) {
         let Some(at) = self.subject(&report.device) else {
-            return self.tally.lose("let-go-devices");
+            return self.lose("let-go-devices");
         };
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
         let size = |told: &Told| size_of::<Told>() + told.heap_size();
@@ -261,38 +260,57 @@ impl<'t> Watch<'t> {
     }
 
     fn orphan(&mut self, orphan: Orphan) {
-        let Some(at) = self.subject(&orphan.device) else { return };
+        let Some(at) = self.subject(&orphan.device) else {
+            return self.lose("let-go-devices");
+        };
         let Some(subject) = self.subjects.get_mut(at as usize) else { return };
+        // Which registrar it came from it does not say: it may be any.
+        for at in &subject.rows {
+            let Some(row) = self.rows.get_mut(*at as usize) else { continue };
+            if self.limits.memory < self.held {
+                return self.lose("let-go-orphans");
+            }
+            let before = row.heap_size();
+            row.orphan(&orphan, &mut self.stores);
+            self.held += row.heap_size().saturating_sub(before);
+        }
+        if !subject.rows.is_empty() {
+            return;
+        }
         let known = subject.orphans.get_or_insert_default();
-        if subject.rows.is_empty() && known.len() < ORPHANS {
+        if known.len() < ORPHANS {
+            self.held += orphan.heap_size();
             known.push(orphan);
+        } else {
+            self.lose("let-go-orphans");
         }
     }
 
     fn end(&mut self, end: ConnectionEnd) {
-        let Some(users) = self.connections.get(&end.connection) else { return };
-        for at in users {
-            if let Some(row) = self.rows.get_mut(*at as usize) {
+        let users = (end.connection, 0)..=(end.connection, u32::MAX);
+        for (_, at) in self.connections.range(users) {
+            if self.limits.memory < self.held {
+                self.stores.tally.lose("let-go-attempts");
+            } else if let Some(row) = self.rows.get_mut(*at as usize) {
+                let before = row.heap_size();
                 row.end(end);
-                self.held += size_of::<ConnectionEnd>();
+                self.held += row.heap_size().saturating_sub(before);
             }
         }
     }
 
     /// The place of a device by its name; `None` when there is no room for another.
     fn subject(&mut self, name: &str) -> Option<u32> {
-        let mut key = self.seed.hash(name);
-        while let Some(at) = self.places.get(&key) {
-            if self.subjects.get(*at as usize).is_some_and(|known| *known.name == *name) {
-                return Some(*at);
-            }
-            key = key.wrapping_add(1);
-        }
-        if self.limits.devices <= self.subjects.len() {
+        let is = |at| self.subjects.get(at as usize).is_some_and(|known| *known.name == *name);
+        let vacant = match self.places.find(name, is) {
+            Ok(at) => return Some(at),
+            Err(vacant) => vacant,
+        };
+        if self.limits.devices <= self.subjects.len() || self.limits.memory < self.held {
             return None;
         }
         let at = self.subjects.len() as u32;
-        self.places.insert(key, at);
+        self.places.insert(vacant, self.subjects.len());
         self.held += size_of::<Subject>() + name.len() + 64;
         grow(&mut self.subjects);
         self.subjects.push(Subject {
@@ -307,23 +325,23 @@ impl<'t> Watch<'t> {
     }
 
     /// The place of the row of a device at a registrar, a new one when there is none.
-    fn row(&mut self, device: &str, registrar: &str, step: &Step) -> Option<u32> {
-        let at = self.subject(device)?;
-        let known = self.registrars.len();
-        let place = self.registrars.place(registrar);
-        if known < self.registrars.len() {
-            self.held += Registrars::cost(registrar);
+    ///
+    /// # Errors
+    /// There is no room for it: as what it is counted.
+    fn row(&mut self, device: &str, registrar: &str, step: &Step) -> Result<u32, &'static str> {
+        let at = self.subject(device).ok_or("let-go-devices")?;
+        let (place, more) = self.registrars.place(registrar);
+        self.held += more;
+        let subject = self.subjects.get(at as usize).ok_or("let-go-devices")?;
+        let is = |row: &&u32| self.rows.get(**row as usize).is_some_and(|r| r.registrar == place);
+        if let Some(known) = subject.rows.iter().find(is) {
+            return Ok(*known);
         }
-        let subject = self.subjects.get(at as usize)?;
-        let mut few = subject.rows.iter().take(FEW).copied();
-        let known = few
-            .find(|row| self.rows.get(*row as usize).is_some_and(|row| row.registrar == place))
-            .or_else(|| self.more_rows.get(&(at, place)).copied());
-        if known.is_some() {
-            return known;
+        if REGISTRARS <= subject.rows.len() {
+            return Err("let-go-registrars");
         }
         if self.limits.devices <= self.rows.len() || self.limits.memory < self.held {
-            return None;
+            return Err("let-go-devices");
         }
         let policy = (self.terms.policy)(&Applicant {
             device,
@@ -334,30 +352,24 @@ impl<'t> Watch<'t> {
         let is_gb = policy.profile.is_gb().unwrap_or(identity::is_gb_id(device));
         let whole = (self.terms.pages)(device);
         let mut row = Ledger::new(policy, (at, place), is_gb, whole);
-        let subject = self.subjects.get_mut(at as usize)?;
-        let earlier = subject
-            .orphans
-            .iter()
-            .flat_map(|all| all.iter())
-            .filter(|orphan| orphan.time <= step.time);
-        earlier.for_each(|orphan| row.orphan(orphan));
         let number = self.rows.len() as u32;
-        if FEW <= subject.rows.len() {
-            self.more_rows.insert((at, place), number);
+        if let Some(subject) = self.subjects.get_mut(at as usize) {
+            let orphans = subject.orphans.iter().flat_map(|all| all.iter());
+            for orphan in orphans.filter(|orphan| orphan.time <= step.time) {
+                row.orphan(orphan, &mut self.stores);
+            }
+            subject.rows.push(number);
         }
-        subject.rows.push(number);
-        self.held += size_of::<Ledger>();
+        self.held += size_of::<Ledger>() + size_of::<u32>();
         grow(&mut self.rows);
         self.rows.push(row);
-        Some(number)
+        Ok(number)
     }
 
     /// Makes one row of all that one prober tried.
     fn fold_probers(&mut self) {
-        let found = probers::find(&self.rows, &self.subjects, &self.stores);
-        let mut all: BTreeMap<IpAddr, usize> =
-            self.scanners.iter().map(|(ip, names)| (*ip, names.len())).collect();
-        for (ip, names) in found {
+        let mut all = self.scanners.counts();
+        for (ip, names) in probers::find(&self.rows, &self.subjects, &self.stores) {
             *all.entry(ip).or_default() += names;
         }
         if all.is_empty() {
@@ -389,6 +401,14 @@ impl<'t> Watch<'t> {
             }
         }
         self.rows = kept;
+        for subject in &mut self.subjects {
+            subject.rows.clear();
+        }
+        for (at, row) in self.rows.iter().enumerate() {
+            if let Some(subject) = self.subjects.get_mut(row.device as usize) {
+                subject.rows.push(at as u32);
+            }
+        }
     }
 
     /// `row` as that of another device.
@@ -397,9 +417,9 @@ impl<'t> Watch<'t> {
         mut row: Ledger,
         (device, registrar): &(String, String),
     ) -> Option<Ledger> {
-        self.limits.devices = usize::MAX;
+        (self.limits.devices, self.limits.memory) = (usize::MAX, usize::MAX);
         let device = self.subject(device)?;
-        (row.device, row.registrar) = (device, self.registrars.place(registrar));
+        (row.device, row.registrar) = (device, self.registrars.place(registrar).0);
         Some(row)
     }
 }

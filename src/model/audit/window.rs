@@ -33,7 +33,14 @@ impl Window {
     }
 
     pub(super) fn crosses_gap(&self, a: Timestamp, b: Timestamp) -> bool {
-        self.gaps.iter().any(|(from, until)| a.0 < *until && b.0 > *from)
+        let next = self.gaps.partition_point(|(_, until)| *until <= a.0);
+        self.gaps.get(next).is_some_and(|(from, _)| *from < b.0)
+    }
+
+    /// When the last gap before `time` ended.
+    pub(super) fn gap_before(&self, time: Timestamp) -> Option<i64> {
+        let next = self.gaps.partition_point(|(_, until)| *until <= time.0);
+        self.gaps.get(next.checked_sub(1)?).map(|(_, until)| *until)
     }
 }
 

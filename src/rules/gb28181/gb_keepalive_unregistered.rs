@@ -29,10 +29,11 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
         let remark = remark.times(pulses.len());
         pulses.iter().fold(remark, |remark, pulse| remark.at(Spot::of(pulse), "keepalive"))
     };
+    let lapses = &case.device.lapses;
     let lapsed = |beat: &Pulse| {
-        case.device.lapses.iter().any(|lapse| {
-            lapse.from.plus(GRACE) < beat.time && lapse.until.is_none_or(|until| beat.time < until)
-        })
+        let at = lapses.partition_point(|lapse| lapse.from.plus(GRACE) < beat.time);
+        let lapse = at.checked_sub(1).and_then(|at| lapses.get(at));
+        lapse.is_some_and(|lapse| lapse.until.is_none_or(|until| beat.time < until))
     };
     let late: Vec<Pulse> = beats.unbound().filter(lapsed).collect();
     if !late.is_empty() {

@@ -31,11 +31,9 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let spot = case.response(last);
     let goal = last.shape.goal.as_deref().unwrap_or("nowhere");
     let soon = |r: &Record| r.start >= last.start && r.start.since(last.start) <= PATIENCE;
-    let follows = (0..case.audit.len())
-        .filter(|place| {
-            let (device, registrar) = case.audit.ids(*place);
-            device == own.device && registrar != own.registrar
-        })
+    let follows = case
+        .audit
+        .elsewhere(case.place)
         .filter_map(|place| case.audit.device(place))
         .any(|other| other.attempts().any(soon));
     let told = case.audit.window.until.since(last.start) >= PATIENCE;

@@ -43,9 +43,12 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
             );
             (title, format!("lapses {} x {}", lapses.len(), duration(worst)))
         };
+        let mut answered: Vec<_> =
+            case.successes().filter_map(|record| Some((record.end?, record))).collect();
+        answered.sort_by_key(|(end, _)| *end);
         let before = |from| {
-            let ok = case.successes().filter(move |r| r.end.is_some_and(|end| end <= from));
-            ok.last()
+            let at = answered.partition_point(|(end, _)| *end <= from).checked_sub(1)?;
+            answered.get(at).map(|(_, record)| *record)
         };
         let grants = lapses.iter().filter_map(|lapse| before(lapse.from));
         let mut remark = Remark::new(title, brief).times(lapses.len());

@@ -1,5 +1,7 @@
 //! R015: two devices with one identifier.
 
+use std::collections::BTreeSet;
+
 use super::{duration, list, pairs};
 use crate::model::audit::Device;
 use crate::rules::registrant::{Noted, Registrant, Remark};
@@ -44,14 +46,12 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
 
 /// True when a source comes back after another registered: a move happens once, a share goes on.
 pub(in crate::rules) fn is_shared(device: &Device) -> bool {
-    let mut left = Vec::new();
-    for (a, b) in pairs(device) {
-        if a.source.ip != b.source.ip {
-            left.push(a.source.ip);
-            if left.contains(&b.source.ip) && 1 < device.contacts.len() {
-                return true;
-            }
-        }
+    if device.contacts.len() < 2 || device.source_ips < 2 {
+        return false;
     }
-    false
+    let mut left = BTreeSet::new();
+    pairs(device).into_iter().filter(|(a, b)| a.source.ip != b.source.ip).any(|(a, b)| {
+        left.insert(a.source.ip);
+        left.contains(&b.source.ip)
+    })
 }

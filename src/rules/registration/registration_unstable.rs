@@ -1,7 +1,10 @@
 //! R011: contact or connection change from refresh to refresh.
 
+use std::collections::BTreeMap;
+
 use super::{list, pairs};
 use crate::model::audit::{Device, Outcome, Record};
+use crate::model::vantage::ConnectionEnd;
 use crate::rules::registrant::{Noted, Registrant, Remark};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 use crate::transport::Transport;
@@ -91,29 +94,44 @@ fn connections(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     });
 }
 
+/// The newest success, and the newest on another connection than that.
+fn newest_successes<'r>(attempts: &[&'r Record]) -> (Option<&'r Record>, Option<&'r Record>) {
+    let ok = || attempts.iter().copied().filter(|record| record.outcome == Outcome::Ok);
+    let newest = ok().max_by_key(|record| record.start);
+    let away = |record: &&Record| newest.is_some_and(|new| new.connection != record.connection);
+    (newest, ok().filter(away).max_by_key(|record| record.start))
+}
+
 /// The connection of a live binding ended.
 fn lost(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let device = case.device;
-    let end_of = |record: &&Record| {
-        let (Some(from), Some(life)) = (record.end, record.granted()) else { return None };
+    if device.connection_ends.is_empty() {
+        return;
+    }
+    let mut by_connection: BTreeMap<u32, Vec<&ConnectionEnd>> = BTreeMap::new();
+    for end in &device.connection_ends {
+        by_connection.entry(end.connection).or_default().push(end);
+    }
+    let attempts: Vec<&Record> = device.attempts().collect();
+    let (newest, other) = newest_successes(&attempts);
+    let mut ends = Vec::new();
+    for (at, record) in attempts.iter().enumerate() {
+        let (Some(from), Some(life)) = (record.end, record.granted()) else { continue };
         let until = from.plus(i64::from(life) * crate::time::SECOND);
-        let of_binding = |end: &&crate::model::vantage::ConnectionEnd| {
-            end.connection == record.connection && (from..until).contains(&end.time)
-        };
-        // A renewed binding lives on another connection by then.
-        let renewed = device.attempts().any(|r| {
-            r.outcome == Outcome::Ok && r.start > record.start && r.connection != record.connection
-        });
-        let end = device.connection_ends.iter().find(of_binding)?;
-        let next = device.attempts().find(|r| r.start > record.start);
+        let own = by_connection.get(&record.connection).into_iter().flatten();
+        let mut own = own.filter(|end| (from..until).contains(&end.time));
+        if record.outcome != Outcome::Ok || record.connection == 0 {
+            continue;
+        }
+        let Some(end) = own.next() else { continue };
+        let next = attempts.iter().skip(at + 1).find(|next| record.start < next.start);
         let before = next.is_none_or(|next| end.time <= next.start);
-        (record.connection != 0 && (before || !renewed)).then_some(*end)
-    };
-    let ends: Vec<_> = device
-        .attempts()
-        .filter(|r| r.outcome == Outcome::Ok)
-        .filter_map(|r| Some((r, end_of(&r)?)))
-        .collect();
+        // A renewed binding lives on another connection by then.
+        let elsewhere = newest.filter(|new| new.connection != record.connection).or(other);
+        if before || elsewhere.is_none_or(|new| new.start <= record.start) {
+            ends.push((*record, *end));
+        }
+    }
     let (Some((_, first)), Some((_, last))) = (ends.first(), ends.last()) else { return };
     noted.add_kind("connection-lost", || {
         let how = if first.reset { "reset" } else { "closed" };
