@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use super::frames::Files;
 use super::json::{self, message::KEYS, message::MessageWriter};
 use super::message::{self, Detail};
-use super::{Format, MessageRow, Style, csv};
+use super::{Format, MessageRow, Style, csv, style};
 use crate::limits::Tally;
+use crate::time::{SECOND, Timestamp};
 
 /// Writes rows of messages in one format; [`Messages::begin`] first, [`Messages::end`] last.
 pub struct Messages<'a> {
@@ -17,6 +18,29 @@ pub struct Messages<'a> {
     writer: MessageWriter,
     line: Vec<u8>,
     rows: u64,
+    day: Day,
+}
+
+/// The day of the last row.
+#[derive(Default)]
+struct Day {
+    /// The quarter of an hour its time lies in: no clock on land changes its day within one.
+    quarter: i64,
+    /// Empty before the first row.
+    date: String,
+}
+
+impl Day {
+    /// The date of `time`, when it is another day than that of the row before.
+    fn turn(&mut self, time: Timestamp, style: &Style) -> Option<&str> {
+        let quarter = time.0.div_euclid(15 * 60 * SECOND);
+        if quarter == self.quarter && !self.date.is_empty() {
+            return None;
+        }
+        self.quarter = quarter;
+        let before = std::mem::replace(&mut self.date, style.time.date(time));
+        (!before.is_empty() && before != self.date).then_some(&self.date)
+    }
 }
 
 impl<'a> Messages<'a> {
@@ -30,6 +54,7 @@ impl<'a> Messages<'a> {
             writer: MessageWriter::default(),
             line: Vec::with_capacity(1024),
             rows: 0,
+            day: Day::default(),
         }
     }
 
@@ -48,6 +73,10 @@ impl<'a> Messages<'a> {
         self.line.clear();
         match self.format {
             Format::Text => {
+                let time = row.message.envelope.time;
+                if let Some(date) = self.day.turn(time, &self.style) {
+                    writeln!(out, "{}", self.style.paint(style::DIM, date))?;
+                }
                 return message::write(row, self.detail, self.files, &self.style, out);
             }
             Format::Json => {

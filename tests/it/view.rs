@@ -297,6 +297,23 @@ fn whole_messages_cannot_drive_a_terminal() {
     assert!(whole.chars().all(|c| c == '\n' || !c.is_control()));
 }
 
+#[test]
+fn rows_of_another_day_stand_below_its_date() {
+    let mut scene = Scene::new();
+    let options = request("OPTIONS", "1 OPTIONS", &["z9hG4bKa"], "", "");
+    scene.send("10.20.0.2", "10.20.0.1", &options);
+    scene.send("10.20.0.2", "10.20.0.1", &options);
+    // 600 ms each: more than a day.
+    scene.seq += 200_000;
+    scene.send("10.20.0.2", "10.20.0.1", &options);
+    let (model, report) = scene.model();
+    let subject = Subject::new(&model, &report, &[]);
+    let text = messages(&subject, Format::Text, Detail::Line);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!(lines[2], "2026-11-22");
+}
+
 fn messages(subject: &Subject<'_>, format: Format, detail: Detail) -> String {
     let mut writer = Messages::new(format, detail, Style::default(), subject.files.0);
     let mut out = Vec::new();
