@@ -14,6 +14,7 @@ mod order;
 mod pcap;
 mod pcapng;
 mod reading;
+mod record;
 mod snoop;
 pub mod text;
 

@@ -2,7 +2,7 @@
 
 use crate::capture::octets::Octets;
 use crate::capture::order::Order;
-use crate::capture::reading::{Fault, Record};
+use crate::capture::record::{Fault, Record};
 use crate::capture::text::days;
 use crate::capture::{RECORD_MAX, Zone};
 use crate::frame::LinkType;

@@ -6,7 +6,7 @@
 use crate::capture::RECORD_MAX;
 use crate::capture::octets::Octets;
 use crate::capture::order::Order;
-use crate::capture::reading::{Fault, Record};
+use crate::capture::record::{Fault, Record};
 use crate::frame::LinkType;
 use crate::time::Timestamp;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::capture::kind::section_order;
 use crate::capture::octets::Octets;
 use crate::capture::order::Order;
-use crate::capture::reading::{Fault, Record};
+use crate::capture::record::{Fault, Record};
 use crate::capture::{RECORD_MAX, Secrets};
 use crate::frame::LinkType;
 use crate::time::Timestamp;

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::net::decode::Skip;
 use crate::net::ip::{self, IpHead};
 use crate::net::path::{Encapsulation, Hosts, Trail};
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::walk::{Layer, TCP, UDP};
 
 /// Octets of integrity check values in use: HMAC-96 first (RFC 2403, 2404), then RFC 4868, none.

@@ -1,8 +1,8 @@
 //! ICMP and `ICMPv6` errors and the packets they quote.
 
-use crate::net::decode::Skip;
 use crate::net::ip::{self, IpHead};
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::walk::{ICMP, SCTP, TCP, UDP, packet};
 use crate::net::{Endpoint, IcmpError, IcmpKind, Packet, Payload};
 

@@ -7,9 +7,9 @@ use etherparse::{
     Ipv6RawExtHeaderSlice,
 };
 
-use crate::net::decode::Skip;
 use crate::net::path::Hosts;
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;

@@ -1,10 +1,10 @@
 //! Link layers: from the type of the interface down to an IP header.
 
 use crate::frame::LinkType;
-use crate::net::decode::Skip;
 use crate::net::ip;
 use crate::net::path::{Encapsulation, Trail};
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::walk::Layer;
 use crate::net::wifi;
 

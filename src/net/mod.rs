@@ -16,6 +16,7 @@ mod path;
 mod pieces;
 pub mod recent;
 mod rest;
+pub mod skip;
 pub mod stream;
 mod tunnel;
 mod walk;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use crate::net::PathId;
-use crate::net::decode::Skip;
+use crate::net::skip::Skip;
 
 /// Paths that get a number; addresses of tunnels are chosen by strangers.
 const PATHS: usize = 4096;

@@ -1,6 +1,6 @@
 //! What is left of a frame to decode, and how much the snap length took from its end.
 
-use crate::net::decode::Skip;
+use crate::net::skip::Skip;
 
 /// Octets still to be decoded.
 #[derive(Clone, Copy, Debug)]

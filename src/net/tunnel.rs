@@ -1,10 +1,10 @@
 //! What carries packets inside packets, over IP and over UDP.
 
-use crate::net::decode::Skip;
 use crate::net::esp;
 use crate::net::ip::{self, IpHead};
 use crate::net::path::{Encapsulation, Hosts, Trail};
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::walk::Layer;
 
 const L2TP: u16 = 1701;

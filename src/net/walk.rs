@@ -2,10 +2,10 @@
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use crate::net::decode::Skip;
 use crate::net::ip::{self, IpHead, Place};
 use crate::net::path::Trail;
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::{Endpoint, Packet, PathId, Payload, Segment, TcpFlags, icmp, link, tunnel};
 
 pub(super) const ICMP: u8 = 1;

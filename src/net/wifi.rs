@@ -1,7 +1,7 @@
 //! IEEE 802.11 data frames, plain or behind a radiotap header.
 
-use crate::net::decode::Skip;
 use crate::net::rest::Rest;
+use crate::net::skip::Skip;
 use crate::net::walk::Layer;
 
 const DATA: u8 = 2;

@@ -6,18 +6,16 @@ use std::io::{self, Write};
 
 use anstyle::Style as Paint;
 
-use super::json::{self, finding::FindingRecord, octets};
+use super::json::{self, finding::FindingRecord};
 use super::message::first_line;
 use super::page;
 use super::quote::Quote;
 use super::sarif;
-use super::secret::{self, MASK, Part};
 use super::style;
 use super::text::{in_charset, severity_paint};
 use super::visible::{columns, visible, wrap, wrap_from};
 use super::{Format, Style, Subject};
-use crate::rules::{Coverage, Finding, Place, Rule, Severity};
-use crate::sip::{Message, Span};
+use crate::rules::{Coverage, Finding, Place, Severity};
 
 /// The formats of findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,27 +52,6 @@ pub fn write(
     };
     let records = subject.findings.iter().map(|finding| FindingRecord::of(subject, finding));
     json::write(records, rows, &subject.model.tally, out)
-}
-
-/// What a rule means and what to do, for machine output and for people.
-pub fn help(rule: &Rule) -> String {
-    let parts = [page::why(rule), page::remedy(rule)];
-    let text: Vec<String> = parts.into_iter().flatten().collect();
-    if text.is_empty() { rule.statement.to_owned() } else { text.join(" ") }
-}
-
-/// The octets a finding points at, secrets masked; at most 400 of them.
-pub fn evidence_text(message: &Message, span: Span) -> String {
-    let secrets = secret::places(message);
-    let range = span.range();
-    let range = range.start..range.end.min(range.start + 400);
-    secret::parts(&secrets, range)
-        .into_iter()
-        .map(|(range, part)| match part {
-            Part::Open => octets(message.text().get(range).unwrap_or_default()).into_owned(),
-            Part::Secret => MASK.to_owned(),
-        })
-        .collect()
 }
 
 fn text(subject: &Subject<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Subject;
-use super::check::{evidence_text, help};
 use super::clock::Rfc3339;
+use super::json::finding::{evidence_text, help};
 use super::json::{octets, value};
 use crate::rules::{Finding, Place, Rule, Severity};
 

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::frame::Frame;
 use siplens::limits::Limits;
-use siplens::net::decode::{Decoder, Skip};
+use siplens::net::decode::Decoder;
+use siplens::net::skip::Skip;
 use siplens::net::{IcmpKind, Payload, Segment};
 
 use crate::support::packet::{

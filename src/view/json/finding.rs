@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::Record;
-use crate::rules::{Finding, Place};
-use crate::view::check::{evidence_text, help};
+use crate::rules::{Finding, Place, Rule};
+use crate::sip::{Message, Span};
 use crate::view::clock::Rfc3339;
 use crate::view::json::octets;
+use crate::view::page;
+use crate::view::secret::{self, MASK, Part};
 use crate::view::subject::Subject;
 
 /// One group of equal breaches: a row of `siplens check`.
@@ -96,4 +98,25 @@ impl<'a> EvidenceRecord<'a> {
             note: &place.note,
         }
     }
+}
+
+/// What a rule means and what to do, for machine output and for people.
+pub fn help(rule: &Rule) -> String {
+    let parts = [page::why(rule), page::remedy(rule)];
+    let text: Vec<String> = parts.into_iter().flatten().collect();
+    if text.is_empty() { rule.statement.to_owned() } else { text.join(" ") }
+}
+
+/// The octets a finding points at, secrets masked; at most 400 of them.
+pub fn evidence_text(message: &Message, span: Span) -> String {
+    let secrets = secret::places(message);
+    let range = span.range();
+    let range = range.start..range.end.min(range.start + 400);
+    secret::parts(&secrets, range)
+        .into_iter()
+        .map(|(range, part)| match part {
+            Part::Open => octets(message.text().get(range).unwrap_or_default()).into_owned(),
+            Part::Secret => MASK.to_owned(),
+        })
+        .collect()
 }
