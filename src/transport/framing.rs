@@ -9,7 +9,7 @@ use memchr::memmem;
 use crate::net::stream::After;
 use crate::transport::head::{self, Head, Length};
 use crate::transport::layer::{Context, Found, Input, Sink};
-use crate::transport::peek::cut_first_line;
+use crate::transport::peek::{cut_first_line, head_end};
 use crate::transport::start::{self, Probe, Search};
 use crate::transport::{Completeness, Transport};
 
@@ -136,7 +136,7 @@ impl Framer {
         sink: &mut Sink<'_>,
     ) -> Step {
         let bytes = input.bytes;
-        let Some(end) = head::end(bytes, scanned) else {
+        let Some(end) = head_end(bytes, scanned) else {
             if context.limits.message < bytes.len() {
                 return self.too_long(bytes, context);
             }

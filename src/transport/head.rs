@@ -2,7 +2,8 @@
 
 use memchr::{memchr, memmem};
 
-use crate::transport::peek::{self, HeaderLines, split_header};
+use crate::transport::lines::{HeaderLines, head_end, split_header};
+use crate::transport::peek;
 use crate::transport::{scan, start};
 
 /// A declared length above this is a mistake or an attack, and says nothing about the body.
@@ -110,23 +111,9 @@ fn octets(value: &[u8]) -> Option<usize> {
     (octets <= ABSURD).then_some(octets)
 }
 
-/// One past the empty line that ends the head, which is not within the first `scanned` octets.
-pub(super) fn end(bytes: &[u8], scanned: usize) -> Option<usize> {
-    // The line end before the empty line may have been seen without what follows it.
-    let mut at = scanned.saturating_sub(2);
-    loop {
-        at += memchr(b'\n', bytes.get(at..)?)? + 1;
-        match bytes.get(at..)? {
-            [b'\n', ..] => return Some(at + 1),
-            [b'\r', b'\n', ..] => return Some(at + 2),
-            _ => {}
-        }
-    }
-}
-
 /// The head that `bytes` begin with, as far as it is there.
 pub(super) fn of(bytes: &[u8]) -> &[u8] {
-    end(bytes, 0).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+    head_end(bytes, 0).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
 }
 
 /// True when a body of unknown length, which begins at `head`, looks like all of it: XML whose
@@ -177,6 +164,17 @@ mod tests {
             ]).prop_map(str::to_owned),
             1 => odd.prop_map(|odd| odd),
         ]
+    }
+
+    #[test]
+    fn a_length_that_is_none_says_nothing() {
+        let length = |value: &str| {
+            Head::of(format!("A sip:b SIP/2.0\r\nContent-Length: {value}\r\n\r\n").as_bytes())
+        };
+        assert_eq!(length("12"), Head::One(Length::Octets(12)));
+        for bad in ["-999", "+5", "x", "", "99999999999"] {
+            assert_eq!(length(bad), Head::One(Length::Unknown), "{bad}");
+        }
     }
 
     proptest! {

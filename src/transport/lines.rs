@@ -2,8 +2,28 @@
 
 use memchr::memchr;
 
-use super::peek::leading_crlfs;
 use super::scan;
+
+/// How many octets of line ends stand before the first line.
+pub fn leading_crlfs(bytes: &[u8]) -> usize {
+    bytes.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(bytes.len())
+}
+
+/// How many octets the head takes, start line to empty line inclusive; `None` while there is no
+/// empty line, and there is none within the first `scanned` octets. Line ends may be CRLF, LF or
+/// both; line ends before the start line belong to it.
+pub fn head_end(bytes: &[u8], scanned: usize) -> Option<usize> {
+    // The line end before the empty line may have been seen without what follows it.
+    let mut at = leading_crlfs(bytes).max(scanned.saturating_sub(2));
+    loop {
+        at += memchr(b'\n', bytes.get(at..)?)? + 1;
+        match bytes.get(at..)? {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+}
 
 /// Name and value of a header line, white space at their ends taken off; `None` without a colon.
 #[inline]

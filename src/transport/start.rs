@@ -3,9 +3,9 @@
 use memchr::{memchr, memmem, memrchr};
 
 use crate::net::stream::After;
-use crate::transport::head;
 use crate::transport::peek::{
-    HeaderLines, cut_first_line, is_start_line, is_token, may_become_start_line, split_header,
+    HeaderLines, cut_first_line, head_end, is_start_line, is_token, may_become_start_line,
+    split_header,
 };
 
 /// Octets of a head that is looked for without knowing where messages begin.
@@ -165,7 +165,7 @@ impl Candidate {
         if !is_start_line(rest) || (self.place == Place::Anywhere && !is_well_known(rest)) {
             return Verdict::Nothing;
         }
-        let Some(end) = head::end(rest, 0) else { return Verdict::Unsure };
+        let Some(end) = head_end(rest, 0) else { return Verdict::Unsure };
         let head = rest.get(..end).unwrap_or_default();
         // A head with a start line in it is that of the next message.
         let is_message = has_head(head) && find_line(head, 1).is_none();

@@ -1,7 +1,6 @@
 //! The HTTP exchange that turns a TCP connection into a WebSocket (RFC 6455 section 4).
 
-use crate::transport::head;
-use crate::transport::peek::{HeaderLines, split_header};
+use crate::transport::peek::{HeaderLines, head_end, split_header};
 
 /// Octets an HTTP head may take before it is none of ours.
 const LONGEST_HEAD: usize = 32 << 10;
@@ -27,7 +26,7 @@ impl Http {
         if !STARTS.iter().any(|start| bytes.starts_with(start)) {
             return Self::NotForUs;
         }
-        let Some(end) = head::end(bytes, 0) else {
+        let Some(end) = head_end(bytes, 0) else {
             return if bytes.len() < LONGEST_HEAD { Self::Unsure } else { Self::NotForUs };
         };
         let upgrades = HeaderLines::after_start_line(bytes.get(..end).unwrap_or_default())
