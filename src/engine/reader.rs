@@ -387,6 +387,12 @@ impl Pass<'_, '_> {
                 desk.connection(opening.origin(*path), ConnectionChange::Opened, each);
             }
             let origin = direction.origin(reading.arrival(end), *path);
+            let found = match found {
+                Found::Message { text, transport, completeness } => {
+                    Found::Message { text: reading.captured(text), transport, completeness }
+                }
+                other => other,
+            };
             desk.found(origin, found, *home, each);
         });
         desk.tally.add(&lost);

@@ -35,6 +35,8 @@ pub struct CallFlow {
     passages: Passages<MessageId>,
     matching: Matching,
     tracking: Tracking,
+    /// The first copy that is filed under no dialog: the dialog of its message may come later.
+    astray: Option<MessageId>,
     heap: usize,
 }
 
@@ -134,7 +136,13 @@ impl CallFlow {
         let mut table = Table { transactions: &mut self.transactions, messages: &self.messages };
         let transaction = self.matching.place(&mut table, id, &reading, note, self.seed);
         let dialog = match note {
-            Note::Duplicate(of) | Note::Retransmission(of) => self.entry(of).dialog,
+            Note::Duplicate(of) | Note::Retransmission(of) => {
+                let dialog = self.entry(of).dialog;
+                if dialog.is_none() {
+                    self.astray.get_or_insert(id);
+                }
+                dialog
+            }
             Note::New | Note::Forwarded(_) => {
                 let seen = Seen { id, transaction, reading: &reading };
                 let mut scene = Scene {
@@ -222,7 +230,8 @@ impl CallFlow {
 
     /// Copies of a request that came before its dialog belong to it as well.
     fn name_dialog_of_copies(&mut self) {
-        for at in 0..self.messages.len() {
+        let Some(first) = self.astray else { return };
+        for at in first.0 as usize..self.messages.len() {
             let (Note::Duplicate(of) | Note::Retransmission(of)) = self.messages[at].note else {
                 continue;
             };
@@ -257,5 +266,17 @@ impl From<Sighted<MessageId>> for Note {
             Sighted::Duplicate(of) => Self::Duplicate(of),
             Sighted::Forwarded(of) => Self::Forwarded(of),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_are_millions_of_stays_small() {
+        assert!(size_of::<Entry>() <= 232, "{}", size_of::<Entry>());
+        assert!(size_of::<Transaction>() <= 192, "{}", size_of::<Transaction>());
+        assert!(size_of::<CallFlow>() <= 360, "{}", size_of::<CallFlow>());
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod blocks;
 mod chains;
+pub mod few;
 mod growth;
 mod reading;
 pub mod passage;
@@ -25,6 +26,7 @@ pub use blocks::Blocks;
 pub use call::{Call, Link, LinkKind};
 pub use crossings::{Crossing, Crossings};
 pub use dialog::{Dialog, DialogState, Usage};
+pub use few::Few;
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
 pub use passage::{Passages, Print, Sighted};

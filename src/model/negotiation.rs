@@ -1,11 +1,9 @@
 //! Pairs offers with their answers, hop by hop (RFC 3264 section 4, RFC 6337 section 2).
 
-use smallvec::SmallVec;
-
 use super::blocks::Blocks;
 use super::growth::push_slim;
 use super::tracking::Seen;
-use super::{DialogId, Entry, Exchange, MessageId, SdpPlace, Transaction, TransactionId};
+use super::{DialogId, Entry, Exchange, Few, MessageId, SdpPlace, Transaction, TransactionId};
 use crate::sip::{HeaderName, Message, Method, Status};
 use crate::transport::Completeness;
 
@@ -34,18 +32,18 @@ impl Bargain<'_> {
     /// Takes in a message in its dialog: an offer, an answer, or a missing answer.
     pub(super) fn weigh(&mut self, seen: Seen<'_>, dialog: Option<DialogId>) {
         let Some(at) = seen.transaction else { return };
-        let body = Body::of(seen.reading.message);
+        let body = || Body::of(seen.reading.message);
         match (seen.reading.status, &seen.reading.method) {
-            (None, Some(Method::Invite | Method::Update)) if body == Body::Sdp => {
+            (None, Some(Method::Invite | Method::Update)) if body() == Body::Sdp => {
                 self.offer(at, seen.id, dialog);
             }
-            (None, Some(Method::Prack)) => self.prack(at, seen, dialog, body),
-            (None, Some(Method::Ack)) => self.ack(at, seen, dialog, body),
+            (None, Some(Method::Prack)) => self.prack(at, seen, dialog, body()),
+            (None, Some(Method::Ack)) => self.ack(at, seen, dialog, body()),
             (Some(status), Some(Method::Invite)) => {
-                self.invite_response(at, seen, dialog, status, body);
+                self.invite_response(at, seen, dialog, status, body());
             }
             (Some(status), Some(Method::Update | Method::Prack)) if status.is_success() => {
-                self.answer_request(at, seen, dialog, body);
+                self.answer_request(at, seen, dialog, body());
             }
             _ => {}
         }
@@ -129,7 +127,7 @@ impl Bargain<'_> {
             dialog,
             offer: SdpPlace { message: offer },
             answer: None,
-            previews: SmallVec::new(),
+            previews: Few::default(),
             unanswered_by: None,
         };
         push_slim(self.exchanges, exchange);
@@ -202,7 +200,7 @@ impl Exchange {
 
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
-        if self.previews.spilled() { self.previews.capacity() * size_of::<SdpPlace>() } else { 0 }
+        self.previews.heap_size()
     }
 
     /// `id` is the message that must carry the answer.
@@ -225,7 +223,7 @@ impl Exchange {
             dialog: None,
             offer: self.offer,
             answer: None,
-            previews: SmallVec::new(),
+            previews: Few::default(),
             unanswered_by: None,
         }
     }

@@ -1,12 +1,10 @@
 //! Offer/answer within a dialog (RFC 3264, RFC 6337).
 
-use smallvec::SmallVec;
-
-use super::{DialogId, MessageId};
+use super::{DialogId, Few, MessageId};
 use crate::model::Hop;
 
 /// A session description: the message that carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SdpPlace {
     /// The message.
     pub message: MessageId,
@@ -24,7 +22,7 @@ pub struct Exchange {
     /// The binding answer, when one was seen.
     pub answer: Option<SdpPlace>,
     /// SDP of unreliable 18x responses that came before the binding answer.
-    pub previews: SmallVec<[SdpPlace; 4]>,
+    pub previews: Few<SdpPlace>,
     /// The message that should have carried the answer and did not (2xx, ACK, PRACK).
     pub unanswered_by: Option<MessageId>,
 }

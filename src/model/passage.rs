@@ -4,12 +4,13 @@
 //! with its own message numbers, `messages` with frame numbers.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::Seed;
 use super::reading::Reading;
+use super::{Few, Seed};
 use crate::net::Endpoint;
 use crate::sip::{Message, Method, Status};
 use crate::time::{MILLISECOND, TIMEOUT, Timestamp};
@@ -24,8 +25,6 @@ const RELAY: i64 = 4_000 * MILLISECOND;
 const WALK: usize = 64;
 /// Up to this many passages are scanned, more are found through a map.
 const SCAN: usize = 32;
-/// The end of a chain.
-const NONE: u64 = u64::MAX;
 
 /// How a sighting relates to earlier ones; `T` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub enum Sighted<T> {
 pub struct Print {
     /// Equal for all sightings of one message, on any hop.
     message: u64,
-    vias: SmallVec<[u32; 4]>,
+    vias: Few<u32>,
     /// Sender, receiver and transport; a port that a client makes up for a connection left out.
     hop: u32,
     from: u32,
@@ -110,7 +109,7 @@ impl Print {
             // A second 183 with another body is news, though all else may be equal.
             body: if provisional { seed.short(message.body()) } else { 0 },
             time: envelope.time,
-            ip_id: envelope.ip_id.unwrap_or(0),
+            ip_id: envelope.ip_id.map_or(0, NonZeroU32::get),
             connection: envelope.connection,
             travels: Travels::of(reading),
             is_request,
@@ -134,8 +133,8 @@ pub struct Passages<T> {
     records: VecDeque<Record<T>>,
     /// Number of the first record; numbers count on for ever.
     base: u64,
-    /// Message to its newest record, once there are many.
-    newest: FxHashMap<u64, u64>,
+    /// Message to its newest record, once there are many; boxed, since most never are.
+    newest: Option<Box<FxHashMap<u64, u64>>>,
     limit: usize,
 }
 
@@ -143,9 +142,9 @@ pub struct Passages<T> {
 #[derive(Clone, Debug)]
 struct Record<T> {
     message: u64,
-    /// The record before it of the same message.
-    older: u64,
-    vias: SmallVec<[u32; 4]>,
+    /// How many records back the one before it of the same message is; 0 without one.
+    back: u32,
+    vias: Few<u32>,
     hop: u32,
     from: u32,
     to: u32,
@@ -176,12 +175,7 @@ impl<T> Default for Passages<T> {
 impl<T> Passages<T> {
     /// Remembers at most `limit` messages, each on each hop.
     pub fn new(limit: usize) -> Self {
-        Self {
-            records: VecDeque::new(),
-            base: 0,
-            newest: FxHashMap::default(),
-            limit: limit.max(1),
-        }
+        Self { records: VecDeque::new(), base: 0, newest: None, limit: limit.max(1) }
     }
 
     /// Forgets everything; right after `WINDOW` without a message.
@@ -192,7 +186,7 @@ impl<T> Passages<T> {
     /// Octets of private memory it holds.
     pub fn heap_size(&self) -> usize {
         self.records.capacity() * size_of::<Record<T>>()
-            + self.newest.capacity() * (size_of::<(u64, u64)>() + 1)
+            + self.newest.as_ref().map_or(0, |map| map.capacity() * (size_of::<(u64, u64)>() + 1))
     }
 }
 
@@ -225,18 +219,18 @@ impl<T: Copy> Passages<T> {
 
     /// Numbers of the records of `message`, newest first.
     fn candidates(&self, message: u64) -> SmallVec<[u64; 8]> {
-        if self.newest.is_empty() {
+        let Some(newest) = &self.newest else {
             let found = self.records.iter().enumerate().rev();
             let found = found.filter(|(_, record)| record.message == message);
             return found.map(|(at, _)| self.base + at as u64).take(WALK).collect();
-        }
+        };
         let mut found = SmallVec::new();
-        let mut at = self.newest.get(&message).copied().unwrap_or(NONE);
-        while found.len() < WALK {
+        let mut next = newest.get(&message).copied();
+        while let Some(at) = next.filter(|_| found.len() < WALK) {
             let Some(place) = at.checked_sub(self.base) else { break };
             let Some(record) = self.records.get(place as usize) else { break };
             found.push(at);
-            at = record.older;
+            next = at.checked_sub(u64::from(record.back)).filter(|before| *before < at);
         }
         found
     }
@@ -251,12 +245,12 @@ impl<T: Copy> Passages<T> {
             id,
         };
         if self.records.len() == self.records.capacity() {
-            // By half, not twice as much: every flow has such a list.
-            self.records.reserve_exact((self.records.len() / 2).max(1));
+            // By a quarter, not twice as much: every flow has such a list.
+            self.records.reserve_exact((self.records.len() / 4).max(2));
         }
         self.records.push_back(Record {
             message: print.message,
-            older: NONE,
+            back: 0,
             vias: print.vias,
             hop: print.hop,
             from: print.from,
@@ -265,20 +259,19 @@ impl<T: Copy> Passages<T> {
             first: id,
             sent: SmallVec::from_buf([sent]),
         });
-        if self.newest.is_empty() {
-            if SCAN < self.records.len() {
-                for place in 0..self.records.len() {
-                    self.link(self.base + place as u64);
-                }
-            }
-        } else {
+        if self.newest.is_some() {
             self.link(at);
+        } else if SCAN < self.records.len() {
+            for place in 0..self.records.len() {
+                self.link(self.base + place as u64);
+            }
         }
     }
 
     fn link(&mut self, at: u64) {
         let Some(record) = self.records.get_mut((at - self.base) as usize) else { return };
-        record.older = self.newest.insert(record.message, at).unwrap_or(NONE);
+        let before = self.newest.get_or_insert_default().insert(record.message, at);
+        record.back = before.and_then(|before| u32::try_from(at - before).ok()).unwrap_or(0);
     }
 
     /// Drops what is out of the window, and the oldest while there is too much.
@@ -287,8 +280,10 @@ impl<T: Copy> Passages<T> {
             if self.records.len() < self.limit && record.is_recent(now) {
                 return;
             }
-            if self.newest.get(&record.message) == Some(&self.base) {
-                self.newest.remove(&record.message);
+            if let Some(newest) = &mut self.newest
+                && newest.get(&record.message) == Some(&self.base)
+            {
+                newest.remove(&record.message);
             }
             self.records.pop_front();
             self.base += 1;

@@ -2,11 +2,10 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use rustc_hash::FxHasher;
-use smallvec::SmallVec;
-
+use super::Few;
 use crate::net::Endpoint;
 use crate::sip::{HeaderName, Message, Method, Status, Via, plain_branch};
+use rustc_hash::FxHasher;
 
 /// Start value of all hashes of what strangers wrote, so that nobody can aim for collisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(super) struct Reading<'m> {
     pub(super) to_tag: &'m [u8],
     pub(super) rseq: Option<u64>,
     /// One key for each Via, topmost first.
-    pub(super) vias: SmallVec<[u32; 4]>,
+    pub(super) vias: Few<u32>,
     /// What pairs requests and responses: the branch, or what RFC 2543 had instead.
     pub(super) branch: u64,
 }
@@ -63,7 +62,7 @@ impl<'m> Reading<'m> {
         let status = message.status();
         let from_tag = message.from_tag().unwrap_or_default();
         let cseq = cseq.map(|c| c.number);
-        let mut vias = SmallVec::new();
+        let mut vias = Few::default();
         let mut branch = 0;
         let mut add = |pairs_by: u64, via: u64| {
             if vias.is_empty() {

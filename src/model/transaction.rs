@@ -1,14 +1,12 @@
 //! A request, its responses and its ACK on one hop (section 17).
 
-use smallvec::SmallVec;
-
-use super::{DialogId, MessageId, TransactionId};
+use super::{DialogId, Few, MessageId, TransactionId};
 use crate::net::Endpoint;
 use crate::sip::Method;
 use crate::transport::Transport;
 
-/// Messages of a transaction: as many as fit where else the place of a vector would be.
-pub type Messages = SmallVec<[MessageId; 4]>;
+/// Messages of a transaction.
+pub type Messages = Few<MessageId>;
 
 /// One passage between two elements, in the direction of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +45,7 @@ pub struct Transaction {
     /// The same request on the hop before.
     pub previous_hop: Option<TransactionId>,
     /// The same request on the hops after; several when a proxy forked it.
-    pub next_hops: SmallVec<[TransactionId; 4]>,
+    pub next_hops: Few<TransactionId>,
     /// The dialog it was sent in or created; of several (forks) the first.
     pub dialog: Option<DialogId>,
 }
@@ -65,14 +63,14 @@ impl Transaction {
             cseq,
             hop,
             request,
-            request_copies: SmallVec::new(),
-            responses: SmallVec::new(),
-            response_copies: SmallVec::new(),
-            acks: SmallVec::new(),
+            request_copies: Few::default(),
+            responses: Few::default(),
+            response_copies: Few::default(),
+            acks: Few::default(),
             cancel: None,
             target: None,
             previous_hop: None,
-            next_hops: SmallVec::new(),
+            next_hops: Few::default(),
             dialog: None,
         }
     }
@@ -80,8 +78,6 @@ impl Transaction {
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
         let lists = [&self.request_copies, &self.responses, &self.response_copies, &self.acks];
-        let spilled = lists.iter().filter(|list| list.spilled()).map(|list| list.capacity() * 4);
-        let next = if self.next_hops.spilled() { self.next_hops.capacity() * 4 } else { 0 };
-        spilled.sum::<usize>() + next
+        lists.iter().map(|list| list.heap_size()).sum::<usize>() + self.next_hops.heap_size()
     }
 }

@@ -9,6 +9,7 @@ mod esp;
 mod fast;
 #[doc(hidden)]
 pub mod fuzz;
+mod hold;
 mod icmp;
 mod ip;
 mod link;

@@ -12,11 +12,9 @@
 //! }
 //! ```
 
-use std::collections::VecDeque;
-
-use crate::frame::FrameId;
 use crate::net::Segment;
-use crate::net::pieces::Pieces;
+pub use crate::net::hold::Arrival;
+use crate::net::hold::Hold;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
 
 /// How long an octet that its receiver acknowledged may still turn up: captures on several
@@ -31,15 +29,6 @@ const ONE_SIDED: i64 = 5 * SECOND;
 const BEHIND: u32 = 4 << 20;
 /// Offset of the first octet, so that there is room before it.
 const ORIGIN: u64 = 1 << 32;
-
-/// Which frame brought something, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Arrival {
-    /// The frame.
-    pub frame: FrameId,
-    /// Its time.
-    pub time: Timestamp,
-}
 
 /// One direction of a TCP connection.
 ///
@@ -79,17 +68,6 @@ enum Phase {
     Certain,
     /// Somebody else's; nothing is held.
     Ignored,
-}
-
-/// What a stream holds; allocated only when it has to hold something.
-#[derive(Debug, Default)]
-struct Hold {
-    /// Octets from `position` on, after `consumed` ones that are gone.
-    ready: Vec<u8>,
-    consumed: usize,
-    /// Ends of the runs of `ready`, and what brought them.
-    marks: VecDeque<(u64, Arrival)>,
-    later: Pieces<Arrival>,
 }
 
 /// What can be read at the moment.
@@ -143,13 +121,13 @@ impl Stream {
         arrival: Arrival,
     ) -> Reading<'s> {
         if self.phase == Phase::Ignored {
-            return Reading { stream: self, fresh: &[], arrival };
+            return Reading { stream: self, fresh: &[], brought: &[], arrival };
         }
         let seq = segment.seq.wrapping_add(u32::from(segment.flags.syn));
         let mut bytes = segment.bytes;
         if self.phase == Phase::Unseen {
             if !segment.flags.syn && cut == 0 && is_keep_alive(bytes) {
-                return Reading { stream: self, fresh: &[], arrival };
+                return Reading { stream: self, fresh: &[], brought: &[], arrival };
             }
             self.start(seq, segment.flags.syn, arrival.time);
         }
@@ -185,19 +163,19 @@ impl Stream {
         }
         let known = self.known_end() + fresh.len() as u64;
         self.judge(known, arrival.time);
-        Reading { stream: self, fresh, arrival }
+        Reading { stream: self, fresh, brought: bytes, arrival }
     }
 
     /// Lends what can be read at `now`, without a new segment.
     pub fn read(&mut self, arrival: Arrival) -> Reading<'_> {
         self.judge(self.known_end(), arrival.time);
-        Reading { stream: self, fresh: &[], arrival }
+        Reading { stream: self, fresh: &[], brought: &[], arrival }
     }
 
     /// Lends all that is left, gaps included: nothing will come any more.
     pub fn finish(&mut self, arrival: Arrival) -> Reading<'_> {
         self.finished = true;
-        Reading { stream: self, fresh: &[], arrival }
+        Reading { stream: self, fresh: &[], brought: &[], arrival }
     }
 
     /// Marks the stream as no business of ours: what it holds is let go, what comes is not kept.
@@ -273,11 +251,7 @@ impl Stream {
     /// Moves the beginning to the earlier `seq` at offset `at`; what is ready comes later then.
     fn start_earlier(&mut self, seq: u32, at: u64) {
         if let Some(hold) = &mut self.hold {
-            let mark = hold.marks.back().map(|mark| mark.1).unwrap_or_default();
-            let ready = std::mem::take(&mut hold.ready);
-            hold.later.insert(self.position, ready.get(hold.consumed..).unwrap_or_default(), mark);
-            hold.marks.clear();
-            hold.consumed = 0;
+            hold.put_off(self.position);
         }
         (self.front, self.first, self.position) = (seq, seq, at);
     }
@@ -299,10 +273,13 @@ impl Stream {
     fn keep_segment(&mut self, at: u64, bytes: &[u8], arrival: Arrival) {
         let known = self.known_end();
         let hold = self.hold.get_or_insert_default();
-        hold.later.insert(at, bytes, arrival);
         if at <= known {
             self.moved = arrival.time;
         }
+        if at == known && hold.later.is_empty() {
+            return hold.append(known + bytes.len() as u64, bytes, arrival);
+        }
+        hold.later.insert(at, bytes, arrival);
         hold.gather(known);
     }
 
@@ -325,61 +302,14 @@ impl Stream {
     }
 }
 
-impl Hold {
-    fn ready(&self) -> &[u8] {
-        self.ready.get(self.consumed..).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ready().is_empty() && self.later.is_empty()
-    }
-
-    fn size(&self) -> usize {
-        self.ready.capacity() + self.later.held() + self.marks.len() * size_of::<(u64, Arrival)>()
-    }
-
-    fn append(&mut self, end: u64, bytes: &[u8], arrival: Arrival) {
-        if self.consumed == self.ready.len() {
-            self.ready.clear();
-            self.consumed = 0;
-        }
-        self.ready.extend_from_slice(bytes);
-        self.marks.push_back((end, arrival));
-    }
-
-    /// Moves the pieces that follow offset `known` without a hole to the octets in order.
-    fn gather(&mut self, mut known: u64) {
-        while let Some((at, piece)) = self.later.take_until(known) {
-            let old = usize::try_from(known - at).unwrap_or(usize::MAX);
-            let new = piece.bytes.get(old..).unwrap_or_default();
-            if !new.is_empty() {
-                known += new.len() as u64;
-                self.append(known, new, piece.mark);
-            }
-        }
-    }
-
-    fn consume(&mut self, octets: usize, position: u64) {
-        self.consumed += octets;
-        if self.ready.len() <= self.consumed {
-            self.ready.clear();
-            self.consumed = 0;
-        } else if self.ready.len() / 2 < self.consumed {
-            self.ready.drain(..self.consumed);
-            self.consumed = 0;
-        }
-        while self.marks.front().is_some_and(|&(end, _)| end <= position) {
-            self.marks.pop_front();
-        }
-    }
-}
-
 /// What one segment made readable; what is not consumed when it is dropped is kept.
 #[derive(Debug)]
 pub struct Reading<'s> {
     stream: &'s mut Stream,
     /// The new segment, while nothing before it is held.
     fresh: &'s [u8],
+    /// What the new segment brought that was not known, held or not.
+    brought: &'s [u8],
     arrival: Arrival,
 }
 
@@ -391,6 +321,19 @@ impl Reading<'_> {
             (_, fresh) => fresh,
         };
         Readable { bytes, after: self.after(self.stream.position + bytes.len() as u64) }
+    }
+
+    /// A part of the readable octets as it lies in the new segment, when it lies there whole: in
+    /// the capture, where it need not be copied from.
+    pub fn captured<'a>(&'a self, part: &'a [u8]) -> &'a [u8] {
+        let ready = self.readable().bytes.as_ptr_range();
+        let behind = (ready.end as usize).checked_sub(part.as_ptr_range().end as usize);
+        let same = behind.and_then(|behind| {
+            // Segments that come in order end where the readable octets do.
+            let end = self.brought.len().checked_sub(behind)?;
+            self.brought.get(end.checked_sub(part.len())?..end)
+        });
+        same.filter(|same| *same == part).unwrap_or(part)
     }
 
     /// Which frame brought the last to come of the first `octets` readable ones.

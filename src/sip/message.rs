@@ -1,32 +1,16 @@
 //! One SIP message: its text and the places in it.
 
-use std::ops::Range;
-
 use memchr::memchr;
+use smallvec::SmallVec;
 
 use super::glance::Glance;
 use super::lex::{Split, leading_number};
 use super::parse::{self, Head};
+use super::place::{Field, Span};
 use super::{
     Auth, CSeq, Contact, HeaderName, HeaderSet, Method, NameAddr, Status, Via, body, plain_branch,
 };
 use crate::transport::{Completeness, Envelope, Text, peek};
-
-/// A place in a message's text, in octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    /// First octet.
-    pub start: u32,
-    /// One past the last octet.
-    pub end: u32,
-}
-
-impl Span {
-    /// As a range of indexes.
-    pub fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
 
 /// What the first line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,45 +21,6 @@ pub enum StartLine {
     Response(Status),
 }
 
-/// One header field: where it stands. A folded value is one field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Offset of the name.
-    start: u32,
-    /// Length of the value.
-    value_len: u32,
-    /// From the first octet of the name to the first of the value.
-    gap: u16,
-    /// Length of the name.
-    name_len: u8,
-    /// Which one.
-    pub name: HeaderName,
-}
-
-impl Field {
-    /// A field with these places; `None` when the name is too long to be one.
-    pub(super) fn new(name: HeaderName, name_span: Span, value: Span) -> Option<Self> {
-        Some(Self {
-            start: name_span.start,
-            value_len: value.end - value.start,
-            gap: u16::try_from(value.start - name_span.start).ok()?,
-            name_len: u8::try_from(name_span.end - name_span.start).ok()?,
-            name,
-        })
-    }
-
-    /// Its name as written, without white space.
-    pub const fn name_span(self) -> Span {
-        Span { start: self.start, end: self.start + self.name_len as u32 }
-    }
-
-    /// Its value, white space at both ends taken off; folds inside kept.
-    pub const fn value(self) -> Span {
-        let start = self.start + self.gap as u32;
-        Span { start, end: start + self.value_len }
-    }
-}
-
 /// Something the grammar forbids, that was read around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defect {
@@ -84,6 +29,9 @@ pub struct Defect {
     /// Where.
     pub span: Span,
 }
+
+/// The defects of a message.
+pub(super) type DefectList = SmallVec<[Defect; 4]>;
 
 /// Kinds of defects of the message as a whole (grammar of single values is judged by the rules
 /// through the strict readers of `sip::field`).
@@ -124,7 +72,8 @@ pub struct Message {
     fields: Box<[Field]>,
     names: HeaderSet,
     body: Span,
-    defects: Box<[Defect]>,
+    /// `None` for nearly all; a word, where a list takes two.
+    defects: Option<Box<DefectList>>,
     glance: Glance,
 }
 
@@ -338,12 +287,13 @@ impl Message {
 
     /// What the grammar forbids in the message as a whole.
     pub fn defects(&self) -> &[Defect] {
-        &self.defects
+        self.defects.as_deref().map_or(&[], SmallVec::as_slice)
     }
 
     /// Octets of private memory it holds beside itself.
     pub fn heap_size(&self) -> usize {
-        self.text.heap_size() + size_of_val(&*self.fields) + size_of_val(&*self.defects)
+        let defects = if self.defects.is_some() { size_of::<DefectList>() } else { 0 };
+        self.text.heap_size() + size_of_val(&*self.fields) + defects + size_of_val(self.defects())
     }
 }
 

@@ -19,7 +19,9 @@ pub enum Method {
     Message,
     Update,
     /// Any other token.
-    Other(Box<str>),
+    ///
+    /// In two boxes, since one of a text takes two words and every message has a method.
+    Other(Box<Box<str>>),
 }
 
 impl Method {
@@ -40,7 +42,7 @@ impl Method {
             b"REFER" => Self::Refer,
             b"MESSAGE" => Self::Message,
             b"UPDATE" => Self::Update,
-            other => Self::Other(String::from_utf8_lossy(other).into()),
+            other => Self::Other(Box::new(String::from_utf8_lossy(other).into())),
         }
     }
 

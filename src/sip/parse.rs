@@ -5,6 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::lex::{is_token, leading_number, scan};
+use super::message::DefectList;
 use super::{Defect, DefectKind, Field, HeaderName, HeaderSet, Method, Span, StartLine, Status};
 use crate::transport::peek::{self, FirstLine, HeadEnd, HeaderLines};
 
@@ -23,7 +24,7 @@ pub(super) struct Head {
     pub(super) names: HeaderSet,
     /// Offset of the first octet behind the empty line.
     pub(super) body: usize,
-    pub(super) defects: Box<[Defect]>,
+    pub(super) defects: Option<Box<DefectList>>,
 }
 
 /// Reads the head of `text`, which begins with `first`.
@@ -72,7 +73,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
         fields: Box::from(fields.as_slice()),
         names,
         body,
-        defects: Box::from(defects.found.as_slice()),
+        defects: (!defects.found.is_empty()).then(|| Box::new(defects.found)),
     }
 }
 
@@ -97,7 +98,7 @@ fn span(text: &[u8], part: &[u8]) -> Span {
 /// What is wrong so far.
 struct Defects<'a> {
     text: &'a [u8],
-    found: SmallVec<[Defect; 4]>,
+    found: DefectList,
 }
 
 impl<'a> Defects<'a> {
@@ -245,7 +246,7 @@ mod tests {
             let text = format!("{start}BYE sip:a SIP/2.0\r\n{}", parts.concat()).into_bytes();
             if let Some(first) = peek::first_line(&text) {
                 let found = head(&text, first);
-                let has = |kind| found.defects.iter().any(|defect| defect.kind == kind);
+                let has = |kind| found.defects.iter().flat_map(|list| list.iter()).any(|defect| defect.kind == kind);
                 let octets = &text[..found.body];
                 prop_assert_eq!(has(DefectKind::BareLf), bare_end(octets).is_some());
                 prop_assert_eq!(has(DefectKind::ControlByte), first_control(octets).is_some());

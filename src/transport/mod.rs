@@ -17,6 +17,7 @@ pub mod hep;
 pub mod sctp;
 pub mod carrier;
 
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -96,8 +97,8 @@ pub struct Envelope {
     pub to: Endpoint,
     /// Which TCP connection of the run, from 1; 0 on datagrams.
     pub connection: u32,
-    /// IPv4 identification where known.
-    pub ip_id: Option<u32>,
+    /// IPv4 identification where known; 0 is what senders write that have none.
+    pub ip_id: Option<NonZeroU32>,
     /// Encapsulations.
     pub path: PathId,
     /// IP fragments it came in; 1 otherwise.

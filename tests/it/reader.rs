@@ -1,9 +1,11 @@
 //! The reader: whatever carries SIP, each message comes out once and as it was sent.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::engine::Reader;
-use siplens::frame::Frame;
+use siplens::frame::{Frame, Mapping};
 use siplens::limits::Limits;
 use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
 
@@ -128,6 +130,41 @@ fn segments_of_one_octet_are_no_hardship() {
     let got = run(&stream(&all.concat(), &[1]));
     assert_eq!(got.whole(), all);
     assert!(got.lost.is_empty(), "{:?}", got.lost);
+}
+
+/// Octets that pass for a mapped file.
+struct Mapped(Vec<u8>);
+
+impl Mapping for Mapped {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[test]
+fn only_messages_that_lie_in_several_segments_are_copied() {
+    let all = messages(6);
+    let octets = all.concat();
+    // The second segment begins in the middle of the first message, the third in that of the last.
+    let first = all[0].len() / 2;
+    let frames = stream(&octets, &[first, octets.len() - first - all[5].len() / 2]);
+    let home: Arc<dyn Mapping> = Arc::new(Mapped(frames.concat()));
+    let mut reader = Reader::new(&Limits::default());
+    let (mut places, mut texts, mut at) = (Vec::new(), Vec::new(), 0);
+    for (number, bytes) in frames.iter().enumerate() {
+        let place = &home.bytes()[at..at + bytes.len()];
+        at += bytes.len();
+        let mut frame = frame(number as u64 + 1, number as i64, 1, place);
+        frame.home = Some(&home);
+        reader.read(&frame, &mut |observation| {
+            if let Observation::Message { text, home, .. } = observation {
+                places.push(home.is_some());
+                texts.push(text.to_vec());
+            }
+        });
+    }
+    assert_eq!(texts, all);
+    assert_eq!(places, [false, true, true, true, true, false]);
 }
 
 #[test]

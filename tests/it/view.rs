@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use serde_json::Value;
 use siplens::frame::{FileId, FrameId};
@@ -43,7 +44,7 @@ impl Scene {
             from: end(from),
             to: end(to),
             connection: 0,
-            ip_id: Some(self.seq as u32 + 1),
+            ip_id: NonZeroU32::new(self.seq as u32 + 1),
             path: PathId(0),
             fragments: 1,
             transport: Transport::Udp,

@@ -1,6 +1,7 @@
 //! Where everything the reader finds is numbered, counted and sent out.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Each;
@@ -175,7 +176,7 @@ impl Desk {
             from: origin.from,
             to: origin.to,
             connection: origin.connection,
-            ip_id: origin.ip_id,
+            ip_id: origin.ip_id.and_then(NonZeroU32::new),
             path: origin.path,
             fragments: origin.fragments,
             transport,

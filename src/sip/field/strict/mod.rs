@@ -158,7 +158,7 @@ pub fn check(message: &Message, field: &Field) -> Option<Fault> {
         FaultKind::SecurityAgreement => list(text, scalar::mechanism),
         FaultKind::WarningCode => list(text, scalar::warning),
         FaultKind::PHeader if field.name == HeaderName::PAssertedIdentity => {
-            return asserted_identity(message, field);
+            return asserted_identity(message, *field);
         }
         FaultKind::PHeader => scalar::charging_vector(text),
         // Kinds of faults inside a value, of no header.
@@ -174,7 +174,7 @@ pub fn check(message: &Message, field: &Field) -> Option<Fault> {
 }
 
 /// At most one `sip` or `sips` and one `tel` identity in all fields together.
-fn asserted_identity(message: &Message, field: &Field) -> Option<Fault> {
+fn asserted_identity(message: &Message, field: Field) -> Option<Fault> {
     let (mut sip, mut tel) = (0, 0);
     for identity in message.elements(HeaderName::PAssertedIdentity) {
         let Some(uri) = crate::sip::NameAddr::parse(identity).and_then(|a| a.parsed_uri()) else {
