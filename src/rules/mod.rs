@@ -69,6 +69,7 @@ pub static RULES: &[&Rule] = &[
     &registration::register_expires_invalid::RULE,
     &registration::register_retry_too_fast::RULE,
     &registration::registration_unstable::RULE,
+    &registration::outbound_invalid::RULE,
     &registration::registration_overdue::RULE,
     &registration::register_retry_cadence::RULE,
     &registration::registration_shared_id::RULE,

@@ -10,7 +10,7 @@ use siplens::limits::{Limits, Tally};
 use siplens::model::audit::{Applicant, Audit, Policy, Terms};
 use siplens::model::{Seed, Vantage};
 use siplens::net::{Endpoint, PathId};
-use siplens::rules::is_scanner;
+use siplens::rules::{Selection, check_registrations, is_scanner};
 use siplens::time::{MILLISECOND, SECOND, Timestamp};
 use siplens::transport::{Completeness, Envelope, Observation, Transport};
 
@@ -261,4 +261,34 @@ fn retries_that_go_on_evenly_are_no_endless_row_of_storms() {
     let storms = sifted(&wire, &Limits::default()).audit.fleet.storms;
     assert!((1..=400 / 30).contains(&storms.len()), "{}", storms.len());
     assert!(storms.windows(2).all(|two| two[0].until < two[1].from));
+}
+
+#[test]
+fn keepalives_to_two_registrars_are_judged_by_what_is_expected_or_not_at_all() {
+    let mut wire = Wire::default();
+    let camera = "34020000001320000001";
+    let fields = "Contact: <sip:a@192.0.2.1>;expires=3600\r\n";
+    for (n, registrar) in [REGISTRAR, REGISTRAR + 1].into_iter().enumerate() {
+        let (uri, call) = (format!("sip:3402000000200000000{n}@3402000000"), format!("r{n}"));
+        let ask = Ask { uri: &uri, ..register(camera, &call, fields) };
+        wire.ask(n as i64 * SECOND, host(1), host(registrar), &ask, 200);
+    }
+    let body = "<Notify><CmdType>Keepalive</CmdType></Notify>";
+    for n in 0..20_u32 {
+        let call = format!("k{n}");
+        // To each of them once a minute; then nothing to either for 100 s.
+        let time = i64::from(30 + 30 * n + if n < 10 { 0 } else { 70 }) * SECOND;
+        let ask = Ask { method: "MESSAGE", fields: "", body, ..register(camera, &call, "") };
+        wire.ask(time, host(1), host(REGISTRAR + n % 2), &ask, 200);
+    }
+    let told = |keepalive: Option<i64>| {
+        let policy = Arc::new(Policy { keepalive, ..Policy::default() });
+        let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+        let audit = sift::audit(&mut wire.clone(), &plan, &terms(&|_| Arc::clone(&policy))).audit;
+        let all = check_registrations(&audit, &Selection::all());
+        let lost = all.iter().filter(|one| one.finding.rule.code == "G005");
+        (audit.len(), lost.map(|one| one.finding.kind.unwrap()).collect::<Vec<_>>())
+    };
+    assert_eq!(told(None), (2, vec![]));
+    assert_eq!(told(Some(60 * SECOND)), (2, vec!["beats-missing"; 2]));
 }

@@ -110,6 +110,10 @@ impl Fleet {
         let mut sums = Sums::default();
         for (at, device) in audit.devices().enumerate() {
             sums.add(at, &device);
+            // Keepalives are those of the device, at whatever registrar.
+            if audit.elsewhere(at).all(|other| at < other) {
+                sums.keepalives(&device);
+            }
         }
         let Sums { mut fleet, per_second, mut stormy, delays, herd, mut ends, width, .. } = sums;
         stormy.sort_unstable();
@@ -165,13 +169,20 @@ impl Sums {
         fleet.lapses += device.lapses.len();
         let worst = device.lapses.iter().map(|lapse| lapse.length).max();
         fleet.worst_lapse = fleet.worst_lapse.max(worst);
-        let offline = device.keepalives.iter().flat_map(|k| &k.platform_offline);
-        fleet.keepalive_timeouts += offline.clone().count();
         self.ends.extend(device.lapses.iter().map(|lapse| lapse.from.0));
-        self.ends.extend(offline.map(|(from, _)| from.0).filter(|_| device.lapses.is_empty()));
+        self.herd.add(device);
+    }
+
+    fn keepalives(&mut self, device: &Device) {
         let width = device.expected_keepalive();
         self.width = Some(self.width.map_or(width, |known| known.min(width)));
-        self.herd.add(device);
+        // Several series at once tell the spacing of none.
+        if 1 < device.registrars && device.agreed_keepalive().is_none() {
+            return;
+        }
+        let offline = device.keepalives.iter().flat_map(|k| &k.platform_offline);
+        self.fleet.keepalive_timeouts += offline.clone().count();
+        self.ends.extend(offline.map(|(from, _)| from.0).filter(|_| device.lapses.is_empty()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::audit::{Answer, Keepalives};
 use crate::rules::registrant::{Noted, Registrant, Remark, Spot};
-use crate::rules::registration::duration;
+use crate::rules::registration::{duration, is_shared};
 use crate::rules::{Check, Group, Rule, Severity, Tier};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -28,7 +28,11 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     let Some(beats) = &case.device.keepalives else { return };
     let n = case.device.keepalive_count();
     let every = duration(beats.expected);
-    if let Some((from, until)) = beats.platform_offline.first() {
+    // Several series at once tell the spacing of none; what was agreed on holds for each.
+    let is_mixed = 1 < case.device.registrars || is_shared(case.device);
+    if is_mixed && case.device.agreed_keepalive().is_none() {
+        // Only what came of each can be told.
+    } else if let Some((from, until)) = beats.platform_offline.first() {
         noted.add_kind("offline", || {
             let title = format!("no keepalive for {n} x {every}: a platform gives it up then");
             let brief = match until {

@@ -10,6 +10,7 @@ pub(super) mod register_response_contact;
 pub(super) mod register_expires_invalid;
 pub(super) mod register_retry_too_fast;
 pub(super) mod registration_unstable;
+pub(super) mod outbound_invalid;
 pub(super) mod registration_overdue;
 pub(super) mod register_retry_cadence;
 pub(super) mod registration_shared_id;

@@ -13,7 +13,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     statement: "The Contact of a registration is an address that calls cannot reach.",
     tier: Tier::Next,
     severity: Severity::Error,
-    refs: &["RFC 3261 section 10.2.1", "RFC 3581 section 9"],
+    refs: &["RFC 3261 section 10.2.1", "practice: NAT bindings"],
     kinds: &[("registrar", Severity::Error), ("private", Severity::Info)],
     pedantic: &[],
     group: Group::Flow,
