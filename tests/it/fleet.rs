@@ -4,10 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use siplens::engine::{Feed, Plan, analyze, sift};
 use siplens::frame::{FileId, FrameId};
 use siplens::limits::{Limits, Tally};
-use siplens::model::audit::{Applicant, Audit, Policy, Terms};
+use siplens::model::audit::{Applicant, Audit, Due, Event, Outcome, Policy, Terms, Timer, Watch};
 use siplens::model::{Seed, Vantage};
 use siplens::net::{Endpoint, PathId};
 use siplens::rules::{Selection, check_registrations, is_scanner};
@@ -72,6 +73,7 @@ impl Feed for Wire {
 }
 
 /// A request.
+#[derive(Clone, Copy)]
 struct Ask<'a> {
     method: &'a str,
     /// Request-URI.
@@ -291,4 +293,215 @@ fn keepalives_to_two_registrars_are_judged_by_what_is_expected_or_not_at_all() {
     };
     assert_eq!(told(None), (2, vec![]));
     assert_eq!(told(Some(60 * SECOND)), (2, vec!["beats-missing"; 2]));
+}
+
+/// What a generated fleet is made of.
+#[derive(Clone, Copy, Debug)]
+struct Plot {
+    seed: u64,
+    devices: u32,
+    exchanges: u32,
+    /// One of so many messages is lost, or captured twice; 0 for none.
+    loss: u64,
+    /// How far apart the clocks of two capture points may be, in seconds.
+    skew: i64,
+    /// How far the clocks are set back in the middle, in seconds.
+    back: i64,
+}
+
+fn plot() -> impl Strategy<Value = Plot> {
+    (any::<u64>(), 1..6_u32, 1..40_u32, 0..12_u64, 0..12_i64, 0..400_i64).prop_map(
+        |(seed, devices, exchanges, loss, skew, back)| Plot {
+            seed,
+            devices,
+            exchanges,
+            loss,
+            skew,
+            back,
+        },
+    )
+}
+
+/// Numbers without visible order (Marsaglia's xorshift).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+impl Plot {
+    /// Devices that register at two registrars, send keepalives and are asked for OPTIONS; messages
+    /// are lost, repeated and captured twice, ports change, clocks differ and are set back.
+    fn wire(self) -> Wire {
+        let mut chance = Chance(self.seed | 1);
+        let mut sent: Vec<(i64, u32, Endpoint, Endpoint, String)> = Vec::new();
+        for device in 0..self.devices {
+            let who = if device % 2 == 0 {
+                format!("3402000000132000000{device}")
+            } else {
+                format!("u{device}@example.com")
+            };
+            let mut own = host(device);
+            let mut time = chance.below(60_000) as i64;
+            for n in 0..self.exchanges {
+                time += 500 + chance.below(90_000) as i64;
+                if chance.below(8) == 0 {
+                    own.port = 5060 + chance.below(4) as u16;
+                }
+                let registrar = host(REGISTRAR + chance.below(2) as u32);
+                let call = format!("c{device}-{n}");
+                let port = own.port;
+                let expires = [0, 30, 60, 3600][chance.below(4) as usize];
+                let contact = format!("Contact: <sip:x@{}:{port}>;expires={expires}\r\n", own.ip);
+                let status = [200, 200, 200, 401, 403, 503, 404][chance.below(7) as usize];
+                let uri = format!("sip:{}", registrar.ip);
+                let body = "<Notify><CmdType>Keepalive</CmdType></Notify>";
+                let ask = match chance.below(4) {
+                    0 | 1 => Ask { uri: &uri, ..register(&who, &call, &contact) },
+                    2 => Ask { method: "MESSAGE", body, ..register(&who, &call, "") },
+                    _ => Ask { method: "OPTIONS", ..register(&who, &call, "") },
+                };
+                let (from, to) = if ask.method == "OPTIONS" && chance.below(2) == 0 {
+                    (registrar, own)
+                } else {
+                    (own, registrar)
+                };
+                // Copies come at 0.5, 1.5 and 3.5 s, and an answer ends them.
+                let copies = [1, 1, 1, 2, 4][chance.below(5) as usize];
+                for copy in 0..copies {
+                    let at = time + 500 * ((1 << copy) - 1);
+                    sent.push((at, device, from, to, ask.request()));
+                }
+                if chance.below(5) == 0 {
+                    continue;
+                }
+                let at = time + 500 * ((1 << (copies - 1)) - 1) + 3 + chance.below(200) as i64;
+                if status == 401 && ask.method == "REGISTER" {
+                    let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
+                    let refusal = Ask { fields: challenge, ..ask };
+                    sent.push((at, device, to, from, refusal.response(401)));
+                    let with = format!("{contact}Authorization: Digest nonce=\"n\"\r\n");
+                    let again = Ask { cseq: 2, fields: &with, ..ask };
+                    sent.push((at + 40, device, from, to, again.request()));
+                    sent.push((at + 45, device, to, from, again.response(200)));
+                } else {
+                    sent.push((at, device, to, from, ask.response(status)));
+                }
+            }
+        }
+        sent.sort_by_key(|(at, ..)| *at);
+        let middle = sent.get(sent.len() / 2).map_or(0, |(at, ..)| *at);
+        let mut wire = Wire::default();
+        for (at, device, from, to, text) in sent {
+            let skew = if device % 2 == 0 { 0 } else { self.skew * 1000 };
+            let back = if middle < at { self.back * 1000 } else { 0 };
+            let time = (1_740_787_200_000 + at + skew - back) * MILLISECOND;
+            let fate = if self.loss == 0 { 2 } else { chance.below(4 * self.loss) };
+            if fate != 0 {
+                wire.send(time, from, to, text.clone());
+            }
+            if fate == 1 {
+                wire.send(time + MILLISECOND / 2, from, to, text);
+            }
+        }
+        wire
+    }
+}
+
+/// Everything an audit says, as text.
+fn told(audit: &Audit) -> String {
+    let mut all = format!("{:#?}\n{:#?}\n", audit.window, audit.fleet);
+    for device in audit.devices() {
+        all += &format!("{device:#?}\n");
+    }
+    all
+}
+
+fn whole(wire: &Wire) -> Audit {
+    let limits = Limits::default();
+    let plan = Plan { limits: limits.clone(), jobs: 1, seed: Seed(7) };
+    let model = analyze(&mut wire.clone(), &plan, &|_| ()).model;
+    let policy = Arc::new(Policy::default());
+    Audit::of(&model, &limits, &terms(&|_| Arc::clone(&policy)))
+}
+
+/// Where two texts differ first, with what stands before.
+fn difference(one: &str, other: &str) -> Option<String> {
+    let mut lines = one.lines().zip(other.lines()).enumerate();
+    let (at, (own, others)) = lines.find(|(_, (own, others))| own != others)?;
+    let before: Vec<&str> = one.lines().skip(at.saturating_sub(6)).take(6).collect();
+    Some(format!("{}\n- {own}\n+ {others}", before.join("\n")))
+}
+
+/// What an audit says in the end that was asked, `every` so many events, what came due; and that.
+fn watched(wire: &Wire, every: usize) -> (Audit, Vec<Due>) {
+    let limits = Limits::default();
+    let plan = Plan { limits: limits.clone(), jobs: 1, seed: Seed(7) };
+    let model = analyze(&mut wire.clone(), &plan, &|_| ()).model;
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let mut watch = Watch::new(terms(&policy), &limits, Seed(7));
+    watch.begin(model.vantage.first);
+    let mut events = Vec::new();
+    for flow in &model.flows {
+        flow.messages.iter().for_each(|entry| watch.see(&entry.message));
+        Event::of_flow(flow, &is_scanner, &mut events);
+    }
+    events.sort_by_key(|(seq, _)| *seq);
+    let mut due = watch.advance(model.vantage.first);
+    for (n, (seq, event)) in events.into_iter().enumerate() {
+        if every != 0 && n % every == 0 {
+            let (envelope, _) = &wire.messages[usize::try_from(seq).unwrap()];
+            due.extend(watch.advance(envelope.time));
+        }
+        watch.push(event);
+    }
+    due.extend(watch.advance(model.vantage.last));
+    (watch.finish(&model.vantage), due)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_audit_in_one_pass_is_that_of_the_whole_model(plot in plot()) {
+        let wire = plot.wire();
+        let (one, all) = (told(&sifted(&wire, &Limits::default()).audit), told(&whole(&wire)));
+        prop_assert_eq!(difference(&one, &all), None);
+        prop_assert_eq!(one.len(), all.len());
+    }
+
+    #[test]
+    fn to_ask_what_came_due_changes_nothing_of_the_audit(plot in plot(), every in 1..9_usize) {
+        let wire = plot.wire();
+        let (never, often) = (told(&whole(&wire)), told(&watched(&wire, every).0));
+        prop_assert_eq!(difference(&never, &often), None);
+    }
+
+    #[test]
+    fn what_comes_due_is_what_the_audit_says_in_the_end(plot in plot(), every in 0..9_usize) {
+        let wire = Plot { skew: 0, back: 0, ..plot }.wire();
+        let (audit, due) = watched(&wire, every);
+        for device in audit.devices() {
+            let own = due.iter().filter(|due| {
+                (&*due.device, &*due.registrar) == (&device.device, &device.registrar)
+            });
+            let expired = own.clone().filter(|due| due.timer == Timer::Expired);
+            let expired: Vec<Timestamp> = expired.map(|due| due.time).collect();
+            // Before its first REGISTER nobody knows where a device belongs.
+            let known = device.records.first().map_or(Timestamp(i64::MAX), |first| first.start);
+            let lapsed = device.lapses.iter().map(|lapse| lapse.from).filter(|at| known <= *at);
+            let missed: Vec<_> = lapsed.filter(|at| !expired.contains(at)).collect();
+            prop_assert!(missed.is_empty(), "{missed:?} are not due among {expired:?}");
+            let failed = own.filter(|due| matches!(due.timer, Timer::Failed(_))).count();
+            let silent = [Outcome::Timeout, Outcome::ChallengeUnanswered];
+            let wanted = device.records.iter().filter(|r| silent.contains(&r.outcome)).count();
+            prop_assert_eq!(failed, wanted);
+        }
+    }
 }

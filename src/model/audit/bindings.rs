@@ -214,6 +214,27 @@ impl Bindings {
         }
     }
 
+    /// When, after `from` and not after `to`, the last binding expired or was lost with nothing to
+    /// take its place; where it was given up is no end of that kind.
+    pub(super) fn ended(&self, (from, to): Stretch) -> impl Iterator<Item = i64> {
+        let closed = self.live.iter().rev().map(|(_, until)| *until);
+        let closed = closed.take_while(move |until| from < *until);
+        let open = self.current.iter().map(|binding| binding.until);
+        let mut ends: SmallVec<[i64; 2]> =
+            closed.chain(open).filter(|end| from < *end && *end <= to).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        ends.retain(|end| !self.covers(*end) && !self.planned().iter().any(|(at, _)| at == end));
+        ends.into_iter()
+    }
+
+    /// True when a binding was, or is, live at `at`.
+    fn covers(&self, at: i64) -> bool {
+        let current = self.current.iter().map(|binding| (binding.from, binding.until));
+        let recent = self.live.iter().rev().take_while(|(_, until)| at < *until).copied();
+        current.chain(recent).any(|(from, until)| from <= at && at < until)
+    }
+
     /// Stretches in which a binding was live when the input ends at `end`, sorted and joined.
     pub(super) fn live(&self, end: i64) -> Vec<Stretch> {
         let current = self.current.iter().map(|b| (b.from, b.until.min(end)));

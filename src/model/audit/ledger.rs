@@ -9,6 +9,7 @@ use super::arena::Arena;
 use super::attempt::{Attempt, GrantSource, Kind, Standing};
 use super::bindings::Bindings;
 use super::date;
+use super::due::Failure;
 use super::log::{Entry, Log};
 use super::policy::Policy;
 use super::record::{CallId, Shape};
@@ -84,6 +85,11 @@ impl Ledger {
         }
     }
 
+    /// What the attempt that is open comes to, should nothing more come.
+    pub(super) fn open_failure(&self) -> Option<Failure> {
+        Failure::of(self.open.as_ref()?, self)
+    }
+
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         self.log.heap_size()
@@ -107,11 +113,14 @@ impl Ledger {
 
     /// A 2xx whose request was not captured: proves bindings all the same.
     pub(super) fn orphan(&mut self, orphan: &Orphan, stores: &mut Stores) {
-        self.rare.get_or_insert_default().orphans.push(orphan.time);
-        for (key, seconds) in &orphan.listed {
-            if let Some(seconds) = seconds.filter(|s| *s > 0) {
-                self.bind(key, orphan.time.0, seconds, 0, stores);
-            }
+        let listed = orphan.listed.iter();
+        let live = listed.filter_map(|(key, seconds)| Some((key, seconds.filter(|s| 0 < *s)?)));
+        // One that lists none, as those of many platforms, does not say that none is left.
+        if live.clone().next().is_some() {
+            self.rare.get_or_insert_default().orphans.push(orphan.time);
+        }
+        for (key, seconds) in live {
+            self.bind(key, orphan.time.0, seconds, 0, stores);
         }
     }
 
@@ -151,6 +160,9 @@ impl Ledger {
     /// Closes the attempt that is still open, if any.
     pub(super) fn close(&mut self, stores: &mut Stores) {
         let Some(attempt) = self.open.take() else { return };
+        if let Some(failures) = &mut stores.failures {
+            failures.extend(Failure::of(&attempt, self));
+        }
         let (first, last) = (attempt.first(), attempt.last());
         let kind = last.asked.kind(attempt.standing);
         let success = last.answer.as_ref().filter(|answer| (200..300).contains(&answer.status));

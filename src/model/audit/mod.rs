@@ -6,7 +6,8 @@
 //! cannot show is counted as unknown, never guessed.
 //!
 //! A [`Watch`] takes in what happens in the order of the capture and holds few octets for each
-//! attempt; the [`Audit`] it ends in works out one device at a time.
+//! attempt; the [`Audit`] it ends in works out one device at a time. [`Watch::advance`] tells what
+//! comes due while it watches.
 
 mod arena;
 mod attempt;
@@ -14,6 +15,7 @@ mod beats;
 mod bindings;
 pub mod date;
 mod device;
+mod due;
 mod fleet;
 pub mod identity;
 mod keepalive;
@@ -48,6 +50,7 @@ use crate::time::Timestamp;
 use arena::Arena;
 pub use attempt::{GrantSource, Kind, Outcome};
 pub use device::{Device, Judged, Series};
+pub use due::{Due, Timer};
 pub use fleet::{Fleet, MassLoss, Storm};
 pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;
