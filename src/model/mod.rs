@@ -19,6 +19,7 @@ mod outcome;
 pub mod audit;
 pub mod call;
 mod joining;
+pub mod directions;
 pub mod vantage;
 pub mod crossings;
 

@@ -1,10 +1,10 @@
 //! What the capture point could see: the ground on which silence may be judged.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Seed;
+use super::directions::Directions;
 use crate::frame::Sightings;
 use crate::net::Endpoint;
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ pub struct Vantage {
     pub last: Timestamp,
     /// Directed pairs of hosts between which a packet was seen (any UDP, TCP, SCTP or ICMP), bounded.
     /// Shared with who goes on adding to them: a fleet has many.
-    pub directions: Arc<HashSet<(IpAddr, IpAddr), Seed>>,
+    pub directions: Arc<Directions>,
     /// True when `directions` was full; then a missing pair proves nothing.
     pub full: bool,
     /// Packets the capture itself says it lost (pcapng drop counters, TCP octets acknowledged but
@@ -82,7 +82,7 @@ impl Vantage {
     pub fn see(&mut self, time: Timestamp, from: IpAddr, to: IpAddr) {
         self.see_time(time);
         if DIRECTIONS <= self.directions.len() {
-            self.full |= !self.directions.contains(&(from, to));
+            self.full |= !self.directions.contains((from, to));
         } else {
             Arc::make_mut(&mut self.directions).insert((from, to));
         }
@@ -151,7 +151,7 @@ impl Vantage {
 
     /// True when at least one packet from `from` to `to` was captured (guard BOTH).
     pub fn saw(&self, from: IpAddr, to: IpAddr) -> bool {
-        self.directions.contains(&(from, to))
+        self.directions.contains((from, to))
     }
 
     /// True when the capture goes on for `nanos` after `time` (guard END).

@@ -1,16 +1,15 @@
 //! A bounded map that knows which entry was used least recently; for keys that strangers choose.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
-
-use rustc_hash::FxSeededState;
+use std::hash::Hash;
 
 const NONE: u32 = u32::MAX;
 
-/// A map in order of use. Its hasher is seeded; nothing depends on the order of its hashes.
+/// A map in order of use. Its hashes are keyed (SipHash): a seed alone would not keep anybody from
+/// choosing keys that collide. Nothing depends on their order.
 #[derive(Debug)]
 pub struct Recent<K, V> {
-    index: HashMap<K, u32, FxSeededState>,
+    index: HashMap<K, u32>,
     slots: Vec<Slot<K, V>>,
     free: Vec<u32>,
     newest: u32,
@@ -26,9 +25,8 @@ struct Slot<K, V> {
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        let seed = RandomState::new().hash_one(0) as usize;
         Self {
-            index: HashMap::with_hasher(FxSeededState::with_seed(seed)),
+            index: HashMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,

@@ -9,6 +9,7 @@ use super::seen::Seen;
 use crate::frame::{Frame, Mapping};
 use crate::limits::Tally;
 use crate::model::Vantage;
+use crate::model::directions::Directions;
 use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
 use crate::net::{Endpoint, IcmpError, Packet, PathId};
@@ -30,7 +31,7 @@ pub(super) struct Desk {
     pub(super) tally: Tally,
     next: u64,
     window: Option<(Arrival, Arrival)>,
-    pub(super) directions: Seen<(IpAddr, IpAddr)>,
+    pub(super) directions: Seen<(IpAddr, IpAddr), Directions>,
     /// Endpoints that sent or were sent SIP, other than at its own ports.
     endpoints: Seen<Endpoint>,
     /// Agents that reported packets.
@@ -152,7 +153,7 @@ impl Desk {
 
     /// True when one of the two is known to talk SIP, or its port is SIP's.
     pub(super) fn expects_sip(&self, ends: [Endpoint; 2]) -> bool {
-        ends.iter().any(|end| SIP_PORTS.contains(&end.port) || self.endpoints.has(end))
+        ends.iter().any(|end| SIP_PORTS.contains(&end.port) || self.endpoints.has(*end))
     }
 
     /// Sends a message out.

@@ -1,11 +1,11 @@
 //! A bounded set of what was seen, cheap when the same few things are seen over and over.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::Seed;
+use crate::model::directions::Directions;
 use crate::net::Endpoint;
 
 /// Things remembered.
@@ -13,12 +13,12 @@ const BOUND: usize = 1 << 16;
 /// Places of the cache, a power of two.
 const CACHE: usize = 2048;
 
-/// A set that takes no more than a bound. Seeded: strangers choose what is in it.
+/// A set that takes no more than a bound.
 #[derive(Debug)]
-pub(super) struct Seen<T> {
+pub(super) struct Seen<T, S = HashSet<T>> {
     /// What was added last, by [`Place::place`].
     cache: Box<[Option<T>]>,
-    all: Arc<HashSet<T, Seed>>,
+    all: Arc<S>,
     full: bool,
 }
 
@@ -28,11 +28,47 @@ pub(super) trait Place: Copy + Eq + Hash {
     fn place(&self) -> usize;
 }
 
-impl<T: Place> Seen<T> {
+/// What holds all that is remembered; its hashes are keyed, for strangers choose what is in it.
+pub(super) trait Store<T>: Clone + Default {
+    /// Adds `thing`.
+    fn put(&mut self, thing: T);
+    /// True when `thing` is in it.
+    fn holds(&self, thing: T) -> bool;
+    /// How many are in it.
+    fn size(&self) -> usize;
+}
+
+impl<T: Place> Store<T> for HashSet<T> {
+    fn put(&mut self, thing: T) {
+        self.insert(thing);
+    }
+
+    fn holds(&self, thing: T) -> bool {
+        self.contains(&thing)
+    }
+
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Store<(IpAddr, IpAddr)> for Directions {
+    fn put(&mut self, pair: (IpAddr, IpAddr)) {
+        self.insert(pair);
+    }
+
+    fn holds(&self, pair: (IpAddr, IpAddr)) -> bool {
+        self.contains(pair)
+    }
+
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Place, S: Store<T>> Seen<T, S> {
     pub(super) fn new() -> Self {
-        let seed = Seed(RandomState::new().hash_one(0));
-        let all = Arc::new(HashSet::with_hasher(seed));
-        Self { cache: vec![None; CACHE].into(), all, full: false }
+        Self { cache: vec![None; CACHE].into(), all: Arc::default(), full: false }
     }
 
     /// Remembers `thing`.
@@ -46,20 +82,23 @@ impl<T: Place> Seen<T> {
     }
 
     fn remember(&mut self, thing: T) {
-        if self.all.len() < BOUND {
-            Arc::make_mut(&mut self.all).insert(thing);
-        } else if !self.all.contains(&thing) {
+        if self.all.holds(thing) {
+            return;
+        }
+        if self.all.size() < BOUND {
+            Arc::make_mut(&mut self.all).put(thing);
+        } else {
             self.full = true;
         }
     }
 
     /// True when `thing` is remembered.
-    pub(super) fn has(&self, thing: &T) -> bool {
-        self.all.contains(thing)
+    pub(super) fn has(&self, thing: T) -> bool {
+        self.all.holds(thing)
     }
 
     /// All that is remembered so far; copied no sooner than another is added.
-    pub(super) fn all(&self) -> Arc<HashSet<T, Seed>> {
+    pub(super) fn all(&self) -> Arc<S> {
         Arc::clone(&self.all)
     }
 

@@ -15,9 +15,9 @@ use super::policy::Policy;
 use super::record::{CallId, Shape};
 use super::shapes::Stores;
 use super::step::{Answered, Orphan, Step};
+use super::transports::Transports;
 use crate::model::vantage::ConnectionEnd;
 use crate::time::{SECOND, Timestamp};
-use crate::transport::Transport;
 
 /// A REGISTER this soon after a success in the same Call-ID only updates contacts, nanoseconds.
 const FOLLOW_UP: i64 = 2 * SECOND;
@@ -37,7 +37,7 @@ pub(super) struct Ledger {
     open: Option<Box<Attempt>>,
     /// The last success, for contact updates: its Call-ID and when it was answered.
     last_ok: Option<(u32, Timestamp)>,
-    pub(super) transports: SmallVec<[Transport; 2]>,
+    pub(super) transports: Transports,
     /// The highest CSeq of the latest Call-IDs.
     highest: SmallVec<[(u32, u32); CALLS]>,
     pub(super) cseq_regressions: u32,
@@ -76,7 +76,7 @@ impl Ledger {
             log: Log::default(),
             open: None,
             last_ok: None,
-            transports: SmallVec::new(),
+            transports: Transports::default(),
             highest: SmallVec::new(),
             cseq_regressions: 0,
             rare: None,
@@ -200,9 +200,7 @@ impl Ledger {
     }
 
     fn note(&mut self, step: &Step, stores: &mut Stores) {
-        if !self.transports.contains(&step.transport) {
-            self.transports.push(step.transport);
-        }
+        self.transports.insert(step.transport);
         for (key, _) in &step.asked.bindings {
             self.bindings.ask(key, stores.room);
         }
@@ -342,7 +340,7 @@ impl Ledger {
         let ids = (self.device, self.registrar);
         let mut part = Self::new(Arc::clone(&self.policy), ids, false, false);
         part.log = log;
-        part.transports.clone_from(&self.transports);
+        part.transports = self.transports;
         part.cseq_regressions = self.cseq_regressions;
         part.rare.clone_from(&self.rare);
         part
@@ -353,11 +351,7 @@ impl Ledger {
         for entry in other.log.entries(arena) {
             self.log.push(&entry, arena);
         }
-        for transport in other.transports {
-            if !self.transports.contains(&transport) {
-                self.transports.push(transport);
-            }
-        }
+        self.transports.join(other.transports);
         self.cseq_regressions += other.cseq_regressions;
         if let Some(rare) = other.rare {
             self.rare.get_or_insert_default().ends.extend(rare.ends);

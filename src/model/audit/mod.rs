@@ -34,6 +34,7 @@ pub mod series;
 mod shapes;
 mod spread;
 mod step;
+mod transports;
 mod watch;
 mod window;
 

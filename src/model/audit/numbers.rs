@@ -68,7 +68,7 @@ impl Audit {
             source_ports: seen.ports,
             contacts: row.bindings.asked().map(str::to_owned).collect(),
             user_agents: agents.collect(),
-            transports: row.transports.iter().copied().collect(),
+            transports: row.transports.iter().collect(),
             registrars: subject.map_or(0, |subject| subject.rows.len()),
             keepalives,
             date_forms: forms,
