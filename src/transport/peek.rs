@@ -112,9 +112,7 @@ pub fn may_become_start_line(bytes: &[u8]) -> bool {
 pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     let bytes = &bytes[leading_crlfs(bytes)..];
     // A payload whose first word is no token is never searched for the end of its line.
-    if !is_sip_slash(bytes.get(..4)?) {
-        split_method(bytes)?;
-    }
+    let method = if is_sip_slash(bytes.get(..4)?) { None } else { Some(split_method(bytes)?) };
     let window = &bytes[..bytes.len().min(LONGEST_LINE)];
     let end = match memchr(b'\n', window) {
         Some(end) => end,
@@ -122,7 +120,11 @@ pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
         None => return None,
     };
     let (line, rest) = (without_cr(&bytes[..end]), bytes.get(end + 1..).unwrap_or_default());
-    match split_first_line(line)? {
+    let split = match method {
+        None => split_status_line(line),
+        Some((method, gap, _)) => split_request_line(line, method, gap),
+    };
+    match split? {
         (first, Form::Strict) => Some(first),
         (first, Form::Lax) => looks_like_header(rest).then_some(first),
     }
@@ -186,12 +188,13 @@ enum Form {
     Lax,
 }
 
-fn split_first_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
-    if is_sip_slash(line.get(..4)?) {
-        return split_status_line(line);
-    }
-    let (method, gap, rest) = split_method(line)?;
-    let rest = rest.trim_ascii_end();
+/// `line` begins with `method` and `gap` octets of white space.
+fn split_request_line<'a>(
+    line: &'a [u8],
+    method: &'a [u8],
+    gap: usize,
+) -> Option<(FirstLine<'a>, Form)> {
+    let rest = line.get(method.len() + gap..)?.trim_ascii_end();
     let version_at = rest.iter().rposition(|&octet| is_blank(octet))? + 1;
     let version = &rest[version_at..];
     if !is_version(version) {

@@ -27,7 +27,6 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     // The m= line of the section being read, while nothing says where its media goes.
     let mut open: Option<&[u8]> = None;
     let mut nowhere: Option<&[u8]> = None;
-    let mut for_all = false;
     let mut is_session = true;
     for (letter, value) in lines(body) {
         match letter {
@@ -36,12 +35,13 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
                 is_session = false;
                 open = (port(value) != Some(0)).then_some(value);
             }
-            b'c' if is_session => for_all = true,
+            // For all streams.
+            b'c' if is_session => return Verdict::Judged,
             b'c' => open = None,
             _ => {}
         }
     }
-    if let Some(media) = nowhere.or(open).filter(|_| !for_all) {
+    if let Some(media) = nowhere.or(open) {
         let me = found.subject;
         found.add(|| {
             let what = quote::what_to(message);

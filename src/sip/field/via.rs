@@ -1,6 +1,6 @@
 //! Via (section 20.42).
 
-use memchr::{memchr, memchr3};
+use memchr::memchr3;
 use nom::Parser;
 use nom::character::complete::char;
 use nom::combinator::consumed;
@@ -74,9 +74,9 @@ pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
     if !first.is_ascii_alphanumeric() && *first != b'[' {
         return None;
     }
-    let mut params = &sent_by[memchr(b';', sent_by)? + 1..];
+    let mut params = &sent_by[scan::find(sent_by, b';')? + 1..];
     loop {
-        let end = memchr(b';', params).unwrap_or(params.len());
+        let end = scan::find(params, b';').unwrap_or(params.len());
         match params.first()? {
             b'b' => {
                 let branch = params[..end].strip_prefix(b"branch=")?.trim_ascii();

@@ -13,7 +13,7 @@ mod uri;
 use nom::error::{ErrorKind, ParseError};
 
 pub use self::known::Known;
-use crate::sip::lex::{Parsed, lws, quoted_len, token};
+use crate::sip::lex::{Parsed, lws, quoted_len, scan, token};
 use crate::sip::{DefectKind, Field, HeaderName, Message, Span};
 
 /// What grammar a value breaks.
@@ -175,6 +175,12 @@ pub fn check(message: &Message, field: &Field) -> Option<Fault> {
 
 /// At most one `sip` or `sips` and one `tel` identity in all fields together.
 fn asserted_identity(message: &Message, field: Field) -> Option<Fault> {
+    let mut values = message.values(HeaderName::PAssertedIdentity);
+    if let (Some(only), None) = (values.next(), values.next())
+        && scan::find(only, b',').is_none()
+    {
+        return None;
+    }
     let (mut sip, mut tel) = (0, 0);
     for identity in message.elements(HeaderName::PAssertedIdentity) {
         let Some(uri) = crate::sip::NameAddr::parse(identity).and_then(|a| a.parsed_uri()) else {
