@@ -95,10 +95,16 @@
       return whole ? row[0] === name : row[0].indexOf(name) === 0;
     });
     members.sort(function (a, b) { return a[0] < b[0] ? -1 : 1; });
-    var bins = +place.getAttribute("data-bins"), high = Math.max(2, Math.min(14, Math.floor(700 / members.length)));
+    var bins = +place.getAttribute("data-bins"), most = 32000;
+    // No canvas is higher than that in every browser: thin rows, and what has no row is told.
+    var high = Math.max(1, Math.min(14, Math.max(2, Math.floor(700 / members.length)), Math.floor(most / members.length)));
     var canvas = document.createElement("canvas"), said = element("p", "", "note");
     canvas.width = 1000;
-    canvas.height = Math.min(32000, high * members.length);
+    canvas.height = Math.min(most, high * members.length);
+    if (most < members.length) {
+      said.textContent = "The first " + most + " of " + members.length + " devices are drawn.";
+      members = members.slice(0, most);
+    }
     var paper = canvas.getContext("2d"), kinds = {};
     ["h0", "h1", "h2", "h3", "h4", "unknown", "gap"].forEach(function (kind, at) { kinds["abcdeug"[at]] = color(kind); });
     members.forEach(function (row, at) {

@@ -63,8 +63,8 @@ fn check(case: &Registrant<'_>, noted: &mut Noted<'_>) {
     if device.orphans > 0 {
         noted.add_kind("orphan-response", || {
             let n = device.orphans;
-            let title = format!("{n} 2xx without their REGISTER: the capture began in between");
-            Remark::new(title, "began in between").times(n as usize)
+            let title = format!("{n} 2xx without their REGISTER, which was not captured");
+            Remark::new(title, "REGISTER not captured").times(n as usize)
         });
     }
     let gaps = &case.audit.window.gaps;

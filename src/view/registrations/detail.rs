@@ -16,6 +16,9 @@ use crate::rules::registration::duration;
 
 /// Attempts that are listed; more are counted.
 const MOST: usize = 200;
+/// Elsewhere a Request-URI of REGISTER has no user part (RFC 3261 section 10.2).
+const GB_NAMES: &str =
+    "From and To name the device, the Request-URI its server: normal in GB/T 28181";
 
 /// Writes the findings of a device, and with `whole` its attempts and its timeline.
 pub(super) fn write(
@@ -31,6 +34,11 @@ pub(super) fn write(
     writeln!(out, "{}", style.paint(BOLD, &title))?;
     for one in findings {
         write_finding(one, style, out)?;
+    }
+    if GbId::of(&device.device).is_some() && GbId::of(&device.registrar).is_some() {
+        for line in super::wrap(GB_NAMES, style.width.saturating_sub(2)) {
+            writeln!(out, "  {line}")?;
+        }
     }
     if !whole {
         return Ok(());
