@@ -107,25 +107,27 @@ fn fleet(view: &Registrations<'_>) -> Value {
 
 /// One device.
 fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding]) -> Value {
+    let findings: Vec<Value> = findings.iter().map(|one| finding(view, one)).collect();
+    let parts = [
+        tries(device),
+        coverage(device),
+        traffic(device, view.audit.window.until),
+        json!({ "findings": findings }),
+    ];
+    let objects = parts.into_iter().filter_map(|part| match part {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    });
+    Value::Object(objects.flatten().collect())
+}
+
+/// Who it is, and how its attempts came out.
+fn tries(device: &Device) -> Value {
     let all = &device.records;
-    let end = view.audit.window.until;
-    let known = device.evidence.is_some();
     let deregistrations =
         all.iter().filter(|r| !r.follow_up && r.kind.word().starts_with("dereg")).count();
     let word = |word: &str| device.count(|outcome| outcome.word() == word);
-    let lapses: Vec<Value> = device
-        .lapses
-        .iter()
-        .map(|lapse| {
-            json!({
-                "start": time(lapse.from),
-                "end": lapse.until.map(time),
-                "seconds": seconds(lapse.length),
-                "cause": lapse.cause.word(),
-            })
-        })
-        .collect();
-    let mut record = json!({
+    json!({
         "device": device.device,
         "registrar": device.registrar,
         "name": device.name,
@@ -147,8 +149,26 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "contact_updates": all.iter().filter(|r| r.follow_up).count(),
         "ira_percent": device.ineffective_percent(),
         "policy": policy(device),
-    });
-    let rest = json!({
+    })
+}
+
+/// How long it asked for, how often it came, and the time with and without a binding.
+fn coverage(device: &Device) -> Value {
+    let all = &device.records;
+    let known = device.evidence.is_some();
+    let lapses: Vec<Value> = device
+        .lapses
+        .iter()
+        .map(|lapse| {
+            json!({
+                "start": time(lapse.from),
+                "end": lapse.until.map(time),
+                "seconds": seconds(lapse.length),
+                "cause": lapse.cause.word(),
+            })
+        })
+        .collect();
+    json!({
         "expiry": {
             "requested": distinct(all.iter().filter_map(Record::requested)),
             "granted": distinct(all.iter().filter_map(Record::granted)),
@@ -163,6 +183,13 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
         "lapses": lapses,
         "last_attempt": device.attempts().last().map(|r| time(r.start)),
         "last_attempt_age_s": device.last_attempt_age.map(seconds),
+    })
+}
+
+/// What went over the wire beside it, in an input that ends at `end`.
+fn traffic(device: &Device, end: Timestamp) -> Value {
+    let all = &device.records;
+    json!({
         "auth": {
             "rounds": all.iter().map(|r| r.shape.challenges).collect::<Vec<_>>(),
             "stale": all.iter().map(|r| r.shape.stale).sum::<u32>(),
@@ -189,12 +216,7 @@ fn record(view: &Registrations<'_>, device: &Device, findings: &[DeviceFinding])
             "date_skew_s": stats(device.date_skew),
             "device_skew_s": stats(device.clock_skew),
         },
-        "findings": findings.iter().map(|one| finding(view, one)).collect::<Vec<_>>(),
-    });
-    if let (Value::Object(record), Value::Object(rest)) = (&mut record, rest) {
-        record.extend(rest);
-    }
-    record
+    })
 }
 
 fn policy(device: &Device) -> Value {
