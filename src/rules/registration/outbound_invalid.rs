@@ -1,5 +1,6 @@
 //! R012: parameters of outbound or push registrations that do not go together.
 
+use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{Contact, HeaderName, Message, Method, NameAddr};
 
@@ -26,8 +27,14 @@ pub(in crate::rules) const RULE: Rule = Rule {
 /// Flows are numbered from 1; the grammar of the number ends below 2^31.
 const NUMBERS: std::ops::Range<u64> = 1..1 << 31;
 
+/// What the names of the parameters that are judged begin with: most Contacts have none of them.
+static SIGNS: Words = Words::new(&["reg-id", "pn-pr", "pn-pa"]);
+
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() || message.method() != Some(&Method::Register) {
+        return Verdict::Moot;
+    }
+    if !message.values(HeaderName::Contact).any(|value| SIGNS.find_in(value).is_some()) {
         return Verdict::Moot;
     }
     let mut is_concerned = false;
