@@ -1,9 +1,8 @@
 //! Branches that stand in more than one call flow: requests that share one, and responses whose
 //! request has another Call-ID.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-use rustc_hash::FxHashMap;
 
 use super::{CallFlow, FlowId, MessageId, Note, Transaction, TransactionId};
 use crate::sip::{Message, Method, Via};
@@ -82,7 +81,7 @@ impl Crossings {
                 self.strayed.extend(only.answer_in(flow, transaction));
             }
         }
-        let mut first: FxHashMap<Writer<'_>, &Asked<'_>> = FxHashMap::default();
+        let mut first: BTreeMap<Writer<'_>, &Asked<'_>> = BTreeMap::new();
         for own in &asked {
             let Some(branch) = own.via.branch() else { continue };
             let key = (own.message.envelope.from.ip, own.via.host, own.via.port, branch);

@@ -1,22 +1,21 @@
 //! What the model needs of one message, read once.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use super::Few;
 use crate::net::Endpoint;
 use crate::sip::{HeaderName, Message, Method, Status, Via, plain_branch};
-use rustc_hash::FxHasher;
+use foldhash::quality::{FixedState, FoldHasher};
 
-/// Start value of all hashes of what strangers wrote, so that nobody can aim for collisions.
+/// Start value of all hashes of what strangers wrote. Each word is multiplied with what depends on
+/// it and folded, so that nobody who does not know it can aim for collisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seed(pub u64);
 
 impl Seed {
     /// The keyed hash of `value`.
     pub fn hash(self, value: impl Hash) -> u64 {
-        let mut hasher = FxHasher::with_seed(self.0 as usize);
-        value.hash(&mut hasher);
-        hasher.finish()
+        self.hash_one(value)
     }
 
     /// Half of [`Seed::hash`], where other keys stand beside it.
@@ -26,10 +25,10 @@ impl Seed {
 }
 
 impl BuildHasher for Seed {
-    type Hasher = FxHasher;
+    type Hasher = FoldHasher;
 
-    fn build_hasher(&self) -> FxHasher {
-        FxHasher::with_seed(self.0 as usize)
+    fn build_hasher(&self) -> FoldHasher {
+        FixedState::with_seed(self.0).build_hasher()
     }
 }
 

@@ -1,5 +1,7 @@
 //! M009: the topmost Via has no branch that names its transaction.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use crate::model::{Entry, Note};
@@ -78,7 +80,7 @@ fn check_reuse(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if !has_equal_branches(case) {
         return Verdict::Moot;
     }
-    let mut known = rustc_hash::FxHashMap::default();
+    let mut known = BTreeMap::new();
     for (id, entry) in case.flow.entries() {
         let message = &entry.message;
         if !names_transaction(entry) {
