@@ -10,6 +10,7 @@ use siplens::net::IcmpKind;
 use siplens::transport::{Envelope, Observation, Signal, Transport};
 
 use crate::carriage::{CLIENT, frames as tls_frames, pieces};
+use crate::fleet;
 use crate::hep::{chunk, report};
 use crate::program::run_on;
 use crate::reader::{message, stream};
@@ -221,7 +222,7 @@ fn analyzed(feed: &mut dyn Feed, limits: Limits) -> Tally {
 #[test]
 fn the_completeness_line_names_each_loss_by_reason() {
     let mut made = BTreeSet::new();
-    for (word, tally) in made_by_frames() {
+    for (word, tally) in made_by_frames().into_iter().chain(fleet::losses()) {
         assert!(0 < *tally.lost.get(word).unwrap_or(&0), "{word}: {:?}", tally.lost);
         made.insert(word);
     }
