@@ -10,7 +10,7 @@ const BLOCK: usize = 4;
 /// Items for which the first block has room: a request and its response; many flows hold no more.
 const FIRST: usize = 2;
 
-/// A list in blocks of [`BLOCK`] items; only the last may have fewer.
+/// A list in blocks of four items; only the last may have fewer.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
     blocks: SmallVec<[Vec<T>; 1]>,

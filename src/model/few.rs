@@ -5,7 +5,7 @@ use std::ops::Deref;
 /// Items that need no memory beside the list itself.
 const ROOM: usize = 3;
 
-/// A list of which most have [`ROOM`] items of four octets or fewer.
+/// A list of which most have three items of four octets or fewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Few<T>(Kept<T>);
 
