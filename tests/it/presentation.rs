@@ -252,3 +252,12 @@ fn a_device_that_said_goodbye_is_not_shown_as_registered() {
     assert!(left.contains(">deregistered<") && !left.contains(">registered<"));
     assert!(page("samples/unreachable.pcap").contains(">registered<"));
 }
+
+#[test]
+fn the_numbers_at_the_top_of_a_page_count_the_findings_of_the_audit() {
+    let page = run(&["registrations", "--format", "html", "samples/camera-95s.pcap"]).out;
+    let text = run(&["registrations", "samples/camera-95s.pcap"]).out;
+    assert!(text.contains("1 device, 1 error, 3 warnings"), "{text}");
+    assert!(page.contains("<b>1</b><span>errors</span>"));
+    assert!(page.contains("<b>3</b><span>warnings</span>"));
+}

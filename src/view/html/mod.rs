@@ -73,7 +73,8 @@ pub fn write(
         None => None,
     };
     let script = audit.as_ref().map(|_| digest(registrations::SCRIPT.as_bytes()));
-    render(&numbers::head(&page, &lists, script), out)?;
+    let faults = audit.as_ref().map(|audit| audit.faults).unwrap_or_default();
+    render(&numbers::head(&page, &lists, script, (faults.errors, faults.warnings)), out)?;
     let is_bare = subject.flows.is_empty() && audit.is_some();
     if !is_bare {
         render(&findings::findings(&page), out)?;

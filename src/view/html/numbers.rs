@@ -49,7 +49,13 @@ struct Outcome {
     percent: String,
 }
 
-pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List], script: Option<String>) -> Head<'a> {
+/// The top of the page; `more` are errors and warnings beside those of the calls.
+pub(super) fn head<'a>(
+    page: &Page<'_>,
+    lists: &'a [List],
+    script: Option<String>,
+    more: (usize, usize),
+) -> Head<'a> {
     let subject = page.subject;
     let tally = &subject.model.tally;
     let losses = tally.lost.iter().filter(|(_, count)| **count != 0);
@@ -61,7 +67,7 @@ pub(super) fn head<'a>(page: &Page<'_>, lists: &'a [List], script: Option<String
         findings: subject.findings.len(),
         drawn: page.choice.drawn.len(),
         lists,
-        cards: cards(page),
+        cards: cards(page, more),
         outcomes: outcomes(page),
         // Where a file lies is nobody's business who gets the report.
         files: subject.files.0.iter().map(|file| visible(base(file))).collect(),
@@ -98,7 +104,7 @@ fn window(page: &Page<'_>) -> String {
     )
 }
 
-fn cards(page: &Page<'_>) -> Vec<Card> {
+fn cards(page: &Page<'_>, more: (usize, usize)) -> Vec<Card> {
     let subject = page.subject;
     let kinds = subject.flows.iter().map(|flow| subject.flow(*flow).summary().kind);
     let mut by_kind: BTreeMap<FlowKind, usize> = BTreeMap::new();
@@ -108,7 +114,8 @@ fn cards(page: &Page<'_>) -> Vec<Card> {
     let of_kind = |kind| by_kind.get(&kind).copied().unwrap_or(0);
     let of_severity = |severity| subject.findings.iter().filter(|f| f.severity == severity).count();
     let toned = |number, tone| if number == 0 { "" } else { tone };
-    let (errors, warnings) = (of_severity(Severity::Error), of_severity(Severity::Warning));
+    let errors = of_severity(Severity::Error) + more.0;
+    let warnings = of_severity(Severity::Warning) + more.1;
     let card = |number, label, tone| Card { number, label, tone };
     let mut cards = vec![
         card(errors, "errors", toned(errors, "bad")),

@@ -12,7 +12,7 @@ use std::io;
 use askama::Template;
 
 use self::chart::{Histogram, Scale};
-use self::overview::Overview;
+use self::overview::{Faults, Overview};
 use crate::frame::FrameId;
 use crate::model::audit::Audit;
 use crate::rules::{Selection, check_device};
@@ -44,6 +44,8 @@ pub(super) struct Registrations {
     data: String,
     pages: Vec<device::DevicePage>,
     script: &'static str,
+    /// For the numbers at the top of the page.
+    pub(super) faults: Faults,
 }
 
 /// A rule by which devices can be chosen.
@@ -97,6 +99,7 @@ pub(super) fn registrations(part: &Part<'_>) -> io::Result<Option<Registrations>
         data: overview.data,
         pages,
         script: SCRIPT,
+        faults: overview.faults,
     }))
 }
 

@@ -10,7 +10,7 @@ use super::device::Row;
 use super::{Axis, Part, name};
 use crate::model::audit::series::{Stretch, seconds};
 use crate::model::audit::{Audit, Device, Outcome};
-use crate::rules::{DeviceFinding, Severity, check_device};
+use crate::rules::{DeviceFinding, Severity, check_device, check_fleet};
 
 /// Rows of the heatmap while none is opened, at most.
 const GROUPS: usize = 60;
@@ -32,6 +32,27 @@ pub(super) struct Overview {
     pub(super) rules: Vec<(String, usize)>,
     /// A line for each device, for the script.
     pub(super) data: String,
+    /// Errors and warnings of the fleet and of all devices.
+    pub(super) faults: Faults,
+}
+
+/// How many findings there are that ask for something to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::view::html) struct Faults {
+    pub(in crate::view::html) errors: usize,
+    pub(in crate::view::html) warnings: usize,
+}
+
+impl Faults {
+    fn count(&mut self, findings: &[DeviceFinding]) {
+        for one in findings {
+            match one.finding.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+                Severity::Info => {}
+            }
+        }
+    }
 }
 
 /// How often values came, to three digits.
@@ -66,10 +87,12 @@ impl Overview {
     /// Looks at every device of `part`; the first `pages` of the order have pages of their own.
     pub(super) fn of(part: &Part<'_>, axis: &Axis<'_>, pages: usize) -> std::io::Result<Self> {
         let mut gathering = Gathering::new(part.audit, axis);
+        gathering.overview.faults.count(&check_fleet(part.audit, part.selection));
         let mut weights = Vec::with_capacity(part.audit.len());
         for (place, device) in part.audit.devices().enumerate() {
             let findings = check_device(part.audit, place, &device, part.selection);
             gathering.add(&device, &findings, axis);
+            gathering.overview.faults.count(&findings);
             let worst = findings.iter().map(|one| one.finding.severity).max();
             let errors = findings.iter().filter(|f| f.finding.severity == Severity::Error).count();
             weights.push((Reverse((worst, errors, device.lapsed)), place));
@@ -102,6 +125,7 @@ impl Gathering {
             heat: Vec::new(),
             rules: Vec::new(),
             data: String::new(),
+            faults: Faults::default(),
         };
         let (groups, labels) = (BTreeMap::new(), BTreeMap::new());
         Self { overview, prefix: prefix(audit), groups, labels }
