@@ -7,13 +7,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use siplens::frame::FrameId;
-use siplens::net::{Endpoint, PathId};
+use siplens::net::Endpoint;
 use siplens::sdp::Session;
 use siplens::sip::Message;
 use siplens::sip::field::strict;
 use siplens::time::Timestamp;
-use siplens::transport::{Completeness, Envelope, Text, Transport, peek};
+use siplens::transport::{Envelope, Text, peek};
 
 /// 14 header fields, 733 octets in all.
 const INVITE: &str = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
@@ -42,19 +41,7 @@ const INVITE: &str = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
 
 fn main() {
     let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
-    let envelope = Envelope {
-        seq: 0,
-        frame: FrameId::default(),
-        time: Timestamp(0),
-        from: host,
-        to: host,
-        connection: 0,
-        ip_id: None,
-        path: PathId::default(),
-        fragments: 1,
-        transport: Transport::Udp,
-        completeness: Completeness::Whole,
-    };
+    let envelope = Envelope::datagram(0, Timestamp(0), host, host);
     let text = INVITE.as_bytes();
     let rtp: Vec<u8> = (0..172_u32).map(|at| if at == 0 { 0x80 } else { at as u8 }).collect();
     let parse = || Message::parse(envelope, Text::Owned(black_box(text).into()));

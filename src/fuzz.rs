@@ -10,15 +10,14 @@ use crate::cli::filter::Filter;
 use crate::cli::window::Window;
 use crate::engine::reader::Reader;
 use crate::engine::{self, Plan};
-use crate::frame::FrameId;
 use crate::limits::Limits;
 use crate::model::audit::{Audit, Policy};
 use crate::model::{CallFlow, FlowId, Model, Seed, Vantage};
-use crate::net::{Endpoint, PathId};
+use crate::net::Endpoint;
 use crate::rules::{Context, Report, Selection, Settings, check_flow, merge};
 use crate::sip::Message;
 use crate::time::{SECOND, Timestamp};
-use crate::transport::{Completeness, Envelope, Text, Transport};
+use crate::transport::{Envelope, Text};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
 use crate::view::ladder::LadderOptions;
@@ -137,17 +136,10 @@ fn envelope(seq: u64) -> Envelope {
         |host| Endpoint { ip: std::net::Ipv4Addr::new(192, 0, 2, host).into(), port: 5060 };
     let hosts = [endpoint(1), endpoint(2), endpoint(3)];
     let at = |index: u64| hosts[index as usize % hosts.len()];
-    Envelope {
+    Envelope::datagram(
         seq,
-        frame: FrameId { number: seq + 1, ..FrameId::default() },
-        time: Timestamp(seq.cast_signed() * SECOND / 4),
-        from: at(seq / 2),
-        to: at(seq / 2 + 1 + seq % 2),
-        connection: 0,
-        ip_id: None,
-        path: PathId::default(),
-        fragments: 1,
-        transport: Transport::Udp,
-        completeness: Completeness::Whole,
-    }
+        Timestamp(seq.cast_signed() * SECOND / 4),
+        at(seq / 2),
+        at(seq / 2 + 1 + seq % 2),
+    )
 }

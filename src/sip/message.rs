@@ -302,10 +302,9 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::frame::FrameId;
-    use crate::net::{Endpoint, PathId};
+
+    use crate::net::Endpoint;
     use crate::time::Timestamp;
-    use crate::transport::Transport;
 
     /// The message `text`, seen whole on UDP.
     pub(crate) fn parsed(text: &[u8]) -> Option<Message> {
@@ -314,19 +313,7 @@ pub(crate) mod tests {
 
     fn parsed_as(text: &[u8], completeness: Completeness) -> Option<Message> {
         let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
-        let envelope = Envelope {
-            seq: 0,
-            frame: FrameId::default(),
-            time: Timestamp(0),
-            from: host,
-            to: host,
-            connection: 0,
-            ip_id: None,
-            path: PathId::default(),
-            fragments: 1,
-            transport: Transport::Udp,
-            completeness,
-        };
+        let envelope = Envelope { completeness, ..Envelope::datagram(0, Timestamp(0), host, host) };
         Message::parse(envelope, Text::Owned(text.into()))
     }
 

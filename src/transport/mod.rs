@@ -109,6 +109,25 @@ pub struct Envelope {
     pub completeness: Completeness,
 }
 
+impl Envelope {
+    /// That of a whole message in one UDP datagram, the only one of frame `seq` + 1.
+    pub fn datagram(seq: u64, time: Timestamp, from: Endpoint, to: Endpoint) -> Self {
+        Self {
+            seq,
+            frame: FrameId { number: seq + 1, ..FrameId::default() },
+            time,
+            from,
+            to,
+            connection: 0,
+            ip_id: None,
+            path: PathId::default(),
+            fragments: 1,
+            transport: Transport::Udp,
+            completeness: Completeness::Whole,
+        }
+    }
+}
+
 /// The text of one message: a place in a mapped file, or octets of its own.
 #[derive(Clone)]
 pub enum Text {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use siplens::engine::{Feed, Plan, analyze, sift};
-use siplens::frame::{FileId, FrameId};
 use siplens::limits::{Limits, Tally};
 use siplens::model::audit::{Applicant, Audit, Due, Event, Outcome, Policy, Terms, Timer, Watch};
 use siplens::model::{Seed, Vantage};
-use siplens::net::{Endpoint, PathId};
+use siplens::net::Endpoint;
 use siplens::rules::{Selection, check_registrations, is_scanner};
 use siplens::time::{MILLISECOND, SECOND, Timestamp};
-use siplens::transport::{Completeness, Envelope, Observation, Transport};
+use siplens::transport::{Envelope, Observation};
 
 /// Messages in the order in which they were captured.
 #[derive(Clone, Default)]
@@ -26,19 +25,7 @@ impl Wire {
     /// `text` goes from host `from` to host `to` at `time`, in nanoseconds.
     fn send(&mut self, time: i64, from: Endpoint, to: Endpoint, text: String) {
         let seq = self.messages.len() as u64;
-        let envelope = Envelope {
-            seq,
-            frame: FrameId { file: FileId(0), number: seq + 1 },
-            time: Timestamp(time),
-            from,
-            to,
-            connection: 0,
-            ip_id: None,
-            path: PathId::default(),
-            fragments: 1,
-            transport: Transport::Udp,
-            completeness: Completeness::Whole,
-        };
+        let envelope = Envelope::datagram(seq, Timestamp(time), from, to);
         self.messages.push((envelope, text));
     }
 
@@ -276,6 +263,18 @@ fn scanners_are_told_apart_in_bounds() {
     let few = sifted(&wire, &Limits { devices: 4, ..Limits::default() });
     assert_eq!(few.audit.len(), 4);
     assert_eq!(lost(&few, "let-go-probed"), 20);
+}
+
+#[test]
+fn the_addresses_that_one_scanner_tries_are_told_apart_in_bounds() {
+    let mut wire = Wire::default();
+    let fields = "User-Agent: friendly-scanner\r\nContact: <sip:x@192.0.2.1>\r\n";
+    for n in 0..65_540 {
+        let (who, call) = (format!("{n}@example.com"), format!("c{n}"));
+        wire.send(n * SECOND, host(1), host(REGISTRAR), register(&who, &call, fields).request());
+    }
+    let found = sifted(&wire, &Limits::default());
+    assert_eq!((found.audit.len(), lost(&found, "let-go-probed")), (1, 4));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod damage;
 mod differential;
 mod docs;
 mod evidence;
+mod expectations;
 mod fleet;
 mod foreign;
 mod fragments;

@@ -7,31 +7,18 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use siplens::frame::FrameId;
-use siplens::net::{Endpoint, PathId};
+use siplens::net::Endpoint;
 use siplens::sdp::Session;
 use siplens::sip::field::strict::{self, FaultKind};
 use siplens::sip::{DefectKind, HeaderName, Message};
 use siplens::time::Timestamp;
-use siplens::transport::{Completeness, Envelope, Text, Transport, peek};
+use siplens::transport::{Envelope, Text, peek};
 
 use crate::oracle::collection;
 
 fn parse(text: &[u8]) -> Option<Message> {
     let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
-    let envelope = Envelope {
-        seq: 0,
-        frame: FrameId::default(),
-        time: Timestamp(0),
-        from: host,
-        to: host,
-        connection: 0,
-        ip_id: None,
-        path: PathId::default(),
-        fragments: 1,
-        transport: Transport::Udp,
-        completeness: Completeness::Whole,
-    };
+    let envelope = Envelope::datagram(0, Timestamp(0), host, host);
     Message::parse(envelope, Text::Owned(text.into()))
 }
 

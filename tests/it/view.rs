@@ -5,13 +5,12 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use serde_json::Value;
-use siplens::frame::{FileId, FrameId};
 use siplens::model::{CallFlow, FlowId, Model, Seed, Vantage};
-use siplens::net::{Endpoint, PathId};
+use siplens::net::Endpoint;
 use siplens::rules::{Context, Report, Selection, Settings, check_flow, merge};
 use siplens::sip::Message;
 use siplens::time::{MILLISECOND, Timestamp};
-use siplens::transport::{Completeness, Envelope, Text, Transport};
+use siplens::transport::{Envelope, Text};
 use siplens::view::check::{self, CheckFormat};
 use siplens::view::html::{self, ReportOptions};
 use siplens::view::json;
@@ -38,17 +37,13 @@ impl Scene {
     fn send(&mut self, from: &str, to: &str, text: &[u8]) {
         let end = |ip: &str| Endpoint { ip: ip.parse::<IpAddr>().unwrap(), port: 5060 };
         let envelope = Envelope {
-            seq: self.seq,
-            frame: FrameId { number: self.seq + 1, file: FileId(0) },
-            time: Timestamp(1_795_212_679_000_000_000 + self.seq as i64 * 600 * MILLISECOND),
-            from: end(from),
-            to: end(to),
-            connection: 0,
             ip_id: NonZeroU32::new(self.seq as u32 + 1),
-            path: PathId(0),
-            fragments: 1,
-            transport: Transport::Udp,
-            completeness: Completeness::Whole,
+            ..Envelope::datagram(
+                self.seq,
+                Timestamp(1_795_212_679_000_000_000 + self.seq as i64 * 600 * MILLISECOND),
+                end(from),
+                end(to),
+            )
         };
         self.seq += 1;
         self.flow.observe(Message::parse(envelope, Text::Owned(text.into())).unwrap());

@@ -10,13 +10,12 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use siplens::engine::Feed;
-use siplens::frame::{FileId, FrameId};
 use siplens::limits::Tally;
 use siplens::model::{CallFlow, Seed, Vantage};
-use siplens::net::{Endpoint, IcmpKind, PathId};
+use siplens::net::{Endpoint, IcmpKind};
 use siplens::sip::Message;
 use siplens::time::{MILLISECOND, Timestamp};
-use siplens::transport::{Completeness, Envelope, Observation, Signal, Text, Transport};
+use siplens::transport::{Envelope, Observation, Signal, Text, Transport};
 
 /// Messages on a wire.
 pub(crate) struct Wire;
@@ -79,17 +78,15 @@ impl<'s> Line<'s> {
     fn write(&self, seq: u64) -> (Envelope, Vec<u8>) {
         let connection = self.value("tcp").map_or(0, |word| word.parse().unwrap());
         let envelope = Envelope {
-            seq,
-            frame: FrameId { number: seq + 1, file: FileId(0) },
-            time: Timestamp((self.time * MILLISECOND as f64) as i64),
-            from: self.from,
-            to: self.to,
             connection,
             ip_id: self.value("ip").map(|word| word.parse().unwrap()),
-            path: PathId(0),
-            fragments: 1,
             transport: if connection == 0 { Transport::Udp } else { Transport::Tcp },
-            completeness: Completeness::Whole,
+            ..Envelope::datagram(
+                seq,
+                Timestamp((self.time * MILLISECOND as f64) as i64),
+                self.from,
+                self.to,
+            )
         };
         (envelope, self.text().into_bytes())
     }

@@ -10,7 +10,7 @@ use crate::time::SECOND;
 /// How long after a response (or the last transmission) the next REGISTER still belongs to the
 /// attempt, in nanoseconds.
 pub(super) const CHAIN: i64 = 10 * SECOND;
-/// RFC 3261 section 20.10 and 20.19 leave a malformed expiry to the reader; 3600 s is the usual.
+/// What a malformed expiry counts as, in seconds (RFC 3261 section 10.2).
 const MALFORMED_EXPIRY: u32 = 3600;
 
 /// Contacts of one message that are looked at.

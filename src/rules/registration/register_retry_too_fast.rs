@@ -15,6 +15,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     severity: Severity::Error,
     refs: &[
         "RFC 3261 section 10.2",
+        "RFC 3261 section 10.2.7",
         "RFC 3261 section 20.33",
         "RFC 5626 section 4.5",
         "GB/T 28181-2022 section 9.1.1",
