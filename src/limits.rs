@@ -78,7 +78,12 @@ pub struct Tally {
 impl Tally {
     /// Counts one loss.
     pub fn lose(&mut self, reason: &'static str) {
-        *self.lost.entry(reason).or_default() += 1;
+        self.lose_many(reason, 1);
+    }
+
+    /// Counts `count` losses.
+    pub fn lose_many(&mut self, reason: &'static str, count: u64) {
+        *self.lost.entry(reason).or_default() += count;
     }
 
     /// Adds a sentence for the user; at most 100 are kept, then they are only counted.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::FilterError;
+
 /// A trouble with one input. Reading goes on with what remains: see [`super::Source::next`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -102,6 +104,36 @@ pub enum Error {
         /// The interface it names.
         interface: u32,
     },
+    /// There is no interface of that name.
+    #[error("{name}: no such interface; `siplens live --interfaces` lists those there are")]
+    NoDevice {
+        /// The interface as the user named it.
+        name: String,
+    },
+    /// This user may not capture.
+    #[error("{name}: this user may not capture packets")]
+    NoRights {
+        /// The interface.
+        name: String,
+    },
+    /// An interface that cannot be opened or read.
+    #[error("{name}: {what}")]
+    Device {
+        /// The interface.
+        name: String,
+        /// What the system says.
+        what: String,
+    },
+    /// Capture from an interface was asked of a build that cannot.
+    #[error(
+        "capturing from an interface needs libpcap, and this siplens was built without it: install \
+         it (Debian: apt-get install libpcap-dev) and build again; a pipe, a growing file and a HEP \
+         listener need none of it"
+    )]
+    NoLibpcap,
+    /// The packet filter is none.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// The system failed to read.
     #[error(
         "{name}: reading failed at frame {frame}, offset {offset}: {source}; all before it is used"
@@ -132,6 +164,11 @@ impl Error {
             | Self::NotCapture { .. }
             | Self::NoCaptures { .. }
             | Self::TooMany { .. }
+            | Self::NoDevice { .. }
+            | Self::NoRights { .. }
+            | Self::Device { .. }
+            | Self::NoLibpcap
+            | Self::Filter(_)
             | Self::Read { .. } => "unreadable",
         }
     }

@@ -40,6 +40,8 @@ struct Widened {
     plain: String,
     /// What it takes besides, in words.
     besides: &'static str,
+    /// What `plain` takes besides, in words.
+    fragments: Option<&'static str>,
 }
 
 /// Widens an expression of ports, hosts, networks and protocols; `None` for any other, whose author
@@ -90,5 +92,6 @@ fn widen(expression: &str) -> Option<Widened> {
         tagged: format!("{plain} or (vlan and ({plain} or (vlan and ({plain}))))"),
         plain,
         besides,
+        fragments: by_port.then_some("IP fragments"),
     })
 }

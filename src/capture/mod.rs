@@ -6,6 +6,8 @@ mod file;
 mod filter;
 mod inflate;
 mod kind;
+#[cfg(feature = "live")]
+pub mod live;
 mod mapping;
 mod merge;
 mod netmon;
@@ -36,11 +38,17 @@ pub const RECORD_MAX: u32 = 256 << 20;
 
 /// Where frames come from: a lending iterator, so that nothing is copied before the core has looked.
 pub trait Source {
-    /// The next frame, borrowed until the next call; `None` at the end.
+    /// The next frame, borrowed until the next call; `None` at the end, or when nothing came for a
+    /// while: [`is_over`](Self::is_over) tells which.
     ///
     /// An error ends what it is about (one file, one record), never the rest: call again until
     /// `None`. Every error is to be shown to the user, see [`Error::reason`].
     fn next(&mut self) -> Result<Option<Frame<'_>>, Error>;
+
+    /// Whether a `None` of [`next`](Self::next) was the end.
+    fn is_over(&self) -> bool {
+        true
+    }
 
     /// Key material met since the last call, to be used for all of the capture.
     fn take_secrets(&mut self) -> Vec<Secrets> {
@@ -60,6 +68,11 @@ pub trait Source {
     /// Packets the capture itself says it lost (kernel and interface), so far.
     fn dropped(&self) -> u64 {
         0
+    }
+
+    /// Packets left out since the last call, by reason ([`crate::limits::Tally::lost`]).
+    fn take_losses(&mut self) -> Vec<(&'static str, u64)> {
+        Vec::new()
     }
 
     /// Records of text logs that name another length than the message in them has, so far.

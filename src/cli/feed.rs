@@ -39,6 +39,8 @@ pub(crate) struct Frames<S> {
     interrupted: Arc<AtomicBool>,
     ended: bool,
     troubles: Tally,
+    /// What the source left out.
+    left_out: Tally,
 }
 
 /// What a run asks of its frames.
@@ -83,6 +85,7 @@ impl<S: Source> Frames<S> {
             interrupted: Arc::clone(&wanted.interrupted),
             ended: false,
             troubles: Tally::default(),
+            left_out: Tally::default(),
         }
     }
 
@@ -123,6 +126,9 @@ impl<S: Source> Feed for Frames<S> {
         for secrets in self.source.take_secrets() {
             self.reader.add_secrets(&secrets.0);
         }
+        for (reason, count) in self.source.take_losses() {
+            self.left_out.lose_many(reason, count);
+        }
         let (wanted, messages, chosen) = (self.wanted, &mut self.messages, &mut self.chosen);
         let filter = self.filter.as_ref();
         let enough = *chosen == wanted || self.interrupted.load(Ordering::Relaxed);
@@ -149,9 +155,12 @@ impl<S: Source> Feed for Frames<S> {
                 self.octets += frame.bytes.len() as u64 + RECORD;
             }
             Ok(None) => {
-                self.reader.finish(&mut counted);
-                self.source.take_notes().into_iter().for_each(|note| self.troubles.notice(note));
-                self.ended = true;
+                if enough || self.source.is_over() {
+                    self.reader.finish(&mut counted);
+                    let notes = self.source.take_notes().into_iter();
+                    notes.for_each(|note| self.troubles.notice(note));
+                    self.ended = true;
+                }
             }
             Err(error) => self.note(&error),
         }
@@ -175,6 +184,7 @@ impl<S: Source> Feed for Frames<S> {
     fn tally(&self) -> Tally {
         let mut tally = self.reader.tally().clone();
         tally.add(&self.troubles);
+        tally.add(&self.left_out);
         tally.messages = self.messages;
         if 0 < self.source.dropped() {
             tally.lost.insert("dropped", self.source.dropped());

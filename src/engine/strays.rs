@@ -53,7 +53,7 @@ impl Strays {
     /// Files each stray with the flows it can be about, and counts those that had no room.
     pub(super) fn settle(mut self, flows: &mut [Box<CallFlow>], tally: &mut Tally) {
         if 0 < self.lost {
-            *tally.lost.entry("let-go-evidence").or_default() += self.lost;
+            tally.lose_many("let-go-evidence", self.lost);
         }
         if self.kept.is_empty() {
             return;

@@ -274,7 +274,7 @@ impl Framer {
         if skipped == 0 {
             return step;
         }
-        *context.tally.lost.entry("skipped-octets").or_default() += skipped as u64;
+        context.tally.lose_many("skipped-octets", skipped as u64);
         step
     }
 }

@@ -33,6 +33,29 @@ impl Filter {
         Ok(filter)
     }
 
+    /// The programs to try on an interface of this link type, the widest first, each with what there
+    /// is to say of it.
+    pub(in crate::capture) fn programs(&self, link: LinkType) -> Vec<(String, Option<String>)> {
+        let note = |besides: &str| {
+            Some(format!("packet filter `{}` also takes {besides}", self.expression))
+        };
+        let wide = self.widened.iter().flat_map(|wide| {
+            let tagged = (wide.tagged.clone(), note(wide.besides));
+            [tagged, (wide.plain.clone(), wide.fragments.and_then(note))]
+        });
+        let program = |(text, _): &(String, Option<String>)| compile(link, text).is_ok();
+        wide.filter(program).chain([(self.expression.clone(), None)]).collect()
+    }
+
+    /// The error that libpcap does not take `expression`.
+    pub(in crate::capture) fn refused(expression: &str, error: pcap::Error) -> FilterError {
+        let reason = match error {
+            pcap::Error::PcapError(reason) => reason,
+            other => other.to_string(),
+        };
+        FilterError::Expression { expression: expression.to_owned(), reason }
+    }
+
     /// True when the frame matches.
     pub(crate) fn passes(&mut self, frame: &Frame<'_>) -> bool {
         let known = self.programs.iter().position(|(link, _)| *link == frame.link);
@@ -72,13 +95,7 @@ impl Filter {
 fn compile(link: LinkType, expression: &str) -> Result<BpfProgram, FilterError> {
     Capture::dead(Linktype(dlt(link)))
         .and_then(|capture| capture.compile(expression, true))
-        .map_err(|error| FilterError::Expression {
-            expression: expression.to_owned(),
-            reason: match error {
-                pcap::Error::PcapError(reason) => reason,
-                other => other.to_string(),
-            },
-        })
+        .map_err(|error| Filter::refused(expression, error))
 }
 
 /// The number libpcap has inside for a link type that files number otherwise.

@@ -161,7 +161,7 @@ impl Desk {
             }
         });
         if 0 < let_go {
-            *self.tally.lost.entry("let-go").or_default() += let_go;
+            self.tally.lose_many("let-go", let_go);
         }
         if before < self.tally.messages {
             self.tally.sip_frames += 1;

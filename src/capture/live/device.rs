@@ -1,0 +1,238 @@
+//! An interface of this machine, through libpcap.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use pcap::{Active, Capture, Linktype, Precision, Stat};
+
+use super::clock::Clock;
+use super::queue::{Closed, Head, News, Sender};
+use super::{Captor, Interface, Tuning};
+use crate::capture::{Error, Filter};
+use crate::frame::LinkType;
+use crate::time::Timestamp;
+
+/// How long the kernel waits before it hands over a block that is not full, milliseconds.
+const BLOCK: i32 = 100;
+/// How often the counters of lost packets are read.
+const COUNT: Duration = Duration::from_secs(1);
+/// How long to wait for an interface that is down.
+const DOWN: Duration = Duration::from_millis(250);
+/// Linux cooked v2, whose header names the interface: what `any` is asked for.
+const LINUX_SLL2: Linktype = Linktype(276);
+
+/// An interface that is open.
+pub struct Device {
+    capture: Capture<Active>,
+    name: String,
+    link: LinkType,
+    notes: Vec<String>,
+}
+
+impl Device {
+    /// Opens the interface `name`; nothing is read before its [captor](Self::captor) runs.
+    ///
+    /// # Errors
+    /// When there is none of that name, when this user may not, when the filter is none.
+    pub fn open(name: &str, tuning: &Tuning) -> Result<Self, Error> {
+        let error = |error: pcap::Error| trouble(name, &error);
+        let wanted = Capture::from_device(name).map_err(error)?;
+        let wanted = wanted
+            .promisc(tuning.promiscuous)
+            .snaplen(i32::try_from(tuning.snap_length).unwrap_or(i32::MAX))
+            .buffer_size(i32::try_from(tuning.buffer).unwrap_or(i32::MAX))
+            .immediate_mode(tuning.immediate)
+            .precision(Precision::Nano)
+            .timeout(BLOCK);
+        let mut capture = wanted.open().map_err(error)?;
+        if name == "any" {
+            // An old libpcap has the first version only, which serves as well.
+            let _ = capture.set_datalink(LINUX_SLL2);
+        }
+        let link = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or_default());
+        let mut notes = Vec::new();
+        if let Some(expression) = &tuning.filter {
+            set_filter(&mut capture, link, expression, &mut notes)?;
+        }
+        Ok(Self { capture, name: name.to_owned(), link: registered(link), notes })
+    }
+
+    /// Sentences for the user about how it was opened.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What captures from it, under the number `interface`.
+    pub fn captor(self, interface: u32) -> Captor {
+        Box::new(move |sender| Watch::new(self, interface).run(&sender))
+    }
+}
+
+/// All interfaces of this machine.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn interfaces() -> Result<Vec<Interface>, Error> {
+    let devices = pcap::Device::list().map_err(|error| trouble("interfaces", &error))?;
+    let interface = |device: pcap::Device| Interface {
+        up: device.flags.is_up(),
+        addresses: device.addresses.iter().map(|address| address.addr).collect(),
+        name: device.name,
+        description: device.desc,
+    };
+    Ok(devices.into_iter().map(interface).collect())
+}
+
+fn set_filter(
+    capture: &mut Capture<Active>,
+    link: LinkType,
+    expression: &str,
+    notes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let filter = Filter::new(expression)?;
+    for (program, note) in filter.programs(link) {
+        if capture.filter(&program, true).is_ok() {
+            notes.extend(note);
+            return Ok(());
+        }
+    }
+    // The words of the error are about what the user wrote.
+    capture.filter(expression, true).map_err(|error| Filter::refused(expression, error).into())
+}
+
+/// The number files have for a link type that libpcap numbers otherwise inside.
+fn registered(link: LinkType) -> LinkType {
+    match link.0 {
+        // DLT_RAW; the number differs by system (bpf.h).
+        12 | 14 => LinkType(101),
+        _ => link,
+    }
+}
+
+fn trouble(name: &str, error: &pcap::Error) -> Error {
+    let name = name.to_owned();
+    let what = match error {
+        pcap::Error::PcapError(what) => what.clone(),
+        other => other.to_string(),
+    };
+    let has = |word: &str| what.to_ascii_lowercase().contains(word);
+    if has("permission") || has("operation not permitted") {
+        Error::NoRights { name }
+    } else if has("no such device") {
+        Error::NoDevice { name }
+    } else {
+        Error::Device { name, what }
+    }
+}
+
+/// A device while it captures.
+struct Watch {
+    device: Device,
+    interface: u32,
+    clock: Clock,
+    began: Instant,
+    counted: Instant,
+    stat: Stat,
+    down: bool,
+}
+
+impl Watch {
+    #[allow(clippy::disallowed_methods)] // The clock is what is watched.
+    fn new(device: Device, interface: u32) -> Self {
+        let now = Instant::now();
+        let stat = Stat { received: 0, dropped: 0, if_dropped: 0 };
+        Self {
+            device,
+            interface,
+            clock: Clock::default(),
+            began: now,
+            counted: now,
+            stat,
+            down: false,
+        }
+    }
+
+    /// Captures until nobody listens any more, or the interface is gone.
+    fn run(mut self, sender: &Sender) {
+        while self.step(sender).is_ok() {}
+        let _ = self.count(sender);
+    }
+
+    fn step(&mut self, sender: &Sender) -> Result<(), Closed> {
+        let monotonic = self.look_at_clock(sender)?;
+        let Self { device, interface, clock, .. } = self;
+        let (interface, link) = (*interface, device.link);
+        let mut told = Ok(());
+        let read = device.capture.dispatch(None, |packet| {
+            let head = packet.header;
+            // Asked for nanoseconds, libpcap puts them where microseconds were.
+            let stamped = head.ts.tv_sec * 1_000_000_000 + head.ts.tv_usec;
+            let time = Timestamp(clock.time(stamped, monotonic));
+            let head = Head { time, link, interface, wire_len: head.len };
+            if told.is_ok() {
+                told = sender.push(head, packet.data);
+            }
+        });
+        told?;
+        match read {
+            Ok(0) | Err(pcap::Error::TimeoutExpired) => {}
+            Ok(_) if self.down => {
+                self.down = false;
+                sender.tell(News::Note(format!("{}: up again", self.device.name)))?;
+            }
+            Ok(_) => {}
+            Err(error) => self.failed(&error, sender)?,
+        }
+        if COUNT <= self.counted.elapsed() {
+            self.count(sender)?;
+        }
+        Ok(())
+    }
+
+    /// The system refused: the interface went down, which may pass, or is gone.
+    fn failed(&mut self, error: &pcap::Error, sender: &Sender) -> Result<(), Closed> {
+        let name = &self.device.name;
+        if error.to_string().contains("went down") {
+            if !self.down {
+                self.down = true;
+                let note = format!("{name}: went down; waiting for it to come up again");
+                sender.tell(News::Note(note))?;
+            }
+            std::thread::sleep(DOWN);
+            return Ok(());
+        }
+        sender.tell(News::Trouble(trouble(name, error)))?;
+        Err(Closed)
+    }
+
+    /// Tells what was lost since the last time.
+    #[allow(clippy::disallowed_methods)] // The counters are read in the user's time.
+    fn count(&mut self, sender: &Sender) -> Result<(), Closed> {
+        self.counted = Instant::now();
+        let Ok(stat) = self.device.capture.stats() else { return Ok(()) };
+        let since = std::mem::replace(&mut self.stat, stat);
+        // The counters of libpcap wrap at 32 bits.
+        let by_kernel = stat.dropped.wrapping_sub(since.dropped).into();
+        let by_interface = stat.if_dropped.wrapping_sub(since.if_dropped).into();
+        if (by_kernel, by_interface) == (0, 0) {
+            return Ok(());
+        }
+        sender.tell(News::Dropped { interface: self.interface, by_kernel, by_interface })
+    }
+
+    /// Looks at the clock; the monotonic time now, nanoseconds.
+    #[allow(clippy::disallowed_methods)] // The clock is what is watched.
+    fn look_at_clock(&mut self, sender: &Sender) -> Result<i64, Closed> {
+        let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let monotonic = self.began.elapsed().as_nanos() as i64;
+        let step = self.clock.look(of_day.as_nanos() as i64, monotonic);
+        if let Some(step) = step {
+            let which = if step < 0 { "back" } else { "forward" };
+            let by = step.unsigned_abs() as f64 / 1e9;
+            sender.tell(News::Note(format!(
+                "the clock of this machine was set {which} by {by:.3} s; the times shown go on as \
+                 before, so that intervals are true"
+            )))?;
+        }
+        Ok(monotonic)
+    }
+}

@@ -1,0 +1,272 @@
+//! Frames as they happen: captured by threads of their own, handed to the reader through a bounded
+//! queue.
+
+mod clock;
+#[cfg(libpcap)]
+mod device;
+#[cfg(not(libpcap))]
+#[path = "device/absent.rs"]
+mod device;
+mod order;
+pub mod queue;
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+pub use device::{Device, interfaces};
+use order::Order;
+use queue::{Batch, Head, Item, News, Receiver, Sender, Taken};
+
+use crate::capture::{Error, Secrets, Source};
+use crate::frame::{FileId, Frame, FrameId};
+
+/// How long [`Live::next`] waits for a frame before it says that none came.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Octets that wait for the reader at most.
+const QUEUE: usize = 32 << 20;
+
+/// An interface packets may be captured from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name: `eth0`.
+    pub name: String,
+    /// What the system says of it.
+    pub description: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// How an interface is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Tuning {
+    /// Packets handed out, in the language of tcpdump.
+    pub filter: Option<String>,
+    /// Octets kept of a packet.
+    pub snap_length: u32,
+    /// Octets of the kernel's buffer.
+    pub buffer: u32,
+    /// Each packet at once, not in blocks.
+    pub immediate: bool,
+    /// Packets for others too.
+    pub promiscuous: bool,
+}
+
+/// Something that captures until nobody listens any more or nothing is left.
+pub type Captor = Box<dyn FnOnce(Sender) + Send>;
+
+/// Frames of all that captures, in the order in which they were captured.
+pub struct Live {
+    receiver: Receiver,
+    /// How many threads capture, each with an order of its own.
+    captors: usize,
+    batch: Batch,
+    /// The next item of the batch.
+    at: usize,
+    /// Where the octets of the next frame begin.
+    start: usize,
+    /// Puts the frames of several threads in order.
+    order: Order,
+    lent: Option<Lent>,
+    interfaces: Vec<String>,
+    number: u64,
+    dropped: BTreeMap<u32, (u64, u64)>,
+    losses: Vec<(&'static str, u64)>,
+    secrets: Vec<Secrets>,
+    notes: Vec<String>,
+    over: bool,
+}
+
+/// The frame that was handed out last.
+enum Lent {
+    /// Octets of the batch.
+    Batch(Head, usize, usize),
+    /// Octets that had to wait for others.
+    Own(Head, Vec<u8>),
+}
+
+impl Live {
+    /// Starts a thread for each of `captors`; `interfaces` are the names their frames go by.
+    ///
+    /// # Errors
+    /// When the system allows no more threads.
+    pub fn start(captors: Vec<Captor>, interfaces: Vec<String>) -> std::io::Result<Self> {
+        let (sender, receiver) = queue::queue(QUEUE);
+        let count = captors.len();
+        for captor in captors {
+            let sender = sender.clone();
+            // Nobody waits for it: it ends when nobody listens any more.
+            thread::Builder::new().name("capture".to_owned()).spawn(move || captor(sender))?;
+        }
+        Ok(Self {
+            receiver,
+            captors: count,
+            batch: Batch::default(),
+            at: 0,
+            start: 0,
+            order: Order::default(),
+            lent: None,
+            interfaces,
+            number: 0,
+            dropped: BTreeMap::new(),
+            losses: Vec::new(),
+            secrets: Vec::new(),
+            notes: Vec::new(),
+            over: false,
+        })
+    }
+
+    /// Packets lost so far by each interface: by the kernel, and by the interface itself.
+    pub fn drops(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
+        self.dropped.iter().map(|(at, counts)| (self.name(*at), *counts))
+    }
+
+    /// The name of an interface of the run.
+    pub fn name(&self, interface: u32) -> &str {
+        self.interfaces.get(interface as usize).map_or("", String::as_str)
+    }
+
+    /// Goes on in what was handed over, until there is a frame to hand out or an error to tell.
+    fn step(&mut self) -> Result<Option<Lent>, Error> {
+        loop {
+            if let Some((head, octets)) = self.order.ripe(self.over) {
+                return Ok(Some(Lent::Own(head, octets)));
+            }
+            while let Some(item) = self.batch.items.get_mut(self.at) {
+                self.at += 1;
+                match item {
+                    Item::Frame(head, end) => {
+                        let (head, start, end) = (*head, self.start, *end);
+                        self.start = end;
+                        if self.captors <= 1 {
+                            return Ok(Some(Lent::Batch(head, start, end)));
+                        }
+                        let octets = self.batch.octets.get(start..end).unwrap_or_default();
+                        self.order.add(head, octets);
+                    }
+                    Item::News(news) => {
+                        let placeholder = News::Lost("", 0);
+                        let news = std::mem::replace(&mut **news, placeholder);
+                        self.hear(news)?;
+                    }
+                }
+            }
+            self.batch.clear();
+            (self.at, self.start) = (0, 0);
+            if self.over {
+                // What waits in `order` is ripe by now.
+                return Ok(None);
+            }
+            match self.receiver.take(&mut self.batch, self.order.patience(PATIENCE)) {
+                Taken::Some => {}
+                Taken::Nothing if self.order.has_ripe() => {}
+                Taken::Nothing => return Ok(None),
+                Taken::Over => {
+                    self.over = true;
+                    if self.order.is_empty() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) -> Result<(), Error> {
+        match news {
+            News::Dropped { interface, by_kernel, by_interface } => {
+                let all = self.dropped.entry(interface).or_default();
+                all.0 += by_kernel;
+                all.1 += by_interface;
+            }
+            News::Lost(reason, count) => self.losses.push((reason, count)),
+            News::Secrets(secrets) => self.secrets.push(secrets),
+            News::Note(note) => self.notes.push(note),
+            News::Trouble(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl Source for Live {
+    fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
+        self.lent = self.step()?;
+        let Some(lent) = &self.lent else { return Ok(None) };
+        self.number += 1;
+        let (head, bytes) = match lent {
+            Lent::Batch(head, start, end) => {
+                (head, self.batch.octets.get(*start..*end).unwrap_or_default())
+            }
+            Lent::Own(head, octets) => (head, octets.as_slice()),
+        };
+        Ok(Some(Frame {
+            id: FrameId { number: self.number, file: FileId(0) },
+            time: head.time,
+            link: head.link,
+            interface: head.interface,
+            wire_len: head.wire_len,
+            bytes,
+            home: None,
+        }))
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn take_secrets(&mut self) -> Vec<Secrets> {
+        std::mem::take(&mut self.secrets)
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn take_losses(&mut self) -> Vec<(&'static str, u64)> {
+        std::mem::take(&mut self.losses)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.values().map(|(kernel, interface)| kernel + interface).sum()
+    }
+}
+
+/// Captures what `source` hands out, as it comes: a pipe, a file that grows.
+pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
+    Box::new(move |sender| {
+        loop {
+            let told = match source.next() {
+                Ok(Some(frame)) => sender.push(head_of(&frame), frame.bytes),
+                Ok(None) => {
+                    if source.is_over() {
+                        break;
+                    }
+                    Ok(())
+                }
+                Err(error) => sender.tell(News::Trouble(error)),
+            };
+            if told.and_then(|()| pass_on(&mut source, &sender)).is_err() {
+                return;
+            }
+        }
+        // Who does not listen any more misses nothing.
+        let _ = pass_on(&mut source, &sender);
+    })
+}
+
+fn head_of(frame: &Frame<'_>) -> Head {
+    let Frame { time, link, interface, wire_len, .. } = *frame;
+    Head { time, link, interface, wire_len }
+}
+
+/// Hands over what `source` has to say beside frames.
+fn pass_on(source: &mut impl Source, sender: &Sender) -> Result<(), queue::Closed> {
+    for secrets in source.take_secrets() {
+        sender.tell(News::Secrets(secrets))?;
+    }
+    for note in source.take_notes() {
+        sender.tell(News::Note(note))?;
+    }
+    Ok(())
+}
