@@ -19,6 +19,7 @@ mod reading;
 mod record;
 mod snoop;
 pub mod text;
+pub mod write;
 
 pub use error::Error;
 pub use filter::{Filter, FilterError};

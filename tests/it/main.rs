@@ -32,6 +32,7 @@ mod program;
 mod registrations;
 mod rules;
 mod samples;
+mod savefile;
 mod sctp;
 mod reader;
 mod support;
