@@ -8,6 +8,8 @@ mod commands;
 pub mod facts;
 pub(crate) mod feed;
 pub mod filter;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod output;
 pub mod pages;
 mod run;

@@ -28,6 +28,8 @@ mod net;
 mod oracle;
 mod probes;
 mod presentation;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod privileges;
 mod program;
 mod registrations;
 mod rules;
