@@ -29,6 +29,8 @@ pub mod check;
 pub mod sarif;
 pub mod completeness;
 pub mod html;
+#[cfg(feature = "live")]
+pub mod live;
 
 pub use clock::TimeStyle;
 pub use ladder::Ladder;

@@ -23,6 +23,8 @@ mod fragments;
 mod hep;
 mod logs;
 mod losses;
+#[cfg(feature = "live")]
+mod metrics;
 mod mutation;
 mod net;
 mod oracle;

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use siplens::cli::live::metrics::Listener;
 use siplens::cli::live::privileges::{Wanted, confine_thread, give_up};
 
 use crate::program::skip;
@@ -382,4 +383,38 @@ fn an_unknown_user_and_a_directory_that_the_user_may_not_write_are_errors() {
     assert_eq!(report["unknown"], "there is no user \"no such user\"");
     assert!(report["closed"].starts_with("user 54321 may not create files in "), "{report:#?}");
     assert!(report["closed"].contains("--user"), "{report:#?}");
+}
+
+#[test]
+fn numbers_are_served_when_all_rights_are_gone() {
+    const NAME: &str = "privileges::numbers_are_served_when_all_rights_are_gone";
+    if part().is_some() {
+        let listener = Listener::bind("0").unwrap();
+        let address = listener.address().unwrap();
+        let told = confine_thread(&Wanted::default()).unwrap();
+        tell("lacking", told.lacking.unwrap_or_default());
+        listener.serve().unwrap().put("after\n# EOF\n".to_owned());
+        tell("address", address);
+        // Until the parent has seen enough.
+        io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
+        .env(STAGE, "/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines
+        .by_ref()
+        .find_map(|line| Some(line.split_once("child: address=")?.1.to_owned()))
+        .expect("the child serves");
+    let request = "GET /metrics HTTP/1.1\r\n\r\n";
+    let answer = crate::metrics::ask(address.parse().unwrap(), request);
+    drop(child.stdin.take());
+    lines.for_each(drop);
+    assert!(child.wait().unwrap().success());
+    assert!(answer.ends_with("\r\n\r\nafter\n# EOF\n"), "{answer}");
 }

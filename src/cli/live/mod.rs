@@ -1,4 +1,5 @@
 //! EDGE: what a run on live traffic needs beyond the pipeline: rights given up, numbers served.
 
+pub mod metrics;
 #[cfg(unix)]
 pub mod privileges;

@@ -1,0 +1,3 @@
+//! Ways to show what happens while it happens.
+
+pub mod metrics;
