@@ -21,6 +21,7 @@ mod fleet;
 mod foreign;
 mod fragments;
 mod hep;
+mod keeping;
 mod logs;
 mod losses;
 #[cfg(feature = "live")]
