@@ -36,7 +36,7 @@ pub fn whole_capture(octets: &[u8]) -> u64 {
         quiet: true,
         interrupted: Arc::new(AtomicBool::new(false)),
     };
-    let mut feed = Frames::new(Capture::of_bytes(octets), Reader::new(&limits), &wanted);
+    let mut feed = Frames::new(Capture::of_bytes(octets), Reader::new(&limits), wanted);
     let plan = Plan { limits, jobs: 1, seed: Seed(1) };
     let analysis = engine::analyze(&mut feed, &plan, &|_: &CallFlow| ());
     show(&analysis.model);

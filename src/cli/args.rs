@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::audit::args::RegistrationsArgs;
+#[cfg(feature = "live")]
+use super::live::args::LiveArgs;
 use crate::rules::Severity;
 
 const EXIT_STATUS: &str = "\
@@ -43,6 +45,11 @@ pub enum Command {
     /// Audit registrations: how often devices really register, and what it means
     #[command(visible_alias = "reg")]
     Registrations(Box<RegistrationsArgs>),
+    /// Watch SIP as it happens: on interfaces, from a pipe, a growing file, HEP agents
+    // Its --user is whom to become, as tcpdump has it with -Z.
+    #[cfg(feature = "live")]
+    #[command(mut_arg("user", |arg| arg.long("sip-user")))]
+    Live(Box<LiveArgs>),
     /// List the rules that check applies
     Rules(RulesArgs),
     /// Explain a rule: why it matters, an example, where it is written
@@ -70,6 +77,9 @@ pub struct MessagesArgs {
     /// How to print the rows; ndjson streams one object per message
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RowFormat,
+    /// Beside the time, that since the first message of the call
+    #[arg(long)]
+    pub elapsed: bool,
     /// What all commands that read captures take.
     #[command(flatten)]
     pub common: Common,
@@ -404,7 +414,7 @@ pub enum When {
 }
 
 /// Octets from `4096`, `512K`, `64M`, `2G`.
-fn size_of(text: &str) -> Result<usize, String> {
+pub(super) fn size_of(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase();
     let shift = match unit.trim_end_matches('B').trim_end_matches('I') {

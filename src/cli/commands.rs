@@ -13,9 +13,8 @@ use super::args::{
 };
 use super::output::Paging;
 use super::run::{Run, selection};
-use crate::frame::FrameId;
+use crate::model::FlowId;
 use crate::model::audit::{Policy, Terms};
-use crate::model::{FlowId, Sighted};
 use crate::rules::{self, Selection};
 use crate::view::check::CheckFormat;
 use crate::view::html::ReportOptions;
@@ -56,7 +55,7 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
         _ => Detail::Explained,
     };
     let files = run.files.clone();
-    let filter = run.filter.clone();
+    let mut choosing = run.choosing();
     let rules = Selection::default();
     let mut view = Messages::new(format(args.format), detail, run.row_style(&sink), &files);
     view.begin(&mut sink)?;
@@ -64,12 +63,15 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     let eager = files.iter().any(|file| file == "-");
     let (mut shown, mut result) = (0, Ok(()));
     let tally = run.stream(&mut |message, sighted, path| {
-        if filter.as_ref().is_some_and(|filter| !filter.holds(message)) {
-            return ControlFlow::Continue(());
-        }
+        let Some(elapsed) = choosing.choose(message) else { return ControlFlow::Continue(()) };
         shown += 1;
-        let findings = rules::codes(message, &rules);
-        let row = MessageRow { message, relation: relation(sighted), findings, path };
+        let row = MessageRow {
+            message,
+            relation: Relation::of_sighting(sighted),
+            findings: rules::codes(message, &rules),
+            path,
+            elapsed: args.elapsed.then_some(elapsed),
+        };
         result = view.row(&row, &mut sink);
         if eager && result.is_ok() {
             result = sink.flush();
@@ -176,7 +178,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The chosen flows by call: flows that belong together are drawn together.
-fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
+pub(super) fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
     let chosen: std::collections::BTreeSet<FlowId> = subject.flows.iter().copied().collect();
     let mut calls: Vec<Vec<FlowId>> = subject
         .model
@@ -189,15 +191,6 @@ fn calls(subject: &Subject<'_>) -> Vec<Vec<FlowId>> {
     calls.extend(chosen.difference(&joined).map(|flow| vec![*flow]));
     calls.sort();
     calls
-}
-
-fn relation(sighted: Sighted<FrameId>) -> Option<Relation> {
-    match sighted {
-        Sighted::New => None,
-        Sighted::Retransmission(frame) => Some(Relation::Retransmission(frame)),
-        Sighted::Duplicate(frame) => Some(Relation::Duplicate(frame)),
-        Sighted::Forwarded(frame) => Some(Relation::Forwarded(frame)),
-    }
 }
 
 fn title(files: &[String]) -> String {

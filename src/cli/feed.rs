@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::choosing::Choosing;
 use super::closing::Progress;
-use super::filter::Filter;
 use super::window::Window;
 use crate::capture::{self, Source};
 use crate::engine::Feed;
@@ -26,7 +26,7 @@ pub(crate) struct Frames<S> {
     bounds: Option<(Timestamp, Timestamp)>,
     /// Messages after which it ends, of those that `filter` lets through.
     wanted: u64,
-    filter: Option<Filter>,
+    filter: Option<Choosing>,
     /// Messages let through, of `messages`.
     chosen: u64,
     messages: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Wanted {
     /// Messages after which it ends, of those that `filter` lets through.
     pub(crate) count: Option<u64>,
     /// Which messages count.
-    pub(crate) filter: Option<Filter>,
+    pub(crate) filter: Option<Choosing>,
     /// Octets of all inputs, where known.
     pub(crate) total: Option<u64>,
     /// Whether to show progress.
@@ -66,15 +66,15 @@ const RECORD: u64 = 16;
 
 impl<S: Source> Frames<S> {
     /// The frames of `source`.
-    pub(crate) fn new(source: S, reader: Reader, wanted: &Wanted) -> Self {
+    pub(crate) fn new(source: S, reader: Reader, wanted: Wanted) -> Self {
         Self {
             source,
             reader,
-            window: wanted.window.clone(),
+            window: wanted.window,
             bounds: None,
             wanted: wanted.count.unwrap_or(u64::MAX),
             // Without a number to reach nobody asks.
-            filter: wanted.filter.clone().filter(|_| wanted.count.is_some()),
+            filter: wanted.filter.filter(|_| wanted.count.is_some()),
             chosen: 0,
             messages: 0,
             read: 0,
@@ -82,7 +82,7 @@ impl<S: Source> Frames<S> {
             octets: 0,
             total: wanted.total,
             progress: Progress::new(wanted.quiet),
-            interrupted: Arc::clone(&wanted.interrupted),
+            interrupted: wanted.interrupted,
             ended: false,
             troubles: Tally::default(),
             left_out: Tally::default(),
@@ -97,6 +97,32 @@ impl<S: Source> Frames<S> {
     /// True when an input could not be read, or not to its end.
     pub(crate) fn is_troubled(&self) -> bool {
         !self.troubles.lost.is_empty()
+    }
+
+    /// Where the frames come from.
+    pub(crate) const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// What the source has to say since the last time.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        self.source.take_notes()
+    }
+
+    /// Octets read, headers of records among them.
+    pub(crate) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Ends the reading before its end.
+    pub(crate) fn stop(&mut self) {
+        self.wanted = self.chosen;
+    }
+
+    /// Lets go what a run that lasts for weeks has taken in by now: the ends of connections, which
+    /// were told when they happened.
+    pub(crate) fn forget_ends(&mut self) {
+        self.reader.forget_ends();
     }
 
     /// True after Ctrl-C.
@@ -130,7 +156,7 @@ impl<S: Source> Feed for Frames<S> {
             self.left_out.lose_many(reason, count);
         }
         let (wanted, messages, chosen) = (self.wanted, &mut self.messages, &mut self.chosen);
-        let filter = self.filter.as_ref();
+        let filter = &mut self.filter;
         let enough = *chosen == wanted || self.interrupted.load(Ordering::Relaxed);
         let mut counted = |observation: Observation<'_>| {
             if matches!(observation, Observation::Message { .. }) {
@@ -138,8 +164,8 @@ impl<S: Source> Feed for Frames<S> {
                     return;
                 }
                 *messages += 1;
-                *chosen +=
-                    u64::from(filter.is_none_or(|filter| lets_through(filter, &observation)));
+                let counts = filter.as_mut().is_none_or(|f| lets_through(f, &observation));
+                *chosen += u64::from(counts);
             }
             each(observation);
         };
@@ -194,9 +220,10 @@ impl<S: Source> Feed for Frames<S> {
 }
 
 /// Whether `filter` holds for a message on its own, as it does for `siplens messages`.
-fn lets_through(filter: &Filter, observation: &Observation<'_>) -> bool {
+fn lets_through(filter: &mut Choosing, observation: &Observation<'_>) -> bool {
     let Observation::Message { envelope, text, home } = observation else { return false };
-    Message::parse(*envelope, Text::of(text, *home)).is_some_and(|message| filter.holds(&message))
+    Message::parse(*envelope, Text::of(text, *home))
+        .is_some_and(|message| filter.choose(&message).is_some())
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.

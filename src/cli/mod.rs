@@ -4,10 +4,12 @@ pub mod args;
 pub mod audit;
 pub mod choice;
 pub mod closing;
+pub(crate) mod choosing;
 mod commands;
 pub mod facts;
 pub(crate) mod feed;
 pub mod filter;
+mod judging;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod output;
@@ -82,6 +84,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Check(args) => commands::check(args),
         Command::Report(args) => commands::report(args),
         Command::Registrations(args) => audit::registrations(args),
+        #[cfg(feature = "live")]
+        Command::Live(args) => live::live(args),
         Command::Rules(args) => pages::rules(args),
         Command::Explain(args) => pages::explain(args),
         Command::Completions(args) => pages::completions(args),

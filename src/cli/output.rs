@@ -6,8 +6,10 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 
 use super::args::{OutputArgs, When};
+use crate::view::{Charset, Coloring, Style, TimeStyle};
 
 /// Columns of a drawing that goes to no terminal.
 pub(super) const WIDTH: usize = 120;
@@ -64,6 +66,36 @@ impl Sink {
         Ok(Self { writer, color, width })
     }
 
+    /// How rows are written here: what goes to a file or a pipe is not cut.
+    pub fn row_style(&self, options: &OutputArgs) -> Style {
+        Style { width: self.width.unwrap_or(Style::UNBOUNDED), ..self.style(options) }
+    }
+
+    /// How output is drawn here.
+    pub fn style(&self, options: &OutputArgs) -> Style {
+        Style {
+            width: self.width.unwrap_or(WIDTH),
+            charset: if options.ascii { Charset::Ascii } else { Charset::Unicode },
+            coloring: if self.color { Coloring::ByClass } else { Coloring::None },
+            time: time_style(options),
+        }
+    }
+
+    /// Rows there are; `None` for what goes to no terminal.
+    pub fn height(&self) -> Option<usize> {
+        let Writer::Stdout(_) = self.writer else { return None };
+        let (_, rows) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(usize::from(rows.0))
+    }
+
+    /// The file it goes to, if it is one of our own.
+    pub fn file(&self) -> Option<&File> {
+        match &self.writer {
+            Writer::File(file) => Some(file.get_ref()),
+            Writer::Stdout(_) | Writer::Pager(..) => None,
+        }
+    }
+
     /// Writes what is held back, and waits until the pager is left.
     ///
     /// # Errors
@@ -106,6 +138,11 @@ impl Write for Sink {
             Writer::Pager(_, None) => Ok(()),
         }
     }
+}
+
+/// How times are written.
+pub(super) fn time_style(options: &OutputArgs) -> TimeStyle {
+    if options.utc { TimeStyle::Utc } else { TimeStyle::Zone(TimeZone::system()) }
 }
 
 /// Starts the user's pager, or less; `None` when there is none to start.

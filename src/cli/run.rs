@@ -1,8 +1,6 @@
 //! Settings → inputs → engine → view: what all commands that read captures have in common.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -11,22 +9,23 @@ use jiff::tz::TimeZone;
 use super::Outcome;
 use super::args::{Common, InputArgs, RuleArgs};
 use super::choice;
+use super::choosing::Choosing;
 use super::closing;
-use super::facts::Judged;
 use super::feed::{Frames, Wanted, on_interrupt};
-use super::filter::{Field, Filter};
-use super::output::{Paging, Sink, WIDTH};
+use super::filter::Filter;
+use super::judging::{Found, Judging};
+use super::output::{Paging, Sink, time_style};
 use super::window::Window;
 use super::zone;
 use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
 use crate::engine::reader::Reader;
 use crate::engine::sift::{self, Audited};
-use crate::engine::{self, EachMessage, Plan, shards};
+use crate::engine::{self, EachMessage, Plan};
 use crate::limits::{Limits, Tally};
-use crate::model::audit::{Audit, Terms};
-use crate::model::{CallFlow, Crossings, FlowId, Model, Vantage};
-use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
-use crate::view::{Charset, Coloring, Style, Subject, TimeStyle};
+use crate::model::CallFlow;
+use crate::model::audit::Terms;
+use crate::rules::Selection;
+use crate::view::Style;
 
 /// One run over captures: what the options mean, and what came of it so far.
 pub(super) struct Run<'a> {
@@ -38,15 +37,6 @@ pub(super) struct Run<'a> {
     feed: Frames<Capture>,
     /// The inputs by number.
     pub(super) files: Vec<String>,
-}
-
-/// What an analysis found of the chosen calls.
-pub(super) struct Found {
-    /// Never dropped: it lives until the process ends, and to free its million pieces one by one
-    /// takes longer than to end.
-    model: ManuallyDrop<Model>,
-    report: Report,
-    chosen: Vec<FlowId>,
 }
 
 impl<'a> Run<'a> {
@@ -72,14 +62,16 @@ impl<'a> Run<'a> {
         let wanted = Wanted {
             window: window.clone(),
             count: common.input.count,
-            filter: filter.clone(),
+            filter: filter
+                .clone()
+                .map(|filter| Choosing::new(Some(filter), Plan::new(limits.clone(), 1).seed)),
             total,
             quiet: common.output.quiet,
             interrupted: on_interrupt(),
         };
         let mut reader = Reader::new(&limits);
         add_key_logs(&mut reader, &common.input.keylog)?;
-        let feed = Frames::new(capture, reader, &wanted);
+        let feed = Frames::new(capture, reader, wanted);
         Ok(Self { common, filter, window, limits, feed, files })
     }
 
@@ -89,39 +81,22 @@ impl<'a> Run<'a> {
         engine::stream(&mut self.feed, seed, each)
     }
 
+    /// What chooses the messages of a stream.
+    pub(super) fn choosing(&self) -> Choosing {
+        Choosing::new(self.filter.clone(), Plan::new(self.limits.clone(), 1).seed)
+    }
+
     /// Analyzes everything and judges the chosen calls by `selection`.
     pub(super) fn analyze(&mut self, selection: &Selection) -> Found {
-        let settings = Settings::default();
         let jobs = match self.common.means.jobs {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             jobs => jobs,
         };
         let plan = Plan::new(self.limits.clone(), jobs);
-        // What must be let go early is judged by what is certain by then.
-        let blind = Vantage::default();
-        let alone = Crossings::default();
-        let early = Context { vantage: &blind, crossings: &alone, selection, settings: &settings };
-        let filter = self.filter.as_ref();
-        let asks_rules = filter.is_some_and(|f| f.asks(&|field| field == Field::Rule).is_some());
-        let wanted = |flow: &CallFlow, context: &Context<'_>| match filter {
-            None => true,
-            Some(filter) if asks_rules => {
-                filter.holds(&Judged { flow, report: &check_flow(flow, context) })
-            }
-            Some(filter) => filter.holds(flow),
-        };
-        let judge_early = |flow: &CallFlow| check_flow(flow, &early).without_places();
-        let let_go = |flow: &CallFlow| wanted(flow, &early).then(|| judge_early(flow));
+        let judging = Judging::new(self.filter.clone(), selection);
+        let let_go = |flow: &CallFlow| judging.early(flow);
         let analysis = engine::analyze(&mut self.feed, &plan, &let_go);
-        let model = analysis.model;
-        let (vantage, crossings) = (&model.vantage, model.crossings());
-        let context = Context { vantage, crossings, selection, settings: &settings };
-        let flows = model.flows.iter().filter(|flow| wanted(flow, &context));
-        let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
-        let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
-        let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
-        reports.extend(shards::map(&chosen, jobs, judge));
-        Found { report: merge(reports), model: ManuallyDrop::new(model), chosen }
+        judging.found(analysis, jobs)
     }
 
     /// Audits the registrations of the chosen calls; holds no messages while nothing was chosen.
@@ -132,7 +107,7 @@ impl<'a> Run<'a> {
         }
         let mut found = self.analyze(&Selection::none());
         let audit = found.audit(&self.limits, terms);
-        Audited { audit, vantage: found.model.vantage.clone(), tally: found.tally() }
+        Audited { audit, vantage: found.vantage().clone(), tally: found.tally() }
     }
 
     /// What may be held.
@@ -147,18 +122,12 @@ impl<'a> Run<'a> {
 
     /// How rows are written to `sink`: what goes to a file or a pipe is not cut.
     pub(super) fn row_style(&self, sink: &Sink) -> Style {
-        Style { width: sink.width.unwrap_or(Style::UNBOUNDED), ..self.style(sink) }
+        sink.row_style(&self.common.output)
     }
 
     /// How output to `sink` is drawn.
     pub(super) fn style(&self, sink: &Sink) -> Style {
-        let output = &self.common.output;
-        Style {
-            width: sink.width.unwrap_or(WIDTH),
-            charset: if output.ascii { Charset::Ascii } else { Charset::Unicode },
-            coloring: if sink.color { Coloring::ByClass } else { Coloring::None },
-            time: self.time(),
-        }
+        sink.style(&self.common.output)
     }
 
     /// Where the output goes.
@@ -209,7 +178,7 @@ impl<'a> Run<'a> {
             let why = if filtered { " that the packet filter lets through" } else { "" };
             return format!("no packets in the input{why}");
         };
-        let time = self.time();
+        let time = time_style(&self.common.output);
         let when = match self.window.words(first, &time) {
             words if words.is_empty() => String::new(),
             words => format!(
@@ -229,36 +198,6 @@ impl<'a> Run<'a> {
             }
             _ => "nothing of this kind in the input".to_owned(),
         }
-    }
-
-    fn time(&self) -> TimeStyle {
-        if self.common.output.utc { TimeStyle::Utc } else { TimeStyle::Zone(TimeZone::system()) }
-    }
-}
-
-impl Found {
-    /// What views are asked to show.
-    pub(super) fn subject<'a>(&'a self, files: &'a [String]) -> Subject<'a> {
-        Subject::new(&self.model, &self.report, files).choose(self.chosen.clone())
-    }
-
-    /// Audits the registrations of the chosen calls, and nothing of the others.
-    pub(super) fn audit(&mut self, limits: &Limits, terms: &Terms<'_>) -> Audit {
-        let chosen: BTreeSet<FlowId> = self.chosen.iter().copied().collect();
-        let flows = |flow: &CallFlow| chosen.contains(&flow.id) && (terms.flows)(flow);
-        let audit = Audit::of(&self.model, limits, &Terms { flows: &flows, ..*terms });
-        self.model.tally.add(&audit.let_go);
-        audit
-    }
-
-    /// What the rules say.
-    pub(super) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    /// What was read and lost.
-    pub(super) fn tally(&self) -> Tally {
-        self.model.tally.clone()
     }
 }
 
@@ -309,7 +248,7 @@ fn own_zone(common: &Common) -> TimeZone {
 }
 
 /// Reads the key logs the user named.
-fn add_key_logs(reader: &mut Reader, files: &[PathBuf]) -> anyhow::Result<()> {
+pub(super) fn add_key_logs(reader: &mut Reader, files: &[PathBuf]) -> anyhow::Result<()> {
     for file in files {
         let text = std::fs::read(file).map_err(|error| {
             let why = match error.kind() {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::router::{Item, What};
+use super::timers::{Due, Timers};
 use super::{LetGo, Plan, first_seq};
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Entry, Evidence, EvidenceKind, FlowId, Seed};
@@ -17,6 +18,8 @@ use crate::transport::{Envelope, Signal, Text};
 const IDLE: i64 = 2 * TIMEOUT;
 /// What transactions, dialogs and indexes add to a message, roughly, in octets.
 const SHARE: usize = 160;
+/// Entries of flows that are gone or succeeded, beyond as many as there are flows, that are kept.
+const DOUBTFUL: usize = 1 << 12;
 /// Reports of flows let go that are kept; beyond, they are only counted.
 const REPORTS: usize = 1 << 16;
 
@@ -33,6 +36,9 @@ pub(super) struct Analyzer<'a, R> {
     places: FxHashMap<u64, u32>,
     /// Flows whose timers may run, each once, in the order in which they are looked at.
     awake: VecDeque<u32>,
+    /// Flows of which nothing had succeeded when they began, oldest first: the first to go, so that
+    /// a flood of requests that come to nothing does not cost the calls of others.
+    doubtful: VecDeque<(u32, u64)>,
     /// Flows that rest, each with the turn in which it went to rest, oldest first.
     resting: VecDeque<(u32, u32)>,
     held: usize,
@@ -41,6 +47,8 @@ pub(super) struct Analyzer<'a, R> {
     tally: Tally,
     /// Kept for its room.
     read: Vec<(u64, Read)>,
+    /// When flows are to be looked at, while somebody looks.
+    timers: Option<Timers>,
 }
 
 /// An item that was read and not yet judged.
@@ -77,6 +85,12 @@ struct Slot {
     state: State,
 }
 
+/// Whether `slot` still holds the flow `key`, and nothing in it succeeded so far: no dialog, no 2xx.
+fn is_doubtful(slot: &Slot, key: u64) -> bool {
+    let flow = slot.flow.as_ref().filter(|_| slot.key == key);
+    flow.is_some_and(|flow| flow.dialogs.is_empty() && !flow.has_success())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Awake,
@@ -99,13 +113,107 @@ impl<'a, R> Analyzer<'a, R> {
             free: Vec::new(),
             places: FxHashMap::default(),
             awake: VecDeque::new(),
+            doubtful: VecDeque::new(),
             resting: VecDeque::new(),
             held: 0,
             turn: 0,
             reports: Vec::new(),
             tally: Tally::default(),
             read: Vec::new(),
+            timers: None,
         }
+    }
+
+    /// From now on says of each flow when it is to be looked at.
+    pub(super) fn watch(&mut self) {
+        self.timers = Some(Timers::default());
+    }
+
+    /// Lets time pass to `now`; see [`poll`](Self::poll).
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        let Some(timers) = &mut self.timers else { return };
+        let flows = &self.flows;
+        timers.advance(now, |place, key| {
+            flows
+                .get(place as usize)
+                .filter(|slot| slot.key == key && slot.flow.is_some())
+                .map(|slot| slot.last)
+        });
+    }
+
+    /// The next flow that is to be looked at, and why.
+    pub(super) fn poll(&mut self) -> Option<(u32, Due)> {
+        loop {
+            let (place, key, due) = self.timers.as_mut()?.poll()?;
+            let slot = self.flows.get(place as usize);
+            if slot.is_some_and(|slot| slot.key == key && slot.flow.is_some()) {
+                return Some((place, due));
+            }
+        }
+    }
+
+    /// The flow at `place`.
+    pub(super) fn flow(&self, place: u32) -> Option<&CallFlow> {
+        self.flows.get(place as usize)?.flow.as_deref()
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> u32 {
+        self.flows.len() as u32
+    }
+
+    /// The flows at `places`, each named once, in the order of their first message, taken out.
+    #[allow(clippy::vec_box)] // They come so.
+    pub(super) fn take_out(
+        &mut self,
+        places: impl Iterator<Item = u32>,
+    ) -> (Vec<Box<CallFlow>>, Vec<u32>) {
+        let mut out: Vec<(u64, u32, Box<CallFlow>)> = places
+            .filter_map(|place| Some((place, self.flows.get_mut(place as usize)?.flow.take()?)))
+            .map(|(place, flow)| (first_seq(&flow), place, flow))
+            .collect();
+        out.sort_unstable_by_key(|(seq, place, _)| (*seq, *place));
+        out.into_iter().map(|(_, place, flow)| (flow, place)).unzip()
+    }
+
+    /// Puts back what [`take_out`](Self::take_out) gave.
+    #[allow(clippy::vec_box)] // They come so.
+    pub(super) fn put_back(&mut self, flows: Vec<Box<CallFlow>>, places: &[u32]) {
+        for (flow, place) in flows.into_iter().zip(places) {
+            if let Some(slot) = self.flows.get_mut(*place as usize) {
+                slot.flow = Some(flow);
+            }
+        }
+    }
+
+    /// Lets a flow go of which all has been said.
+    pub(super) fn dismiss(&mut self, place: u32) {
+        let Some(slot) = self.flows.get_mut(place as usize) else { return };
+        if slot.flow.take().is_some() {
+            self.held = self.held.saturating_sub(slot.held);
+            self.places.remove(&slot.key);
+            self.vacate(place);
+        }
+    }
+
+    /// Frees the place of a flow that was let go: at once when it rested, else when the queue of
+    /// those awake comes to it.
+    fn vacate(&mut self, place: u32) {
+        let slot = &mut self.flows[place as usize];
+        if let State::Resting(_) = slot.state {
+            slot.state = State::Awake;
+            self.free.push(place);
+        }
+    }
+
+    /// How many flows are held, and in how many octets.
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.places.len(), self.held)
+    }
+
+    /// What was lost so far.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Takes in the next items of its share, and leaves `batch` empty.
@@ -150,6 +258,9 @@ impl<'a, R> Analyzer<'a, R> {
         self.held += octets;
         if let Some(flow) = &mut slot.flow {
             flow.observe(message);
+        }
+        if let Some(timers) = &mut self.timers {
+            timers.touch(place, key, now);
         }
         if slot.state != State::Awake {
             slot.state = State::Awake;
@@ -217,17 +328,19 @@ impl<'a, R> Analyzer<'a, R> {
         };
         self.places.insert(key, place);
         self.awake.push_back(place);
+        self.doubtful.push_back((place, key));
+        if 2 * self.places.len() + DOUBTFUL < self.doubtful.len() {
+            let flows = &self.flows;
+            self.doubtful.retain(|(place, key)| is_doubtful(&flows[*place as usize], *key));
+        }
         place
     }
 
     /// Lets the next flow in turn rest, when it has been silent for long enough.
     fn rest_one(&mut self, now: Timestamp) {
-        let Some(place) = self.awake.pop_front() else { return };
+        let Some(place) = self.next_awake() else { return };
         let slot = &mut self.flows[place as usize];
-        let Some(flow) = &mut slot.flow else {
-            self.free.push(place);
-            return;
-        };
+        let Some(flow) = &mut slot.flow else { return };
         if now.since(slot.last) <= IDLE {
             self.awake.push_back(place);
             return;
@@ -242,8 +355,27 @@ impl<'a, R> Analyzer<'a, R> {
         }
     }
 
-    /// Lets go the flow that has rested longest, or else one that is awake; never `spared`.
+    /// The next flow that is awake, taken out of the queue; places of those that are gone are freed.
+    fn next_awake(&mut self) -> Option<u32> {
+        loop {
+            let place = self.awake.pop_front()?;
+            if self.flows[place as usize].flow.is_some() {
+                return Some(place);
+            }
+            self.free.push(place);
+        }
+    }
+
+    /// Lets go the oldest flow in which nothing succeeded, or else the one that has rested longest,
+    /// or else one that is awake; never `spared`.
     fn let_oldest_go(&mut self, spared: u32) -> bool {
+        while let Some((place, key)) = self.doubtful.pop_front() {
+            if place != spared && is_doubtful(&self.flows[place as usize], key) {
+                self.let_go(place);
+                self.vacate(place);
+                return true;
+            }
+        }
         while let Some((place, since)) = self.resting.pop_front() {
             let slot = &self.flows[place as usize];
             if slot.state != State::Resting(since) {
@@ -257,10 +389,8 @@ impl<'a, R> Analyzer<'a, R> {
             }
         }
         for _ in 0..self.awake.len().min(2) {
-            let Some(place) = self.awake.pop_front() else { break };
-            if self.flows[place as usize].flow.is_none() {
-                self.free.push(place);
-            } else if place == spared {
+            let Some(place) = self.next_awake() else { break };
+            if place == spared {
                 self.awake.push_back(place);
             } else {
                 self.let_go(place);
@@ -274,13 +404,24 @@ impl<'a, R> Analyzer<'a, R> {
     /// Lets a flow go after all was said of it that can be said. Its place is free once no queue
     /// names it.
     fn let_go(&mut self, place: u32) {
+        self.let_go_as(place, "let-go");
+    }
+
+    /// Lets go what a flow that lasts has come to so far; what follows begins anew.
+    pub(super) fn shed(&mut self, place: u32) {
+        self.let_go_as(place, "let-go-past");
+        self.vacate(place);
+    }
+
+    /// Lets a flow go, counted under `reason`.
+    fn let_go_as(&mut self, place: u32, reason: &'static str) {
         let slot = &mut self.flows[place as usize];
         let Some(mut flow) = slot.flow.take() else { return };
         flow.rest();
         flow.id = GONE;
         self.held = self.held.saturating_sub(slot.held);
         self.places.remove(&slot.key);
-        self.tally.lose("let-go");
+        self.tally.lose(reason);
         if self.reports.len() < REPORTS {
             self.reports.push((first_seq(&flow), (self.let_go)(&flow)));
         } else {

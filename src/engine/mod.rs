@@ -1,22 +1,22 @@
 //! The pipeline as values: frames in, model and findings out. A mode is how it is fed.
 
 pub mod analyzer;
-pub mod keeping;
+pub mod live;
 mod router;
 mod strays;
 pub mod shards;
 pub mod sift;
+pub mod stream;
+mod timers;
 
 use std::net::IpAddr;
-use std::ops::ControlFlow;
 
-use crate::frame::FrameId;
 use crate::limits::{Limits, Tally};
-use crate::model::{CallFlow, Model, Passages, Print, Seed, Sighted, Vantage};
+use crate::model::{CallFlow, Model, Seed, Vantage};
 use crate::net::PathId;
-use crate::sip::Message;
-use crate::transport::{Observation, Text};
-use analyzer::{Analyzer, Harvest};
+use crate::transport::Observation;
+use analyzer::Harvest;
+use live::Flows;
 use router::Router;
 
 /// Items handed to an analyzer at once: few enough that their text is still in a near cache.
@@ -75,57 +75,14 @@ pub struct Analysis<R> {
 ///
 /// The result is the same for any number of jobs, as long as no bound of the plan is reached.
 pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>) -> Analysis<R> {
+    if plan.jobs <= 1 {
+        let mut flows = Flows::new(plan, let_go);
+        while feed.advance(&mut |observation| flows.observe(&observation)) {}
+        return flows.finish(feed);
+    }
     let mut router = Router::new(plan.seed);
-    let harvests = if plan.jobs <= 1 {
-        let mut analyzer = Analyzer::new(plan, let_go);
-        let mut batch = Vec::new();
-        while feed.advance(&mut |observation| batch.extend(router.route(&observation))) {
-            if BATCH <= batch.len() {
-                analyzer.observe(&mut batch);
-            }
-        }
-        analyzer.observe(&mut batch);
-        vec![analyzer.finish()]
-    } else {
-        shards::spread(feed, &mut router, plan, let_go)
-    };
+    let harvests = shards::spread(feed, &mut router, plan, let_go);
     assemble(harvests, router, feed, plan.seed)
-}
-
-/// Takes a message, its relation to earlier ones by frame, and the encapsulations it came in.
-pub type EachMessage<'e> = dyn FnMut(&Message, Sighted<FrameId>, &str) -> ControlFlow<()> + 'e;
-
-/// Hands each message of `feed` to `each` in capture order. Holds those of one frame.
-pub fn stream(feed: &mut dyn Feed, seed: Seed, each: &mut EachMessage<'_>) -> Tally {
-    let mut passages = Passages::default();
-    let mut unreadable = 0;
-    let mut flow = ControlFlow::Continue(());
-    let mut frame = Vec::new();
-    while flow.is_continue() {
-        let more = feed.advance(&mut |observation| {
-            let Observation::Message { envelope, text, home } = observation else { return };
-            match Message::parse(envelope, Text::of(text, home)) {
-                Some(message) => {
-                    let sighted = passages.observe(Print::of(&message, seed), envelope.frame);
-                    frame.push((message, sighted));
-                }
-                None => unreadable += 1,
-            }
-        });
-        for (message, sighted) in frame.drain(..) {
-            if flow.is_continue() {
-                flow = each(&message, sighted, feed.path(message.envelope.path));
-            }
-        }
-        if !more {
-            break;
-        }
-    }
-    let mut tally = feed.tally();
-    for _ in 0..unreadable {
-        tally.lose("undecodable");
-    }
-    tally
 }
 
 /// Puts what the shards found together: flows in order of their first message.
@@ -145,12 +102,16 @@ fn assemble<R>(
     }
     flows.sort_by_cached_key(|flow| first_seq(flow));
     let_go.sort_by_key(|(seq, _)| *seq);
-    let deaf = |from: IpAddr, to: IpAddr| !vantage.full && !vantage.saw(to, from);
     router.strays().settle(&mut flows, &mut tally);
-    let mut model = Model::new(flows, vantage.last, deaf, seed);
+    let mut model = Model::new(flows, vantage.last, deaf(&vantage), seed);
     model.vantage = vantage;
     model.tally = tally;
     Analysis { model, let_go: let_go.into_iter().map(|(_, report)| report).collect() }
+}
+
+/// Whether nothing was seen of a receiver that would have answered the sender.
+fn deaf(vantage: &Vantage) -> impl Fn(IpAddr, IpAddr) -> bool + '_ {
+    |from, to| !vantage.full && !vantage.saw(to, from)
 }
 
 fn first_seq(flow: &CallFlow) -> u64 {
@@ -160,3 +121,4 @@ fn first_seq(flow: &CallFlow) -> u64 {
 pub mod reader;
 
 pub use reader::Reader;
+pub use stream::{EachMessage, Stream, stream};

@@ -1,14 +1,19 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
+use std::net::IpAddr;
+
 use super::blocks::Blocks;
 use super::matching::{Matching, Table};
 use super::negotiation::Bargain;
 use super::passage::{Passages, Print, Sighted};
 use super::reading::{Reading, Seed};
 use super::tracking::{Scene, Seen, Tracking};
-use super::{Dialog, DialogId, Exchange, FlowId, MessageId, Transaction, TransactionId};
+use super::{
+    Dialog, DialogId, DialogState, Exchange, FlowId, FlowState, MessageId, Transaction,
+    TransactionId, Usage,
+};
 use crate::net::{Endpoint, IcmpKind};
-use crate::sip::Message;
+use crate::sip::{Message, Status};
 use crate::time::Timestamp;
 use crate::transport::{Completeness, ConnectionChange, Signal};
 
@@ -178,6 +183,15 @@ impl CallFlow {
         super::outcome::summarize(self)
     }
 
+    /// Whether its first request went to somebody of whom nothing could be seen, which `deaf` says
+    /// of a sender and a receiver.
+    pub fn hears_nothing(&self, deaf: impl Fn(IpAddr, IpAddr) -> bool) -> bool {
+        self.messages.first().is_some_and(|entry| {
+            let envelope = &entry.message.envelope;
+            entry.message.is_request() && deaf(envelope.from.ip, envelope.to.ip)
+        })
+    }
+
     /// Gives back memory that only serves to judge messages close in time; for a flow that was
     /// silent longer than any timer. It may go on afterwards.
     pub fn rest(&mut self) {
@@ -196,6 +210,26 @@ impl CallFlow {
     /// run.
     pub(super) fn branches(&self) -> impl Iterator<Item = (u64, TransactionId)> {
         self.matching.branches()
+    }
+
+    /// Whether it goes on: a request waits for its answer, a call or a subscription lasts.
+    pub fn is_open(&self) -> bool {
+        let lasts = |dialog: &Dialog| {
+            dialog.usage != Usage::Invite && dialog.state == DialogState::Confirmed
+        };
+        match self.summary().state {
+            FlowState::Trying | FlowState::Ringing | FlowState::InCall => true,
+            _ => self.dialogs.iter().any(lasts),
+        }
+    }
+
+    /// True when a request was granted: some transaction has a 2xx.
+    pub fn has_success(&self) -> bool {
+        let status = |id: &MessageId| self.message(*id).status();
+        let responses = |transaction: &Transaction| {
+            transaction.responses.iter().filter_map(status).any(Status::is_success)
+        };
+        self.transactions.iter().any(responses)
     }
 
     /// Octets of private memory the flow holds.
@@ -228,8 +262,9 @@ impl CallFlow {
         }
     }
 
-    /// Copies of a request that came before its dialog belong to it as well.
-    fn name_dialog_of_copies(&mut self) {
+    /// Copies of a request that came before its dialog belong to it as well; to be called before a
+    /// flow is judged that does not [`rest`](Self::rest).
+    pub fn name_dialog_of_copies(&mut self) {
         let Some(first) = self.astray else { return };
         for at in first.0 as usize..self.messages.len() {
             let (Note::Duplicate(of) | Note::Retransmission(of)) = self.messages[at].note else {

@@ -89,10 +89,7 @@ impl Model {
         for (at, flow) in flows.iter_mut().enumerate() {
             flow.id = FlowId(at as u32);
             flow.horizon = Some(last);
-            flow.deaf = flow.messages.first().is_some_and(|entry| {
-                let envelope = &entry.message.envelope;
-                entry.message.is_request() && deaf(envelope.from.ip, envelope.to.ip)
-            });
+            flow.deaf = flow.hears_nothing(&deaf);
         }
         Self { flows, seed, ..Self::default() }
     }

@@ -18,6 +18,7 @@ mod dialog;
 mod sdp;
 pub mod registration;
 mod security;
+mod told;
 mod gb28181;
 pub mod registrant;
 
@@ -28,6 +29,7 @@ pub use registrant::{DeviceFinding, check_device, check_fleet, check_registratio
 pub use run::{FlowReport, check_flow, check_message};
 pub use security::is_scanner;
 pub use selection::{Selection, UnknownSelector};
+pub use told::Told;
 
 use crate::model::{DialogId, Exchange, MessageId, TransactionId};
 use crate::sip::Message;

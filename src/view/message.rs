@@ -12,6 +12,7 @@ use super::text::in_charset;
 use super::visible::{columns, elide, pad, visible};
 use super::{MessageRow, Relation, Style};
 use crate::sip::{HeaderName, Message};
+use crate::time::SECOND;
 
 /// How much of a message is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ fn line(
     let call_id = visible(message.call_id().unwrap_or_default());
     let safe = |text: &str| in_charset(text, style.charset);
     let line = Line {
-        lead: lead(message, files, style),
+        lead: lead(row, files, style),
         first: first(message).map(|part| safe(&part)),
         call_id: safe(&call_id),
         notes: notes(row, files),
@@ -80,8 +81,8 @@ fn line(
 }
 
 /// Frame, time, hop, transport; a narrow terminal gets less of them.
-fn lead(message: &Message, files: Files<'_>, style: &Style) -> String {
-    let envelope = &message.envelope;
+fn lead(row: &MessageRow<'_>, files: Files<'_>, style: &Style) -> String {
+    let envelope = &row.message.envelope;
     let frame = files.frame(envelope.frame);
     let hop = format!("{} > {}", envelope.from, envelope.to);
     let (digits, transport) = match style.width {
@@ -90,7 +91,11 @@ fn lead(message: &Message, files: Files<'_>, style: &Style) -> String {
         100.. => (6, envelope.transport.word()),
     };
     let time = style.time.time_of_day(envelope.time, digits);
-    let lead = format!("{frame:>5} {time} {}", pad(&hop, 31));
+    let elapsed = row.elapsed.map(|nanos| {
+        let seconds = format!("+{:.digits$}", nanos as f64 / SECOND as f64);
+        format!(" {seconds:>0$}", digits + 4)
+    });
+    let lead = format!("{frame:>5} {time}{} {}", elapsed.unwrap_or_default(), pad(&hop, 31));
     if transport.is_empty() { lead } else { format!("{lead} {transport:<4}") }
 }
 

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::frames::Files;
 use crate::frame::FrameId;
-use crate::model::{CallFlow, FlowId, MessageId, Model, Note};
+use crate::model::{CallFlow, FlowId, MessageId, Model, Note, Sighted};
 use crate::rules::{Coverage, Finding, Mark, Report, Rule, Severity};
 use crate::sip::Message;
 use crate::transport::Completeness;
@@ -124,6 +124,7 @@ impl<'a> Subject<'a> {
             relation: Relation::of(flow_of, entry.note),
             findings: self.codes_at(flow, message),
             path: "",
+            elapsed: None,
         }
     }
 }
@@ -144,12 +145,14 @@ pub struct MessageRow<'a> {
     pub findings: Vec<&'static str>,
     /// The encapsulations it came in, outermost first; empty without any, or where nobody asks.
     pub path: &'a str,
+    /// Nanoseconds since the first message of its call, where that is shown.
+    pub elapsed: Option<i64>,
 }
 
 impl<'a> MessageRow<'a> {
     /// A message without relation and findings.
     pub fn new(message: &'a Message) -> Self {
-        Self { message, relation: None, findings: Vec::new(), path: "" }
+        Self { message, relation: None, findings: Vec::new(), path: "", elapsed: None }
     }
 
     /// The stable word of the note, absent for an ordinary message.
@@ -184,6 +187,16 @@ impl Relation {
             Note::Retransmission(id) => Some(Self::Retransmission(frame(id))),
             Note::Duplicate(id) => Some(Self::Duplicate(frame(id))),
             Note::Forwarded(id) => Some(Self::Forwarded(frame(id))),
+        }
+    }
+
+    /// The relation to the frame of an earlier message.
+    pub const fn of_sighting(sighted: Sighted<FrameId>) -> Option<Self> {
+        match sighted {
+            Sighted::New => None,
+            Sighted::Retransmission(frame) => Some(Self::Retransmission(frame)),
+            Sighted::Duplicate(frame) => Some(Self::Duplicate(frame)),
+            Sighted::Forwarded(frame) => Some(Self::Forwarded(frame)),
         }
     }
 

@@ -21,7 +21,8 @@ mod fleet;
 mod foreign;
 mod fragments;
 mod hep;
-mod keeping;
+#[cfg(feature = "live")]
+mod live;
 mod logs;
 mod losses;
 #[cfg(feature = "live")]

@@ -123,6 +123,11 @@ impl Live {
         self.dropped.iter().map(|(at, counts)| (self.name(*at), *counts))
     }
 
+    /// True when all that was handed over so far has been read.
+    pub fn is_drained(&self) -> bool {
+        self.at == self.batch.items.len()
+    }
+
     /// The name of an interface of the run.
     pub fn name(&self, interface: u32) -> &str {
         self.interfaces.get(interface as usize).map_or("", String::as_str)

@@ -4,7 +4,7 @@ pub mod args;
 mod file;
 mod inventory;
 mod learn;
-mod values;
+pub(super) mod values;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -9,7 +9,7 @@ use crate::time::SECOND;
 ///
 /// # Errors
 /// Says what is understood.
-pub(super) fn span(text: &str) -> Result<i64, String> {
+pub(in crate::cli) fn span(text: &str) -> Result<i64, String> {
     let text = text.trim();
     let wrong = || format!("cannot read the time {text:?}: write 1800s, 30m or 1h");
     let nanos = if let Ok(seconds) = text.parse::<f64>() {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::Each;
 use super::seen::Seen;
-use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
 use crate::limits::Tally;
 use crate::model::Vantage;
@@ -128,11 +128,6 @@ impl Desk {
         }
     }
 
-    /// The fate of a frame on its own: SIP when it was counted as such since there were `before`.
-    pub(super) fn fate_since(&self, before: u64, otherwise: Fate) -> Fate {
-        if before < self.tally.sip_frames { Fate::Sip } else { otherwise }
-    }
-
     /// Notes who sent to whom.
     pub(super) fn note_direction(&mut self, packet: &Packet<'_>) {
         self.directions.add((packet.from.ip, packet.to.ip));
@@ -154,6 +149,11 @@ impl Desk {
             dropped: self.gaps,
             ..self.seen.clone()
         }
+    }
+
+    /// Forgets the ends of connections.
+    pub(super) fn forget_ends(&mut self) {
+        self.seen.ends.clear();
     }
 
     /// True when one of the two is known to talk SIP, or its port is SIP's.

@@ -1,3 +1,5 @@
-//! Ways to show what happens while it happens.
+//! Views of what happens while it happens: lines of events, tables that refresh.
 
+pub mod finding;
 pub mod metrics;
+pub mod screen;

@@ -1,0 +1,153 @@
+//! The words of `siplens live`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
+use super::super::audit::args::PolicyArgs;
+use super::super::audit::values::span;
+
+/// Options of `live`.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// What is watched.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// What is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// When it ends.
+    #[command(flatten)]
+    pub end: EndArgs,
+    /// Serve counters for Prometheus: a port on loopback, or an address and a port
+    #[arg(long, value_name = "ADDR", help_heading = "Means")]
+    pub metrics: Option<String>,
+    /// Memory that calls may hold; settled ones that do not fit are let go, and counted
+    #[arg(long, value_name = "SIZE", value_parser = size_of, default_value = "512M")]
+    #[arg(help_heading = "Means")]
+    pub memory: usize,
+    /// Which calls.
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// The rules to apply.
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// What is expected of devices.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What is watched.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// - reads a capture from standard input as it comes: ssh host tcpdump -U -w - | siplens live -
+    #[arg(value_name = "-", conflicts_with_all = ["interface", "follow"])]
+    pub input: Option<String>,
+    /// Interfaces to capture from, with commas between; any is all of them, and what is taken
+    /// unless given
+    #[arg(short = 'i', long, value_name = "IFACE", value_delimiter = ',')]
+    pub interface: Vec<String>,
+    /// List the interfaces there are, and end
+    #[arg(long)]
+    pub interfaces: bool,
+    /// Read a capture file, or a log, that another program is still writing
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with = "interface")]
+    pub follow: Option<PathBuf>,
+    /// Packet filter in the language of tcpdump, run by the kernel
+    #[arg(long, value_name = "EXPR", conflicts_with = "bpf_words")]
+    pub bpf: Option<String>,
+    /// Packet filter, as with --bpf
+    #[arg(last = true, value_name = "BPF")]
+    pub bpf_words: Vec<String>,
+    /// Octets captured of each packet
+    #[arg(short = 's', long, value_name = "N", default_value_t = 262_144)]
+    #[arg(value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+    /// Buffer of the kernel for each interface
+    #[arg(short = 'B', long, value_name = "SIZE", value_parser = buffer_of)]
+    #[arg(default_value = "32M")]
+    pub buffer: u32,
+    /// Hand each packet over at once, not in blocks every 100 ms; costs more, and loses sooner
+    #[arg(long)]
+    pub immediate: bool,
+    /// See packets for other hosts too
+    #[arg(long)]
+    pub promiscuous: bool,
+    /// Whom to become once all is open, by name or number; unless given, who called sudo, or nobody.
+    /// root stays root
+    #[arg(id = "become", short = 'Z', long = "user", value_name = "USER")]
+    pub successor: Option<String>,
+    /// TLS secrets of the connections (SSLKEYLOGFILE format)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keylog: Vec<PathBuf>,
+    /// Zone of the times in a followed log that names none
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    #[arg(value_parser = super::super::zone::parse)]
+    pub tz: Option<jiff::tz::TimeZone>,
+}
+
+/// What is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Show")]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of the command line.
+pub struct ShowArgs {
+    /// A table of calls that refreshes; the whole of it at the end
+    #[arg(long, group = "view")]
+    pub list: bool,
+    /// Protocol violations as they become certain; all of them at the end
+    #[arg(long, group = "view")]
+    pub check: bool,
+    /// The ladder of each call when it has ended
+    #[arg(long, group = "view")]
+    pub ladder: bool,
+    /// What happens to registrations: LAPSE, OFFLINE, STORM, BACK …; the audit at the end
+    #[arg(long, group = "view")]
+    pub registrations: bool,
+    /// Lowest severity of a violation that makes the exit status 1, with --check
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub fail_on: FailOn,
+    /// How to print; ndjson is one object per line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: LiveFormat,
+}
+
+/// When it ends.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "End")]
+pub struct EndArgs {
+    /// Stop after this many SIP messages that the filter lets through
+    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Stop after this time: 90s, 10m, 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration_of)]
+    pub duration: Option<Duration>,
+    /// Stop when the first call that the filter lets through has ended
+    #[arg(long)]
+    pub exit_after_call: bool,
+}
+
+/// Formats of what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LiveFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+fn buffer_of(text: &str) -> Result<u32, String> {
+    let octets = size_of(text)?;
+    let fits = |octets: &u32| (1 << 16..=i32::MAX.cast_unsigned()).contains(octets);
+    u32::try_from(octets).ok().filter(fits).ok_or_else(|| "expected 64K to 2047M".to_owned())
+}
+
+fn duration_of(text: &str) -> Result<Duration, String> {
+    span(text).map(|nanos| Duration::from_nanos(nanos.unsigned_abs()))
+}

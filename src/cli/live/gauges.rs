@@ -1,0 +1,84 @@
+//! What a live run counts for Prometheus while it goes on.
+
+use std::time::{Duration, Instant};
+
+use super::metrics::Page;
+use super::show::Show;
+use crate::capture::live::Live;
+use crate::cli::feed::Frames;
+use crate::engine::Feed as _;
+use crate::transport::Observation;
+use crate::view::live::metrics::{Drops, Exposition, Snapshot};
+
+/// How often the page is made anew.
+const EVERY: Duration = Duration::from_secs(1);
+/// Methods told apart; a stranger may invent any number.
+const METHODS: usize = 64;
+/// Letters of the longest method that has a name of its own.
+const LETTERS: usize = 32;
+
+/// Counts, and publishes what it counted.
+pub(super) struct Gauges {
+    page: Page,
+    exposition: Exposition,
+    snapshot: Snapshot,
+    made: Option<Instant>,
+}
+
+impl Gauges {
+    pub(super) fn new(page: Page) -> Self {
+        let (exposition, snapshot) = (Exposition::default(), Snapshot::default());
+        Self { page, exposition, snapshot, made: None }
+    }
+
+    /// Takes in what was seen next.
+    pub(super) fn observe(&mut self, observation: &Observation<'_>) {
+        let Observation::Message { envelope, text, .. } = observation else { return };
+        let Snapshot { messages, requests, responses, .. } = &mut self.snapshot;
+        *messages.entry(envelope.transport.word()).or_default() += 1;
+        if let Some([class, ..]) = text.strip_prefix(b"SIP/2.0 ") {
+            *responses.entry(class.saturating_sub(b'0')).or_default() += 1;
+            return;
+        }
+        let method = text.split(|b| *b == b' ').next().unwrap_or_default();
+        let method = Some(method).filter(|method| method.len() <= LETTERS);
+        let method = method.and_then(|method| std::str::from_utf8(method).ok()).unwrap_or("other");
+        if let Some(count) = requests.get_mut(method) {
+            *count += 1;
+            return;
+        }
+        let name = if requests.len() < METHODS { method } else { "other" };
+        *requests.entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// Publishes what was counted, once a second.
+    #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
+    pub(super) fn publish(&mut self, feed: &Frames<Live>, show: &dyn Show) {
+        if self.made.is_some_and(|made| made.elapsed() < EVERY) {
+            return;
+        }
+        self.made = Some(Instant::now());
+        let tally = feed.tally();
+        let (flows, held) = show.held();
+        let snapshot = &mut self.snapshot;
+        snapshot.packets = tally.frames;
+        snapshot.octets = feed.octets();
+        snapshot.latest = feed.span().map(|(_, last)| last.0 as f64 / 1e9);
+        snapshot.losses = tally.lost;
+        for (reason, count) in show.lost().lost {
+            *snapshot.losses.entry(reason).or_default() += count;
+        }
+        snapshot.flows = flows as u64;
+        snapshot.held = held as u64;
+        snapshot.drops = drops(feed.source());
+        snapshot.registrations = show.registrations();
+        self.page.put(self.exposition.render(snapshot));
+    }
+}
+
+fn drops(live: &Live) -> std::collections::BTreeMap<String, Drops> {
+    let drops = live.drops().map(|(name, (by_kernel, by_interface))| {
+        (name.to_owned(), Drops { by_kernel, by_interface })
+    });
+    drops.collect()
+}

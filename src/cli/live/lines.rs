@@ -1,0 +1,67 @@
+//! `siplens live`: one line per message, the same as `siplens messages` prints.
+
+use std::io::{self, Write};
+
+use super::super::choosing::Choosing;
+use super::show::{Ended, Show};
+use crate::engine::{Feed, Stream};
+use crate::limits::Tally;
+use crate::model::Seed;
+use crate::rules::{self, Selection};
+use crate::transport::Observation;
+use crate::view::messages::Messages;
+use crate::view::{MessageRow, Relation};
+
+/// Messages as they come; none is held.
+pub(super) struct Lines<'a> {
+    stream: Stream,
+    choosing: Choosing,
+    selection: &'a Selection,
+    view: Messages<'a>,
+    shown: usize,
+    begun: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(
+        seed: Seed,
+        choosing: Choosing,
+        selection: &'a Selection,
+        view: Messages<'a>,
+    ) -> Self {
+        Self { stream: Stream::new(seed), choosing, selection, view, shown: 0, begun: false }
+    }
+}
+
+impl Show for Lines<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        self.stream.observe(observation);
+    }
+
+    fn frame(&mut self, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<()> {
+        if !self.begun {
+            self.begun = true;
+            self.view.begin(out)?;
+        }
+        while let Some((message, sighted)) = self.stream.poll() {
+            let Some(elapsed) = self.choosing.choose(&message) else { continue };
+            self.shown += 1;
+            let row = MessageRow {
+                message: &message,
+                relation: Relation::of_sighting(sighted),
+                findings: rules::codes(&message, self.selection),
+                path: feed.path(message.envelope.path),
+                elapsed: Some(elapsed),
+            };
+            self.view.row(&row, out)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+        self.frame(feed, out)?;
+        let tally: Tally = self.stream.tally(feed.tally());
+        self.view.end(&tally, out)?;
+        Ok(Ended { tally, shown: self.shown, worst: None })
+    }
+}

@@ -1,0 +1,123 @@
+//! Opens what is watched, while the rights to do so are still there.
+
+use std::fmt::Write as _;
+use std::io;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::super::zone;
+use super::args::SourceArgs;
+use crate::capture::live::{Captor, Device, Live, Tuning, interfaces, of_source};
+use crate::capture::{Capture, Error, Filter, Input, Options};
+
+/// What is open and not read yet.
+pub(super) struct Opened {
+    captors: Vec<Captor>,
+    /// What the inputs are called, in the order in which frames name them.
+    pub(super) names: Vec<String>,
+    /// Sentences for the user.
+    pub(super) notes: Vec<String>,
+}
+
+impl Opened {
+    /// Opens what `args` name.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened, with what to do about it.
+    pub(super) fn of(args: &SourceArgs) -> anyhow::Result<Self> {
+        let mut opened = Self { captors: Vec::new(), names: Vec::new(), notes: Vec::new() };
+        if let Some(input) = &args.input {
+            ensure!(
+                input == "-",
+                "live watches what happens: {input} is read by siplens messages, list, check …; \
+                 a file that still grows by siplens live --follow {input}"
+            );
+            opened.add_pipe(args)?;
+        }
+        if opened.captors.is_empty() {
+            opened.add_devices(args)?;
+        }
+        Ok(opened)
+    }
+
+    /// Starts to capture.
+    ///
+    /// # Errors
+    /// When the system allows no more threads.
+    pub(super) fn start(self) -> io::Result<Live> {
+        Live::start(self.captors, self.names)
+    }
+
+    fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
+        let filter = expression(args).map(|text| Filter::new(&text)).transpose()?;
+        let log_zone = args.tz.clone().unwrap_or_else(jiff::tz::TimeZone::system);
+        let options = Options { filter, log_zone: Some(zone::clocks(log_zone)) };
+        self.captors.push(of_source(Capture::open(&[Input::Stdin], options)));
+        self.names.push("-".to_owned());
+        Ok(())
+    }
+
+    fn add_devices(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
+        let tuning = Tuning {
+            filter: expression(args),
+            snap_length: args.snaplen,
+            buffer: args.buffer,
+            immediate: args.immediate,
+            promiscuous: args.promiscuous,
+        };
+        let any = ["any".to_owned()];
+        let names = if args.interface.is_empty() { &any[..] } else { &args.interface };
+        for name in names {
+            if self.names.contains(name) {
+                bail!("-i {name}: named twice");
+            }
+            let device = Device::open(name, &tuning).map_err(|error| match error {
+                Error::NoRights { .. } => {
+                    anyhow::anyhow!("{error}; {}", how_to_get_rights())
+                }
+                error => error.into(),
+            })?;
+            for note in device.notes() {
+                if !self.notes.contains(note) {
+                    self.notes.push(note.clone());
+                }
+            }
+            self.captors.push(device.captor(self.names.len() as u32));
+            self.names.push(name.clone());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+use super::privileges::how_to_get_rights;
+
+#[cfg(not(unix))]
+fn how_to_get_rights() -> &'static str {
+    "run it as an administrator"
+}
+
+/// The packet filter of `--bpf`, or of the words behind `--`.
+fn expression(args: &SourceArgs) -> Option<String> {
+    let words = args.bpf_words.join(" ");
+    args.bpf.clone().or((!words.is_empty()).then_some(words))
+}
+
+/// `--interfaces`: one row each.
+///
+/// # Errors
+/// When the system does not tell.
+pub(super) fn list() -> anyhow::Result<String> {
+    let all = interfaces().context("--interfaces")?;
+    let widest = all.iter().map(|interface| interface.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for interface in all {
+        let state = if interface.up { "up" } else { "down" };
+        let mut about: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
+        about.extend(interface.description);
+        let name = &interface.name;
+        let line = format!("{name:widest$}  {state:4}  {}", about.join("  "));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    Ok(text)
+}

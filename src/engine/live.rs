@@ -1,0 +1,119 @@
+//! Call flows as they happen: fed step by step, looked at in between.
+
+use super::analyzer::Analyzer;
+use super::router::{Item, Router};
+pub use super::timers::{Due, SETTLED};
+use super::{Analysis, BATCH, Feed, LetGo, Plan, assemble, deaf};
+use crate::limits::Tally;
+use crate::model::{CallFlow, Model, Seed, Vantage};
+use crate::time::Timestamp;
+use crate::transport::Observation;
+
+/// A flow that is held, by its place; another may have it once the flow was let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowPlace(pub u32);
+
+/// The call flows of a feed.
+///
+/// What is to be looked at comes out of [`poll`](Self::poll), to be called after each
+/// [`advance`](Self::advance) until it says `None`.
+pub struct Flows<'a, R> {
+    analyzer: Analyzer<'a, R>,
+    router: Router,
+    batch: Vec<Item>,
+    seed: Seed,
+}
+
+impl<'a, R> Flows<'a, R> {
+    /// No flow yet. Of what must be let go `let_go` says what can be said.
+    pub fn new(plan: &Plan, let_go: &'a LetGo<'a, R>) -> Self {
+        Self {
+            analyzer: Analyzer::new(plan, let_go),
+            router: Router::new(plan.seed),
+            batch: Vec::with_capacity(BATCH),
+            seed: plan.seed,
+        }
+    }
+
+    /// The same for one that looks at flows while they happen.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.analyzer.watch();
+        self
+    }
+
+    /// Takes in what was seen next.
+    pub fn observe(&mut self, observation: &Observation<'_>) {
+        self.batch.extend(self.router.route(observation));
+        if BATCH <= self.batch.len() {
+            self.analyzer.observe(&mut self.batch);
+        }
+    }
+
+    /// Lets time pass to `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.analyzer.observe(&mut self.batch);
+        self.analyzer.advance(now);
+    }
+
+    /// The next flow that is to be looked at, and why.
+    pub fn poll(&mut self) -> Option<(FlowPlace, Due)> {
+        self.analyzer.poll().map(|(place, due)| (FlowPlace(place), due))
+    }
+
+    /// A flow that is held.
+    pub fn flow(&self, place: FlowPlace) -> Option<&CallFlow> {
+        self.analyzer.flow(place.0)
+    }
+
+    /// Looks at flows as a model, as if the input ended here: at those in `places`, at all without;
+    /// `see` is told the places of [`Model::flows`].
+    pub fn look<T>(
+        &mut self,
+        places: Option<&[FlowPlace]>,
+        (vantage, tally): (Vantage, Tally),
+        see: impl FnOnce(&Model, &[FlowPlace]) -> T,
+    ) -> T {
+        let (mut flows, places) = match places {
+            Some(places) => self.analyzer.take_out(places.iter().map(|place| place.0)),
+            None => self.analyzer.take_out(0..self.analyzer.places()),
+        };
+        for flow in &mut flows {
+            flow.name_dialog_of_copies();
+        }
+        let mut model = Model::new(flows, vantage.last, deaf(&vantage), self.seed);
+        model.vantage = vantage;
+        model.tally = tally;
+        model.tally.add(self.analyzer.tally());
+        let named: Vec<FlowPlace> = places.iter().copied().map(FlowPlace).collect();
+        let seen = see(&model, &named);
+        self.analyzer.put_back(model.flows, &places);
+        seen
+    }
+
+    /// Lets a flow go of which all has been said.
+    pub fn dismiss(&mut self, place: FlowPlace) {
+        self.analyzer.dismiss(place.0);
+    }
+
+    /// Lets go what a flow that lasts has come to so far; what follows begins anew.
+    pub fn shed(&mut self, place: FlowPlace) {
+        self.analyzer.shed(place.0);
+    }
+
+    /// How many flows are held, and in how many octets.
+    pub fn held(&self) -> (usize, usize) {
+        self.analyzer.held()
+    }
+
+    /// What was let go so far, by reason.
+    pub fn tally(&self) -> &Tally {
+        self.analyzer.tally()
+    }
+
+    /// Ends the input: the model of all that is held.
+    pub fn finish(mut self, feed: &dyn Feed) -> Analysis<R> {
+        self.analyzer.observe(&mut self.batch);
+        assemble(vec![self.analyzer.finish()], self.router, feed, self.seed)
+    }
+}

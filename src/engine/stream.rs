@@ -1,0 +1,74 @@
+//! Messages one by one in capture order, none of them held: what a stream of rows is made of.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use super::Feed;
+use crate::frame::FrameId;
+use crate::limits::Tally;
+use crate::model::{Passages, Print, Seed, Sighted};
+use crate::sip::Message;
+use crate::transport::{Observation, Text};
+
+/// Takes a message, its relation to earlier ones by frame, and the encapsulations it came in.
+pub type EachMessage<'e> = dyn FnMut(&Message, Sighted<FrameId>, &str) -> ControlFlow<()> + 'e;
+
+/// Observations become messages that know what they repeat.
+pub struct Stream {
+    passages: Passages<FrameId>,
+    seed: Seed,
+    unreadable: u64,
+    ready: VecDeque<(Message, Sighted<FrameId>)>,
+}
+
+impl Stream {
+    /// A stream whose hashes are keyed with `seed`.
+    pub fn new(seed: Seed) -> Self {
+        Self { passages: Passages::default(), seed, unreadable: 0, ready: VecDeque::new() }
+    }
+
+    /// Takes in what was seen next; to be followed by [`poll`](Self::poll) until it says `None`.
+    pub fn observe(&mut self, observation: &Observation<'_>) {
+        let Observation::Message { envelope, text, home } = *observation else { return };
+        match Message::parse(envelope, Text::of(text, home)) {
+            Some(message) => {
+                let print = Print::of(&message, self.seed);
+                let sighted = self.passages.observe(print, envelope.frame);
+                self.ready.push_back((message, sighted));
+            }
+            None => self.unreadable += 1,
+        }
+    }
+
+    /// The next message that was taken in.
+    pub fn poll(&mut self) -> Option<(Message, Sighted<FrameId>)> {
+        self.ready.pop_front()
+    }
+
+    /// Adds what could not be read to the counters of a feed.
+    #[must_use]
+    pub fn tally(&self, mut tally: Tally) -> Tally {
+        if self.unreadable != 0 {
+            tally.lose_many("undecodable", self.unreadable);
+        }
+        tally
+    }
+}
+
+/// Hands each message of `feed` to `each` in capture order. Holds those of one frame.
+pub fn stream(feed: &mut dyn Feed, seed: Seed, each: &mut EachMessage<'_>) -> Tally {
+    let mut stream = Stream::new(seed);
+    let mut flow = ControlFlow::Continue(());
+    while flow.is_continue() {
+        let more = feed.advance(&mut |observation| stream.observe(&observation));
+        while let Some((message, sighted)) = stream.poll() {
+            if flow.is_continue() {
+                flow = each(&message, sighted, feed.path(message.envelope.path));
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    stream.tally(feed.tally())
+}

@@ -1,0 +1,163 @@
+//! `siplens live`: what it prints of a capture that is played back is what the other commands print.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+
+use crate::program::{Run, run, run_on, sample, samples};
+
+/// The octets of a sample as a pipe brings them.
+fn octets(name: &str) -> Vec<u8> {
+    fs::read(sample(name)).unwrap()
+}
+
+/// What `siplens live` makes of the sample `name`.
+fn live(name: &str, args: &[&str]) -> Run {
+    let args: Vec<&str> =
+        ["live", "--allow-empty"].iter().chain(args).chain(&["-"]).copied().collect();
+    run_on(&octets(name), &args)
+}
+
+/// What another command makes of it.
+fn offline(name: &str, args: &[&str]) -> Run {
+    let args: Vec<&str> = args.iter().chain(&["--allow-empty", "-"]).copied().collect();
+    run_on(&octets(name), &args)
+}
+
+#[test]
+fn messages_are_printed_as_messages_prints_them() {
+    for name in samples() {
+        for form in [&[][..], &["-v"], &["--format", "ndjson"], &["--from", "sip:a@"]] {
+            let live = live(&name, form);
+            let offline = offline(&name, &[&["messages", "--elapsed"], form].concat());
+            assert_eq!(live.out, offline.out, "{name} {form:?}");
+            let last = |run: &Run| run.err.lines().last().unwrap_or_default().to_owned();
+            assert_eq!(last(&live), last(&offline), "{name} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn the_table_at_the_end_is_that_of_list() {
+    for name in samples() {
+        assert_eq!(live(&name, &["--list"]).out, offline(&name, &["list"]).out, "{name}");
+    }
+}
+
+#[test]
+fn rows_for_programs_are_those_of_list_each_once() {
+    for name in samples() {
+        let form = ["--format", "ndjson"];
+        let rows = |run: Run| {
+            let mut rows: Vec<String> = run.out.lines().map(str::to_owned).collect();
+            rows.sort();
+            rows
+        };
+        let live = rows(live(&name, &[&["--list"], &form[..]].concat()));
+        assert_eq!(live, rows(offline(&name, &[&["list"], &form[..]].concat())), "{name}");
+    }
+}
+
+#[test]
+fn ladders_are_those_of_ladder_in_the_order_in_which_calls_end() {
+    for name in samples() {
+        let ladders = |run: Run| {
+            let mut all: Vec<String> =
+                run.out.split("\n\n").map(|one| one.trim().to_owned()).collect();
+            all.sort();
+            all
+        };
+        let live = ladders(live(&name, &["--ladder"]));
+        assert_eq!(live, ladders(offline(&name, &["ladder"])), "{name}");
+    }
+}
+
+#[test]
+fn violations_at_the_end_are_those_of_check_and_each_was_told_before() {
+    for name in samples() {
+        let (live, offline) = (live(&name, &["--check"]), offline(&name, &["check"]));
+        assert!(live.out.ends_with(&offline.out), "{name}: {}", live.out);
+        assert_eq!(live.code, offline.code, "{name}");
+        let told: Vec<&str> =
+            live.out.strip_suffix(offline.out.as_str()).unwrap().lines().collect();
+        for code in offline.out.lines().filter_map(finding) {
+            assert!(told.iter().any(|line| line.contains(code)), "{name}: {code} in {told:#?}");
+        }
+    }
+}
+
+/// The code in the head of a group of findings.
+fn finding(line: &str) -> Option<&str> {
+    let mut words = line.split(' ').filter(|word| !word.is_empty());
+    let is_severity = |word: &&str| ["error", "warning", "info"].contains(word);
+    words.next().filter(is_severity)?;
+    words.next()
+}
+
+#[test]
+fn findings_for_programs_add_up_to_those_of_check() {
+    let counts = |run: Run| {
+        let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        for line in run.out.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let word = |key: &str| row[key].to_string();
+            let count = counts.entry((word("code"), word("kind"), word("title"))).or_default();
+            *count += 1;
+        }
+        counts
+    };
+    for name in samples() {
+        let live = counts(live(&name, &["--check", "--format", "ndjson"]));
+        let offline = counts(offline(&name, &["check", "--format", "ndjson"]));
+        let keys = |counts: &BTreeMap<_, u64>| counts.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&live), keys(&offline), "{name}");
+    }
+}
+
+#[test]
+fn a_filter_of_who_follows_the_call_and_one_of_what_chooses_messages() {
+    let call = live("call.pcap", &["--from", "sip:a@"]);
+    let other = live("call.pcap", &["-f", "from contains 'sip:a@' && method == INVITE"]);
+    assert!(call.out.lines().count() > other.out.lines().count(), "{}\n{}", call.out, other.out);
+    let sides = |run: &Run| run.out.lines().filter(|line| line.contains("BYE")).count();
+    assert_ne!(sides(&call), 0, "{}", call.out);
+    assert!(other.out.lines().all(|line| line.contains("INVITE")), "{}", other.out);
+}
+
+#[test]
+fn a_file_is_not_watched_but_read_and_the_words_say_how() {
+    let run = run(&["live", "samples/call.pcap"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("--follow"), "{}", run.err);
+}
+
+#[test]
+fn a_wrong_interface_is_2_and_says_where_to_look() {
+    let run = run(&["live", "-i", "no-such-interface"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    let words = ["--interfaces", "sudo", "libpcap"];
+    assert!(words.iter().any(|word| run.err.contains(word)), "{}", run.err);
+}
+
+#[test]
+fn a_count_ends_it_though_more_would_come() {
+    let mut octets = octets("call.pcap");
+    octets.truncate(octets.len() - 1);
+    let run = run_on(&octets, &["live", "-c", "3", "-"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(run.out.lines().count(), 3);
+}
+
+#[test]
+fn nothing_raw_reaches_the_terminal() {
+    let mut text = String::new();
+    for args in [&[][..], &["-v"], &["--list"], &["--check"], &["--ladder"]] {
+        for name in samples() {
+            let run = live(&name, args);
+            text.clear();
+            run.out.as_bytes().read_to_string(&mut text).unwrap();
+            let raw = text.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(raw, None, "{name} {args:?}");
+        }
+    }
+}
