@@ -1,6 +1,7 @@
 //! The pipeline as values: frames in, model and findings out. A mode is how it is fed.
 
 pub mod analyzer;
+pub mod keeping;
 pub mod live;
 mod router;
 mod strays;

@@ -1,21 +1,27 @@
 //! Frames in, SIP messages and what happened around them out: decoding, reassembly, framing.
 
 mod desk;
+mod direction;
+mod fate;
 mod finds;
 mod seen;
 mod vault;
 
 use std::sync::Arc;
 
+pub use self::fate::{Carries, Fate, GivenUp};
+
 use self::desk::{Desk, Origin};
+use self::direction::{Direction, Opening};
 use self::vault::Vault;
 use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::net::connections::{Change, Connection, Connections, Keep, Seen, Side};
 use crate::net::decode::Decoder;
+use crate::net::skip::Skip;
 use crate::net::stream::{After, Arrival, Readable, Reading};
-use crate::net::{Endpoint, Packet, PathId, Payload, Segment};
+use crate::net::{Packet, PathId, Payload, Segment};
 use crate::transport::carrier::Carrier;
 use crate::transport::datagram::is_foreign;
 use crate::transport::exported;
@@ -39,6 +45,7 @@ pub struct Reader {
     associations: Associations,
     desk: Desk,
     vault: Vault,
+    given_up: Vec<GivenUp>,
 }
 
 impl Reader {
@@ -51,6 +58,7 @@ impl Reader {
             associations: Associations::new(limits),
             desk: Desk::new(),
             vault: Vault::new(limits),
+            given_up: Vec::new(),
         }
     }
 
@@ -64,32 +72,43 @@ impl Reader {
         &self.vault.secrets.log
     }
 
-    /// Takes a frame in.
-    pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, associations, desk, vault } = self;
+    /// Takes a frame in, and says what became of it.
+    pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) -> Fate {
+        let Self { limits, decoder, connections, associations, desk, vault, given_up } = self;
         desk.note_frame(frame);
+        given_up.clear();
+        let before = desk.tally.sip_frames;
         let arrival = Arrival { frame: frame.id, time: frame.time };
         while let Some((connection, side)) = connections.overdue(frame.time) {
             Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
                 .waited(connection, side, arrival);
         }
         while let Some(incomplete) = decoder.expire(frame.time) {
-            desk.give_up(&incomplete, each);
+            given_up.push(desk.give_up(&incomplete, each));
         }
         if frame.link == exported::LINK_TYPE {
-            return desk.exported(frame, arrival, each);
+            desk.exported(frame, arrival, each);
+            return desk.fate_since(before, Fate::Other);
         }
         let packet = match decoder.decode(frame) {
             Ok(packet) => packet,
-            Err(skip) => return desk.skip(skip),
+            Err(skip) => {
+                desk.skip(skip);
+                return if skip == Skip::FragmentHeld { Fate::Fragment } else { Fate::Other };
+            }
         };
+        let datagram = Fate::Datagram { from: packet.from, to: packet.to };
         desk.note_direction(&packet);
         match packet.payload {
             // Most frames of most captures; said here so that they cost little.
-            Payload::Datagram(bytes) if is_foreign(bytes) => desk.tally.other_frames += 1,
+            Payload::Datagram(bytes) if is_foreign(bytes) => {
+                desk.tally.other_frames += 1;
+                datagram
+            }
             Payload::Datagram(bytes) => {
                 let origin = Origin::of(&packet, arrival);
                 desk.datagram(origin, (bytes, packet.cut), limits, frame.home, each);
+                desk.fate_since(before, datagram)
             }
             Payload::Segment(segment) => {
                 let missing = match packet.cut {
@@ -97,7 +116,7 @@ impl Reader {
                     _ => Completeness::Truncated,
                 };
                 let seen = connections.observe(&packet, &segment, arrival);
-                Pass { limits, desk, vault, missing, home: frame.home, each }
+                let fate = Pass { limits, desk, vault, missing, home: frame.home, each }
                     .segment(seen, &packet, &segment, arrival);
                 while let Some((number, ends)) = vault.surplus() {
                     vault.release(number);
@@ -105,23 +124,27 @@ impl Reader {
                     desk.tally.lose("let-go-tls");
                     Pass { limits, desk, vault, missing, home: None, each }.shut(connection);
                 }
+                fate
             }
             Payload::Sctp(chunks) => {
                 let origin = Origin::of(&packet, arrival);
                 desk.chunks(associations, origin, chunks, frame.home, each);
+                desk.fate_since(before, Fate::Other)
             }
             Payload::IcmpError(error) => {
                 desk.tally.other_frames += 1;
                 desk.unreachable(Origin::of(&packet, arrival), &error, each);
+                Fate::of_error(&error)
             }
         }
     }
 
     /// Hands out what is left when there are no more frames.
     pub fn finish(&mut self, each: &mut Each<'_>) {
-        let Self { limits, decoder, connections, associations, desk, vault } = self;
+        let Self { limits, decoder, connections, associations, desk, vault, given_up } = self;
+        given_up.clear();
         while let Some(incomplete) = decoder.finish() {
-            desk.give_up(&incomplete, each);
+            given_up.push(desk.give_up(&incomplete, each));
         }
         while let Some(connection) = connections.finish() {
             Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
@@ -131,6 +154,19 @@ impl Reader {
             desk.tally.lose("sctp-gap");
         }
         vault.tell(&mut desk.tally);
+    }
+
+    /// The fragmented datagrams that the frame read last is a part of, outermost first, by number;
+    /// all but the last are whole, and that one too unless the frame's fate was
+    /// [`Fate::Fragment`].
+    pub fn datagrams(&self) -> &[u64] {
+        self.decoder.datagrams()
+    }
+
+    /// The datagrams given up when the last frame was read, or at the end, in the order in which
+    /// what they show was handed out.
+    pub fn given_up(&self) -> &[GivenUp] {
+        &self.given_up
     }
 
     /// TCP connections held now.
@@ -215,57 +251,6 @@ struct Pass<'p, 'e> {
     each: &'p mut Each<'e>,
 }
 
-/// A SYN that was not told so far.
-#[derive(Clone, Copy, Debug)]
-struct Opening {
-    arrival: Arrival,
-    direction: Direction,
-}
-
-impl Opening {
-    fn origin(self, path: PathId) -> Origin {
-        self.direction.origin(self.arrival, path)
-    }
-}
-
-/// A direction of a connection by name.
-#[derive(Clone, Copy, Debug)]
-struct Direction {
-    side: Side,
-    from: Endpoint,
-    to: Endpoint,
-    number: u32,
-}
-
-impl Direction {
-    fn of(connection: &Connection<Link>, side: Side) -> Self {
-        let (from, to) = (connection.from(side), connection.to(side));
-        Self { side, from, to, number: connection.number }
-    }
-
-    /// The other direction of the same connection.
-    fn turned(self) -> Self {
-        Self { side: self.side.other(), from: self.to, to: self.from, ..self }
-    }
-
-    /// Both endpoints, the lower first.
-    fn ends(self) -> (Endpoint, Endpoint) {
-        (self.from.min(self.to), self.from.max(self.to))
-    }
-
-    fn origin(self, arrival: Arrival, path: PathId) -> Origin {
-        Origin {
-            arrival,
-            from: self.from,
-            to: self.to,
-            connection: self.number,
-            ip_id: None,
-            path,
-            fragments: 1,
-        }
-    }
-}
-
 impl Pass<'_, '_> {
     /// A segment came.
     fn segment(
@@ -274,7 +259,7 @@ impl Pass<'_, '_> {
         packet: &Packet<'_>,
         segment: &Segment<'_>,
         arrival: Arrival,
-    ) {
+    ) -> Fate {
         let Seen { ended, connection, side, change } = seen;
         for old in ended.drain(..) {
             self.ended(old);
@@ -303,6 +288,7 @@ impl Pass<'_, '_> {
             Standing::Sip => self.desk.tally.sip_frames += 1,
             Standing::Stranger | Standing::Expected => self.desk.tally.other_frames += 1,
         }
+        Fate::of_segment(connection.number, &connection.state)
     }
 
     /// Octets of `side` were waited for long enough.

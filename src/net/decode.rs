@@ -1,8 +1,10 @@
 //! Frames become packets: link layers, tunnels and IP are peeled until UDP, TCP, SCTP or ICMP.
 
+use smallvec::SmallVec;
+
 use crate::frame::{Frame, LinkType};
 use crate::limits::Limits;
-use crate::net::defrag::{Defrag, Whole};
+use crate::net::defrag::{Defrag, Joined, Whole};
 use crate::net::path::{Paths, Trail};
 use crate::net::rest::Rest;
 use crate::net::skip::Skip;
@@ -16,6 +18,8 @@ const ETHERNET: LinkType = LinkType(1);
 /// A datagram whose fragments did not all come: count it as `fragment-lost`.
 #[derive(Clone, Copy, Debug)]
 pub struct Incomplete<'a> {
+    /// Its number, see [`Decoder::datagrams`].
+    pub datagram: u64,
     /// The last of its fragments that was seen.
     pub arrival: Arrival,
     /// Its head as a packet that is cut, when the first fragment was seen.
@@ -33,6 +37,8 @@ pub struct Decoder {
     defrag: Defrag,
     /// The datagrams put together from the frame at hand.
     whole: [Vec<u8>; LEVELS],
+    /// The datagrams that the frame at hand is a part of.
+    joined: SmallVec<[u64; LEVELS]>,
 }
 
 impl Decoder {
@@ -43,6 +49,7 @@ impl Decoder {
             paths: Paths::default(),
             defrag: Defrag::new(limits),
             whole: Default::default(),
+            joined: SmallVec::new(),
         }
     }
 
@@ -52,6 +59,7 @@ impl Decoder {
     /// captured is read as far as it goes.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
+        self.joined.clear();
         if frame.link == ETHERNET {
             self.trail.clear();
             if let Some(mut packet) = fast::ethernet(frame.bytes, &mut self.trail) {
@@ -66,7 +74,7 @@ impl Decoder {
 
     /// The long way, which knows everything.
     fn decode_any<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
-        let Self { trail, paths, defrag, whole } = self;
+        let Self { trail, paths, defrag, whole, joined } = self;
         trail.clear();
         let layer = link::of(frame.link).ok_or(Skip::UnknownLink)?;
         let rest = Rest { bytes: frame.bytes, missing: frame.cut() };
@@ -75,8 +83,10 @@ impl Decoder {
         let mut fragments = 1;
         for buffer in whole {
             let Found::Fragment(fragment) = found else { break };
-            let datagram =
+            let Joined { number, whole } =
                 defrag.insert(&fragment, paths.number(trail), arrival).ok_or(Skip::FragmentHeld)?;
+            joined.push(number);
+            let datagram = whole.ok_or(Skip::FragmentHeld)?;
             fragments = datagram.fragments;
             *buffer = datagram.bytes;
             let rest = Rest { bytes: buffer, missing: datagram.missing };
@@ -92,13 +102,23 @@ impl Decoder {
     /// Before every frame, until it says `None`.
     pub fn expire(&mut self, now: Timestamp) -> Option<Incomplete<'_>> {
         let set = self.defrag.expired(now)?;
-        let arrival = set.last();
-        Some(Incomplete { arrival, packet: set.remains().and_then(|head| self.show(head)) })
+        let (arrival, datagram) = (set.last(), set.number());
+        Some(Incomplete {
+            datagram,
+            arrival,
+            packet: set.remains().and_then(|head| self.show(head)),
+        })
     }
 
     /// The next datagram that was still in reassembly at the end of the input.
     pub fn finish(&mut self) -> Option<Incomplete<'_>> {
         self.expire(Timestamp(i64::MAX))
+    }
+
+    /// The fragmented datagrams that the frame decoded last is a part of, outermost first, by
+    /// number; all but the last are whole, and that one too when there was a packet.
+    pub fn datagrams(&self) -> &[u64] {
+        &self.joined
     }
 
     /// Names the encapsulations of a packet, outermost first, with the addresses of tunnels:

@@ -41,6 +41,7 @@ struct Key {
 /// A datagram in reassembly.
 #[derive(Debug)]
 pub(super) struct Set {
+    number: u64,
     head: IpHead,
     path: PathId,
     pieces: Pieces<()>,
@@ -65,11 +66,22 @@ pub(super) struct Whole {
     pub(super) fragments: u8,
 }
 
+/// Where a fragment belongs.
+#[derive(Debug)]
+pub(super) struct Joined {
+    /// The number of its datagram in the run, from 1.
+    pub(super) number: u64,
+    /// The datagram, when the fragment was the last one missing.
+    pub(super) whole: Option<Whole>,
+}
+
 /// All datagrams in reassembly.
 #[derive(Debug)]
 pub(super) struct Defrag {
     sets: Recent<Key, Set>,
-    done: Recent<Key, Timestamp>,
+    /// When datagrams were complete, and their numbers.
+    done: Recent<Key, (Timestamp, u64)>,
+    numbers: u64,
     lost: VecDeque<Set>,
     held: usize,
     most_sets: usize,
@@ -81,6 +93,7 @@ impl Defrag {
         Self {
             sets: Recent::default(),
             done: Recent::default(),
+            numbers: 0,
             lost: VecDeque::new(),
             held: 0,
             most_sets: limits.fragments.max(1),
@@ -88,13 +101,13 @@ impl Defrag {
         }
     }
 
-    /// Takes a fragment in; gives the datagram back when it was the last one missing.
+    /// Takes a fragment in; `None` for one that cannot be part of a datagram.
     pub(super) fn insert(
         &mut self,
         fragment: &Fragment<'_>,
         path: PathId,
         arrival: Arrival,
-    ) -> Option<Whole> {
+    ) -> Option<Joined> {
         let head = fragment.head;
         let key = Key {
             hosts: head.hosts,
@@ -106,24 +119,30 @@ impl Defrag {
             return None;
         }
         let is_open = self.sets.peek(&key).is_some();
-        let again = !is_open && self.was_done(&key, arrival.time);
-        if again && fragment.place.offset != 0 {
-            return None;
+        let again = if is_open { None } else { self.was_done(&key, arrival.time) };
+        if let Some(number) = again
+            && fragment.place.offset != 0
+        {
+            return Some(Joined { number, whole: None });
         }
-        let make = || Set::new(head, path, arrival.time, again);
+        let numbers = &mut self.numbers;
+        let make = || {
+            *numbers += 1;
+            Set::new(*numbers, (head, path), arrival.time, again.is_some())
+        };
         // Not touched: the order of the sets is the order of their beginnings.
         let set =
             if is_open { self.sets.peek(&key)? } else { self.sets.upsert(key, |_| true, make).0 };
         let before = if is_open { set.size() } else { 0 };
         set.insert(fragment, arrival);
-        let whole = set.whole();
+        let (number, whole) = (set.number, set.whole());
         self.held = self.held + set.size() - before;
         if whole.is_some() {
             self.let_go(&key);
-            self.done.upsert(key, |_| false, || arrival.time);
+            self.done.upsert(key, |_| false, || (arrival.time, number));
         }
         self.keep_bounds();
-        whole
+        Some(Joined { number, whole })
     }
 
     /// The next datagram given up at `now`.
@@ -144,8 +163,10 @@ impl Defrag {
         }
     }
 
-    fn was_done(&mut self, key: &Key, now: Timestamp) -> bool {
-        self.done.peek(key).is_some_and(|then| now.since(*then) <= SECOND_TAP)
+    /// The number of the datagram of `key` when it was complete a moment ago.
+    fn was_done(&mut self, key: &Key, now: Timestamp) -> Option<u64> {
+        let (then, number) = self.done.peek(key)?;
+        (now.since(*then) <= SECOND_TAP).then_some(*number)
     }
 
     fn let_go(&mut self, key: &Key) -> Option<Set> {
@@ -172,8 +193,9 @@ impl Defrag {
 }
 
 impl Set {
-    fn new(head: IpHead, path: PathId, began: Timestamp, again: bool) -> Self {
+    fn new(number: u64, (head, path): (IpHead, PathId), began: Timestamp, again: bool) -> Self {
         Self {
+            number,
             head,
             path,
             pieces: Pieces::default(),
@@ -254,6 +276,11 @@ impl Set {
     pub(super) fn remains(&self) -> Option<Whole> {
         let (first, _) = self.pieces.first()?;
         (first == 0).then(|| self.assemble(self.total.unwrap_or(LARGEST)))
+    }
+
+    /// Its number in the run.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The fragment seen last.

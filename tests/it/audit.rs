@@ -31,7 +31,7 @@ impl Feed for Frames {
             return false;
         }
         match self.capture.next().unwrap() {
-            Some(frame) => self.reader.read(&frame, each),
+            Some(frame) => _ = self.reader.read(&frame, each),
             None => {
                 self.reader.finish(each);
                 self.ended = true;

@@ -21,6 +21,7 @@ mod fleet;
 mod foreign;
 mod fragments;
 mod hep;
+mod keeping;
 #[cfg(feature = "live")]
 mod live;
 mod logs;

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::Each;
 use super::seen::Seen;
+use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
 use crate::limits::Tally;
 use crate::model::Vantage;
@@ -126,6 +126,11 @@ impl Desk {
         if last.time < frame.time {
             *last = arrival;
         }
+    }
+
+    /// The fate of a frame on its own: SIP when it was counted as such since there were `before`.
+    pub(super) fn fate_since(&self, before: u64, otherwise: Fate) -> Fate {
+        if before < self.tally.sip_frames { Fate::Sip } else { otherwise }
     }
 
     /// Notes who sent to whom.

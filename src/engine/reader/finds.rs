@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Each;
 use super::desk::{Desk, Origin};
+use super::{Each, GivenUp};
 use crate::frame::{Frame, Mapping};
 use crate::limits::Limits;
 use crate::net::decode::Incomplete;
@@ -182,13 +182,16 @@ impl Desk {
     }
 
     /// A datagram whose fragments did not all come: its head is shown when it is SIP.
-    pub(super) fn give_up(&mut self, incomplete: &Incomplete<'_>, each: &mut Each<'_>) {
+    pub(super) fn give_up(&mut self, incomplete: &Incomplete<'_>, each: &mut Each<'_>) -> GivenUp {
         self.tally.lose("fragment-lost");
-        let Some(packet) = incomplete.packet else { return };
-        let Payload::Datagram(bytes) = packet.payload else { return };
-        if Datagram::of(bytes, packet.cut.max(1)) == Datagram::Message {
+        let mut given_up = GivenUp { datagram: incomplete.datagram, is_sip: false };
+        let Some(packet) = incomplete.packet else { return given_up };
+        let Payload::Datagram(bytes) = packet.payload else { return given_up };
+        given_up.is_sip = Datagram::of(bytes, packet.cut.max(1)) == Datagram::Message;
+        if given_up.is_sip {
             let origin = Origin::of(&packet, incomplete.arrival);
             self.message(origin, (Transport::Udp, Completeness::Gap), bytes, None, each);
         }
+        given_up
     }
 }
