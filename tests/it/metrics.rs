@@ -241,6 +241,7 @@ fn names_of_strangers_neither_break_the_page_nor_add_to_it_without_bound() {
     assert_eq!(total(&samples, "siplens_reg_lapses_total"), 2_002);
     assert_eq!(total(&samples, "siplens_reg_challenges_total"), 43 * 2_001);
     assert!(1.0 < value(&samples, "siplens_requests_total", &[("method", "other")]).unwrap());
+    assert_eq!(value(&samples, "siplens_requests_total", &[("method", "INVITE")]), Some(10.0));
 }
 
 #[test]

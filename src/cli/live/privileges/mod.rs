@@ -6,7 +6,13 @@
 //! have is told and done without; root that cannot be given up is an error.
 
 mod user;
-#[cfg(target_os = "linux")]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+))]
+mod calls;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+#[path = "calls/absent.rs"]
 mod calls;
 #[cfg(target_os = "linux")]
 mod files;
@@ -70,7 +76,9 @@ pub fn confine_thread(wanted: &Wanted<'_>) -> anyhow::Result<Told> {
     hand_over(wanted, &successor)?;
     #[cfg(target_os = "linux")]
     rights::bound(&successor);
-    successor.become_it().with_context(|| format!("cannot become {successor}"))?;
+    successor
+        .become_it()
+        .with_context(|| format!("cannot become {successor} (`--user root` stays root)"))?;
     #[cfg(target_os = "linux")]
     rights::clear(&successor)?;
     check_writable(wanted, &successor)?;

@@ -17,9 +17,10 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// None yet, and `most` at the end.
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, values: BTreeSet::new() }
+    /// Those in `known` from the start, and `more` at the end.
+    pub(super) fn new(known: &[&str], more: usize) -> Self {
+        let values = known.iter().map(|value| (*value).to_owned()).collect();
+        Self { most: known.len() + more, values }
     }
 
     /// The label for `value`: its own as long as there is room, then `other`.
@@ -66,9 +67,9 @@ mod tests {
 
     #[test]
     fn the_first_values_keep_their_names_and_later_ones_share_one() {
-        let mut admitted = Admitted::new(2);
-        let labels: Vec<_> = ["b", "c", "a", "b"].map(|v| admitted.label(v)).into();
-        assert_eq!(labels, ["b", "c", "other", "b"]);
+        let mut admitted = Admitted::new(&["k"], 2);
+        let labels: Vec<_> = ["b", "c", "a", "b", "k"].map(|v| admitted.label(v)).into();
+        assert_eq!(labels, ["b", "c", "other", "b", "k"]);
         let folded = admitted.fold([("a", 1), ("b", 2), ("d", 4)]);
         assert_eq!(folded, [("b".into(), 2), ("other".into(), 5)].into());
     }

@@ -190,8 +190,8 @@ impl Histogram {
 
 /// Turns snapshots into text, and remembers which names of strangers have a series of their own.
 ///
-/// The first to come are told apart; later ones share the label `other`. So a flood of names makes
-/// no flood of series, and no counter goes back because others became more frequent.
+/// Common ones and the first to come are told apart; later ones share the label `other`. So a flood
+/// of names makes no flood of series, and no counter goes back because others became more frequent.
 #[derive(Debug)]
 pub struct Exposition {
     registrars: Admitted,
@@ -200,13 +200,34 @@ pub struct Exposition {
     codes: Admitted,
 }
 
+/// Methods with a series of their own whoever came first.
+const METHODS: &[&str] = &[
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "REGISTER",
+    "OPTIONS",
+    "PRACK",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "INFO",
+    "REFER",
+    "MESSAGE",
+    "UPDATE",
+];
+/// Final answers to REGISTER that have, too.
+const CODES: &[&str] =
+    &["200", "301", "302", "400", "401", "403", "404", "407", "408", "423", "480", "500", "503"];
+
 impl Default for Exposition {
     fn default() -> Self {
         Self {
-            registrars: Admitted::new(64),
-            methods: Admitted::new(32),
-            causes: Admitted::new(64),
-            codes: Admitted::new(32),
+            registrars: Admitted::new(&[], 64),
+            methods: Admitted::new(METHODS, 16),
+            causes: Admitted::new(&["no-refresh", "connection-lost"], 64),
+            codes: Admitted::new(CODES, 32),
         }
     }
 }
