@@ -9,7 +9,8 @@ use super::closing::Progress;
 use super::window::Window;
 use crate::capture::{self, Source};
 use crate::engine::Feed;
-use crate::engine::reader::Reader;
+use crate::engine::reader::{Fate, Reader};
+use crate::frame::Frame;
 use crate::limits::Tally;
 use crate::model::Vantage;
 use crate::net::PathId;
@@ -41,6 +42,26 @@ pub(crate) struct Frames<S> {
     troubles: Tally,
     /// What the source left out.
     left_out: Tally,
+    tap: Option<Box<dyn Tap>>,
+}
+
+/// Who takes the frames as they were read, to keep them.
+pub(crate) trait Tap {
+    /// Takes note of what the reader finds in the frame that is [taken](Self::take) next.
+    fn hear(&mut self, observation: &Observation<'_>);
+
+    /// Takes a frame that `reader` read to this `fate`.
+    fn take(&mut self, frame: &Frame<'_>, fate: Fate, reader: &Reader);
+
+    /// Brings to the disk what waits; says what there is to say. `dropped` knows of each interface
+    /// what it lost so far.
+    fn pulse(&mut self, dropped: &dyn Fn(u32) -> u64) -> Vec<String>;
+
+    /// The same at the end.
+    fn finish(&mut self, reader: &Reader, dropped: &dyn Fn(u32) -> u64) -> Vec<String>;
+
+    /// Packets that could not be written.
+    fn unwritten(&self) -> u64;
 }
 
 /// What a run asks of its frames.
@@ -86,7 +107,22 @@ impl<S: Source> Frames<S> {
             ended: false,
             troubles: Tally::default(),
             left_out: Tally::default(),
+            tap: None,
         }
+    }
+
+    /// The same with somebody who keeps the frames.
+    #[cfg(feature = "live")]
+    pub(crate) fn tapped(mut self, tap: Option<Box<dyn Tap>>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Who keeps the frames, and who reads them.
+    #[cfg(feature = "live")]
+    pub(crate) fn tap(&mut self) -> Option<(&mut dyn Tap, &Reader, &S)> {
+        let tap = self.tap.as_deref_mut()?;
+        Some((tap, &self.reader, &self.source))
     }
 
     /// First and last time of all packets of the inputs, inside the window or not.
@@ -107,6 +143,12 @@ impl<S: Source> Frames<S> {
     /// What the source has to say since the last time.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         self.source.take_notes()
+    }
+
+    /// Packets that should have been kept and could not be written.
+    #[cfg(feature = "live")]
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.tap.as_ref().map_or(0, |tap| tap.unwritten())
     }
 
     /// Octets read, headers of records among them.
@@ -158,7 +200,11 @@ impl<S: Source> Feed for Frames<S> {
         let (wanted, messages, chosen) = (self.wanted, &mut self.messages, &mut self.chosen);
         let filter = &mut self.filter;
         let enough = *chosen == wanted || self.interrupted.load(Ordering::Relaxed);
+        let tap = &mut self.tap;
         let mut counted = |observation: Observation<'_>| {
+            if let Some(tap) = tap {
+                tap.hear(&observation);
+            }
             if matches!(observation, Observation::Message { .. }) {
                 if *chosen == wanted {
                     return;
@@ -175,7 +221,10 @@ impl<S: Source> Feed for Frames<S> {
                 let (first, last) = self.span.unwrap_or((frame.time, frame.time));
                 self.span = Some((first.min(frame.time), last.max(frame.time)));
                 if since <= frame.time && frame.time <= until {
-                    self.reader.read(&frame, &mut counted);
+                    let fate = self.reader.read(&frame, &mut counted);
+                    if let Some(tap) = &mut self.tap {
+                        tap.take(&frame, fate, &self.reader);
+                    }
                 }
                 self.read += 1;
                 self.octets += frame.bytes.len() as u64 + RECORD;

@@ -123,6 +123,11 @@ impl Live {
         self.dropped.iter().map(|(at, counts)| (self.name(*at), *counts))
     }
 
+    /// Packets that interface `number` lost so far.
+    pub fn lost_by(&self, number: u32) -> u64 {
+        self.dropped.get(&number).map_or(0, |(kernel, interface)| kernel + interface)
+    }
+
     /// True when all that was handed over so far has been read.
     pub fn is_drained(&self) -> bool {
         self.at == self.batch.items.len()

@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
 use super::super::audit::args::PolicyArgs;
 use super::super::audit::values::span;
+use crate::capture::write::Ring;
+use crate::engine::keeping::Keep;
 
 /// Options of `live`.
 #[derive(Debug, Args)]
@@ -18,6 +20,9 @@ pub struct LiveArgs {
     /// What is shown.
     #[command(flatten)]
     pub show: ShowArgs,
+    /// Which packets are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// When it ends.
     #[command(flatten)]
     pub end: EndArgs,
@@ -116,6 +121,21 @@ pub struct ShowArgs {
     /// How to print; ndjson is one object per line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: LiveFormat,
+}
+
+/// Which packets are kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Keep")]
+pub struct KeepArgs {
+    /// Write packets to this file, as pcapng; it can be read at any time
+    #[arg(short = 'w', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub write: Option<PathBuf>,
+    /// Which packets: sip, calls (those the filter lets through, with their RTP), all
+    #[arg(long, value_name = "WHAT", default_value = "all", requires = "write")]
+    pub keep: Keep,
+    /// Begin a new file by size or time, and keep so many: 10x100MB, 24x1h, 10x100MB,1h
+    #[arg(long, value_name = "RING", requires = "write")]
+    pub ring: Option<Ring>,
 }
 
 /// When it ends.

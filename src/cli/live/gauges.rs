@@ -68,6 +68,7 @@ impl Gauges {
         for (reason, count) in show.lost().lost {
             *snapshot.losses.entry(reason).or_default() += count;
         }
+        snapshot.unwritten = feed.unwritten();
         snapshot.flows = flows as u64;
         snapshot.held = held as u64;
         snapshot.drops = drops(feed.source());

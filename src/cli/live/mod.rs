@@ -3,6 +3,7 @@
 pub mod args;
 mod findings;
 mod gauges;
+mod keeper;
 mod ladders;
 mod lines;
 pub mod metrics;
@@ -14,10 +15,11 @@ mod source;
 mod table;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Instant;
 
 use super::choosing::Choosing;
-use super::feed::{Frames, Wanted, on_interrupt};
+use super::feed::{Frames, Tap, Wanted, on_interrupt};
 use super::filter::{Field, Filter};
 use super::judging::Judging;
 use super::output::{Paging, Sink};
@@ -25,8 +27,10 @@ use super::run::{add_key_logs, selection};
 use super::window::Window;
 use super::{Outcome, choice, closing};
 use crate::capture::live::Live;
+use crate::capture::write::Savefile;
 use crate::engine::live::Flows;
 use crate::engine::{Feed as _, LetGo, Plan, Reader};
+use crate::frame::FileId;
 use crate::limits::Limits;
 use crate::model::CallFlow;
 use crate::rules::{FlowReport, Selection, Told};
@@ -37,6 +41,7 @@ use crate::view::messages::Messages;
 use args::{LiveArgs, LiveFormat};
 use findings::Findings;
 use gauges::Gauges;
+use keeper::Keeper;
 use ladders::Ladders;
 use lines::Lines;
 use pulse::Pulse;
@@ -68,8 +73,12 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     let quiet = args.output.quiet;
     say(&opened.notes, quiet);
     let names = opened.names.clone();
+    // Frames are counted over all interfaces: to views they are one input.
+    let input = [names.join(",")];
     let listener = args.metrics.as_deref().map(metrics::Listener::bind).transpose()?;
-    give_up_rights(args, &sink, quiet)?;
+    let savefile = args.keep.write.as_deref().map(|path| Savefile::create(path, args.keep.ring));
+    let mut savefile = savefile.transpose()?;
+    give_up_rights(args, &sink, savefile.as_ref())?;
     let mut gauges = listener.map(metrics::Listener::serve).transpose()?.map(Gauges::new);
     let wanted = Wanted {
         window: Window::default(),
@@ -81,12 +90,24 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     };
     let judging = Judging::new(filter.clone(), &selection);
     let let_go = |flow: &CallFlow| judging.early(flow);
-    let setting = Setting { args, plan: &plan, names: &names, judging: &judging, let_go: &let_go };
+    let setting = Setting { args, plan: &plan, names: &input, judging: &judging, let_go: &let_go };
+    if let Some(savefile) = &mut savefile {
+        for (number, name) in names.iter().enumerate() {
+            savefile.describe(FileId(0), number as u32, name, args.source.snaplen);
+        }
+    }
+    let keeper = savefile.map(|savefile| {
+        let choosing = Choosing::new(filter.clone(), plan.seed);
+        Box::new(Keeper::new(savefile, args.keep.keep, choosing, &plan)) as Box<dyn Tap>
+    });
     let mut show = setting.show(filter, &selection, &sink)?;
-    let mut feed = Frames::new(opened.start()?, reader, wanted);
+    let mut feed = Frames::new(opened.start()?, reader, wanted).tapped(keeper);
     watch(&mut feed, (&mut *show, gauges.as_mut()), &mut sink, args)?;
     let ended = show.finish(&feed, &mut sink)?;
     sink.close()?;
+    if let Some((tap, reader, live)) = feed.tap() {
+        say(&tap.finish(reader, &|interface| live.lost_by(interface)), quiet);
+    }
     let mut tally = ended.tally;
     for note in feed.close() {
         tally.notice(note);
@@ -186,6 +207,9 @@ fn watch(
             show.pulse(&Moment::new(now, feed), sink)?;
             sink.flush()?;
             feed.forget_ends();
+            if let Some((tap, _, live)) = feed.tap() {
+                say(&tap.pulse(&|interface| live.lost_by(interface)), args.output.quiet);
+            }
             say(&feed.take_notes(), args.output.quiet);
             if let Some(gauges) = &mut gauges {
                 gauges.publish(feed, show);
@@ -200,12 +224,15 @@ fn watch(
 
 /// From here on nothing is opened any more but what was named.
 #[cfg(unix)]
-fn give_up_rights(args: &LiveArgs, sink: &Sink, quiet: bool) -> anyhow::Result<()> {
+fn give_up_rights(args: &LiveArgs, sink: &Sink, savefile: Option<&Savefile>) -> anyhow::Result<()> {
+    let quiet = args.output.quiet;
+    let directory = savefile.and_then(Savefile::directory);
+    let kept = savefile.and_then(Savefile::file);
     let wanted = privileges::Wanted {
         user: args.source.successor.as_deref(),
         readable: Vec::new(),
-        writable: Vec::new(),
-        outputs: sink.file().into_iter().collect(),
+        writable: directory.into_iter().map(Path::to_owned).collect(),
+        outputs: sink.file().into_iter().chain(kept).collect(),
     };
     let told = privileges::give_up(&wanted)?;
     say(&told.notes, quiet);
@@ -216,7 +243,7 @@ fn give_up_rights(args: &LiveArgs, sink: &Sink, quiet: bool) -> anyhow::Result<(
 }
 
 #[cfg(not(unix))]
-fn give_up_rights(_: &LiveArgs, _: &Sink, _: bool) -> anyhow::Result<()> {
+fn give_up_rights(_: &LiveArgs, _: &Sink, _: Option<&Savefile>) -> anyhow::Result<()> {
     Ok(())
 }
 
