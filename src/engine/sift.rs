@@ -1,5 +1,6 @@
 //! The registration audit of a feed of any length: transactions that are over go to the audit in
-//! the order in which they began, and nothing of them is kept.
+//! the order in which they began, and nothing of them is kept. Live, a lookout sees them while they
+//! go on.
 
 use std::collections::VecDeque;
 
@@ -7,6 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
+use crate::model::audit::lookout::{Change, Lookout};
+use crate::model::audit::series::Stretch;
 use crate::model::audit::{Audit, Beat, Event, Terms, Watch};
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Seed, Vantage};
@@ -16,6 +19,9 @@ use crate::transport::{ConnectionChange, Observation, Signal, Text};
 
 /// After an answer, no copy stays in the network longer than this: T4 (RFC 3261 section 17.1.2.2).
 const SETTLED: i64 = 5 * SECOND;
+
+/// Messages of a transaction that are each shown to a lookout; of more, the answers.
+const LOOKED_AT: usize = 16;
 
 /// Octets of a slot beside its messages: what finds it, ends it, and is left of it.
 const SLOT: usize = size_of::<Slot>() + size_of::<Answered>() + 4 * size_of::<(u64, u64)>();
@@ -35,43 +41,30 @@ pub struct Audited {
 /// It differs from the audit of the whole model of the same feed in what comes later than any timer
 /// allows, and in nothing else.
 pub fn audit(feed: &mut dyn Feed, plan: &Plan, terms: &Terms<'_>) -> Audited {
-    let mut sieve = Sieve {
-        watch: Watch::new(*terms, &plan.limits, plan.seed),
-        terms,
-        limits: &plan.limits,
-        seed: plan.seed,
-        slots: VecDeque::new(),
-        first: 0,
-        held: 0,
-        places: FxHashMap::default(),
-        due: [VecDeque::new(), VecDeque::new()],
-        now: Timestamp(i64::MIN),
-        tally: Tally::default(),
-    };
+    let mut sift = Sift::new(plan, *terms);
     let mut begun = false;
-    while feed.advance(&mut |observation| match observation {
-        Observation::Message { envelope, text, home } => {
-            match Message::parse(envelope, Text::of(text, home)) {
-                Some(message) => sieve.message(message),
-                None => sieve.tally.lose("undecodable"),
-            }
-        }
-        Observation::Connection { signal, change } => sieve.connection(&signal, change),
-        Observation::Ping { .. } | Observation::Unreachable { .. } => {}
-    }) {
+    while feed.advance(&mut |observation| sift.observe(&observation)) {
         if !begun {
             begun = true;
-            sieve.watch.begin(feed.vantage().first);
+            sift.begin(feed.vantage().first);
         }
     }
-    sieve.finish(feed)
+    let vantage = feed.vantage();
+    let (audit, tally) = sift.finish(&vantage, feed.tally());
+    Audited { audit, vantage, tally }
 }
 
-/// Transactions that are not over, and those that wait for one that began before them.
-struct Sieve<'t> {
+/// The registration audit, fed step by step: transactions that are not over, and those that wait
+/// for one that began before them.
+///
+/// One made by [`Sift::live`] tells what changes: after each [`Sift::observe`] and
+/// [`Sift::advance`], [`Sift::poll`] is called until it says `None`.
+pub struct Sift<'t> {
     watch: Watch<'t>,
-    terms: &'t Terms<'t>,
-    limits: &'t Limits,
+    /// Where changes are told.
+    lookout: Option<Box<Lookout>>,
+    terms: Terms<'t>,
+    limits: Limits,
     seed: Seed,
     /// In the order in which they began.
     slots: VecDeque<Slot>,
@@ -103,7 +96,7 @@ struct Answered {
     beat: Beat,
     seq: u64,
     keys: Keys,
-    /// The [`Sieve::now`] of its last message.
+    /// The [`Sift::now`] of its last message.
     last: Timestamp,
 }
 
@@ -111,7 +104,7 @@ struct Answered {
 struct Open {
     flow: CallFlow,
     keys: Keys,
-    /// The [`Sieve::now`] of its last message.
+    /// The [`Sift::now`] of its last message.
     last: Timestamp,
     is_answered: bool,
     held: usize,
@@ -142,9 +135,101 @@ impl Open {
     }
 }
 
-impl Sieve<'_> {
+impl<'t> Sift<'t> {
+    /// Nothing was seen so far, and nothing is told before the end.
+    pub fn new(plan: &Plan, terms: Terms<'t>) -> Self {
+        Self {
+            watch: Watch::new(terms, &plan.limits, plan.seed),
+            lookout: None,
+            terms,
+            limits: plan.limits.clone(),
+            seed: plan.seed,
+            slots: VecDeque::new(),
+            first: 0,
+            held: 0,
+            places: FxHashMap::default(),
+            due: [VecDeque::new(), VecDeque::new()],
+            now: Timestamp(i64::MIN),
+            tally: Tally::default(),
+        }
+    }
+
+    /// One that tells what changes.
+    pub fn live(plan: &Plan, terms: Terms<'t>) -> Self {
+        let lookout = Lookout::new(&plan.limits, plan.seed);
+        Self { lookout: Some(Box::new(lookout)), ..Self::new(plan, terms) }
+    }
+
+    /// The input begins at `first`.
+    pub fn begin(&mut self, first: Timestamp) {
+        self.watch.begin(first);
+    }
+
+    /// Takes in what was seen next.
+    pub fn observe(&mut self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Message { envelope, text, home } => {
+                match Message::parse(*envelope, Text::of(text, *home)) {
+                    Some(message) => self.message(message),
+                    None => self.tally.lose("undecodable"),
+                }
+            }
+            Observation::Connection { signal, change } => self.connection(signal, *change),
+            Observation::Ping { .. } | Observation::Unreachable { .. } => {}
+        }
+    }
+
+    /// Lets time pass to `now` without a packet: timers fire, transactions settle. `now` is a time
+    /// of the capture, and one that is over is passed.
+    pub fn advance(&mut self, now: Timestamp) {
+        if self.lookout.is_none() {
+            return;
+        }
+        // Each transaction settles in its turn among the timers.
+        let over = |queue: &VecDeque<(Timestamp, u64)>, wait| {
+            queue.front().map(|(last, _): &(Timestamp, u64)| last.plus(wait + 1))
+        };
+        while let [Some(next), _] | [None, Some(next)] = {
+            let mut next = [over(&self.due[0], TIMEOUT), over(&self.due[1], SETTLED)];
+            next.sort_by_key(|time| time.unwrap_or(Timestamp(i64::MAX)));
+            next
+        } && next <= now
+        {
+            self.pass(next);
+        }
+        self.pass(now);
+    }
+
+    fn pass(&mut self, now: Timestamp) {
+        if let Some(lookout) = &mut self.lookout {
+            lookout.advance(now);
+        }
+        self.now = self.now.max(now);
+        self.settle();
+        self.hand_on();
+    }
+
+    /// The capture lost packets in `stretch`, nanoseconds since the epoch: what is missing there
+    /// proves nothing.
+    pub fn lost(&mut self, stretch: Stretch) {
+        self.watch.lost(stretch);
+        if let Some(lookout) = &mut self.lookout {
+            lookout.lost(stretch);
+        }
+    }
+
+    /// What changed next; `None` when all is told.
+    pub fn poll(&mut self) -> Option<Change> {
+        self.lookout.as_mut()?.poll()
+    }
+
     fn message(&mut self, message: Message) {
         self.watch.see(&message);
+        // All timers before this message come before it.
+        self.advance(message.envelope.time);
+        if let Some(lookout) = self.lookout.as_mut().filter(|_| message.status().is_some()) {
+            lookout.see_answer();
+        }
         self.now = self.now.max(message.envelope.time);
         if let Some(at) = self.slot_of(&message) {
             self.take(at, message);
@@ -175,6 +260,10 @@ impl Sieve<'_> {
             by: signal.from,
             reset,
         };
+        self.advance(signal.time);
+        if let Some(lookout) = &mut self.lookout {
+            lookout.end(self.first + self.slots.len() as u64, end);
+        }
         self.slots.push_back(Slot::Over(smallvec::smallvec![(signal.seq, Event::End(end))]));
         self.held += SLOT;
         self.hand_on();
@@ -233,7 +322,11 @@ impl Sieve<'_> {
         open.last = self.now;
         open.is_answered |= message.status().is_some_and(Status::is_final);
         self.due[usize::from(open.is_answered)].push_back((open.last, at));
+        let is_news = open.flow.messages.len() < LOOKED_AT || message.status().is_some();
         open.flow.observe(message);
+        if let Some(lookout) = self.lookout.as_mut().filter(|_| is_news) {
+            look_out(lookout, at, &open.flow, &self.terms);
+        }
         if open.is_answered && open.flow.messages.len() == 2 {
             self.reduce((at - self.first) as usize);
         }
@@ -314,24 +407,49 @@ impl Sieve<'_> {
             let Some(Slot::Over(events)) = self.slots.pop_front() else { return };
             self.first += 1;
             self.held -= SLOT;
+            if let Some(lookout) = &mut self.lookout {
+                lookout.settle(self.first - 1, &events);
+            }
             for (_, event) in events {
                 self.watch.push(event);
             }
         }
     }
 
-    fn finish(mut self, feed: &dyn Feed) -> Audited {
+    /// Ends the audit of an input that was seen as `vantage` says, and of which `tally` was counted.
+    pub fn finish(mut self, vantage: &Vantage, mut tally: Tally) -> (Audit, Tally) {
         for place in 0..self.slots.len() {
             self.end(place);
         }
         self.hand_on();
-        let vantage = feed.vantage();
-        let mut tally = feed.tally();
         tally.add(&self.tally);
-        let Self { watch, slots, places, due, .. } = self;
-        drop((slots, places, due));
-        let audit = watch.finish(&vantage);
+        let Self { watch, lookout, slots, places, due, .. } = self;
+        if let Some(lookout) = &lookout {
+            tally.add(lookout.tally());
+        }
+        drop((lookout, slots, places, due));
+        let audit = watch.finish(vantage);
         tally.add(&audit.let_go);
-        Audited { audit, vantage, tally }
+        (audit, tally)
+    }
+}
+
+/// Shows `lookout` what the transactions of `flow`, those of slot number `at`, came to so far.
+fn look_out(lookout: &mut Lookout, at: u64, flow: &CallFlow, terms: &Terms<'_>) {
+    let Some(entry) = flow.messages.first() else { return };
+    let first = &entry.message;
+    let is_register = match first.method() {
+        Some(method) => matches!(method, Method::Register),
+        None => first.cseq().is_none_or(|cseq| matches!(cseq.method, b"REGISTER" | b"")),
+    };
+    if is_register {
+        let mut events = Vec::new();
+        Event::of_flow(flow, terms.hostile, &mut events);
+        events.sort_by_key(|(seq, _)| *seq);
+        lookout.note(at, events, terms);
+    } else if flow.messages.len() == 1
+        && let Some((_, beat)) = Beat::of_flow(flow)
+    {
+        lookout.beat(&beat, terms);
     }
 }

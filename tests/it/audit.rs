@@ -14,12 +14,12 @@ use siplens::model::{Model, Vantage};
 use siplens::time::{MILLISECOND, SECOND, Timestamp};
 use siplens::transport::Observation;
 
-fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/registrations")
 }
 
 /// Captures as the engine takes them.
-struct Frames {
+pub(crate) struct Frames {
     capture: Capture,
     reader: Reader,
     ended: bool,
@@ -49,7 +49,7 @@ impl Feed for Frames {
     }
 }
 
-fn frames(files: &[PathBuf]) -> Frames {
+pub(crate) fn frames(files: &[PathBuf]) -> Frames {
     let inputs: Vec<Input> = files.iter().map(|f| Input::Path(f.clone())).collect();
     let capture = Capture::open(&inputs, Options::default());
     let reader = Reader::new(&Limits::default());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use siplens::engine::{Feed, Plan, analyze, sift};
 use siplens::limits::{Limits, Tally};
-use siplens::model::audit::{Applicant, Audit, Due, Event, Outcome, Policy, Terms, Timer, Watch};
+use siplens::model::audit::{Applicant, Audit, Policy, Terms};
 use siplens::model::{Seed, Vantage};
 use siplens::net::Endpoint;
 use siplens::rules::{Selection, check_registrations, is_scanner};
@@ -16,21 +16,28 @@ use siplens::transport::{Envelope, Observation};
 
 /// Messages in the order in which they were captured.
 #[derive(Clone, Default)]
-struct Wire {
-    messages: Vec<(Envelope, String)>,
-    at: usize,
+pub(crate) struct Wire {
+    pub(crate) messages: Vec<(Envelope, String)>,
+    pub(crate) at: usize,
 }
 
 impl Wire {
     /// `text` goes from host `from` to host `to` at `time`, in nanoseconds.
-    fn send(&mut self, time: i64, from: Endpoint, to: Endpoint, text: String) {
+    pub(crate) fn send(&mut self, time: i64, from: Endpoint, to: Endpoint, text: String) {
         let seq = self.messages.len() as u64;
         let envelope = Envelope::datagram(seq, Timestamp(time), from, to);
         self.messages.push((envelope, text));
     }
 
     /// A request that is answered with `status` a few milliseconds later.
-    fn ask(&mut self, time: i64, from: Endpoint, to: Endpoint, ask: &Ask<'_>, status: u16) {
+    pub(crate) fn ask(
+        &mut self,
+        time: i64,
+        from: Endpoint,
+        to: Endpoint,
+        ask: &Ask<'_>,
+        status: u16,
+    ) {
         self.send(time, from, to, ask.request());
         self.send(time + 5 * MILLISECOND, to, from, ask.response(status));
     }
@@ -61,17 +68,17 @@ impl Feed for Wire {
 
 /// A request.
 #[derive(Clone, Copy)]
-struct Ask<'a> {
-    method: &'a str,
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a str,
     /// Request-URI.
-    uri: &'a str,
+    pub(crate) uri: &'a str,
     /// From and To.
-    who: &'a str,
-    call: &'a str,
-    cseq: u32,
+    pub(crate) who: &'a str,
+    pub(crate) call: &'a str,
+    pub(crate) cseq: u32,
     /// Further header fields, each with its end of line.
-    fields: &'a str,
-    body: &'a str,
+    pub(crate) fields: &'a str,
+    pub(crate) body: &'a str,
 }
 
 impl Ask<'_> {
@@ -95,13 +102,13 @@ impl Ask<'_> {
     }
 }
 
-fn host(n: u32) -> Endpoint {
+pub(crate) fn host(n: u32) -> Endpoint {
     Endpoint { ip: IpAddr::V4(Ipv4Addr::from(0xC000_0200 + n)), port: 5060 }
 }
 
-const REGISTRAR: u32 = 250;
+pub(crate) const REGISTRAR: u32 = 250;
 
-fn register<'a>(who: &'a str, call: &'a str, fields: &'a str) -> Ask<'a> {
+pub(crate) fn register<'a>(who: &'a str, call: &'a str, fields: &'a str) -> Ask<'a> {
     let uri = "sip:example.com";
     Ask { method: "REGISTER", uri, who, call, cseq: 1, fields, body: "" }
 }
@@ -113,7 +120,7 @@ fn sifted(wire: &Wire, limits: &Limits) -> sift::Audited {
     sift::audit(&mut wire.clone(), &plan, &terms(&|_| Arc::clone(&policy)))
 }
 
-fn terms(policy: &dyn Fn(&Applicant<'_>) -> Arc<Policy>) -> Terms<'_> {
+pub(crate) fn terms(policy: &dyn Fn(&Applicant<'_>) -> Arc<Policy>) -> Terms<'_> {
     Terms {
         policy,
         gaps: &|_| Vec::new(),
@@ -338,19 +345,19 @@ fn keepalives_to_two_registrars_are_judged_by_what_is_expected_or_not_at_all() {
 
 /// What a generated fleet is made of.
 #[derive(Clone, Copy, Debug)]
-struct Plot {
-    seed: u64,
-    devices: u32,
-    exchanges: u32,
+pub(crate) struct Plot {
+    pub(crate) seed: u64,
+    pub(crate) devices: u32,
+    pub(crate) exchanges: u32,
     /// One of so many messages is lost, or captured twice; 0 for none.
-    loss: u64,
+    pub(crate) loss: u64,
     /// How far apart the clocks of two capture points may be, in seconds.
-    skew: i64,
+    pub(crate) skew: i64,
     /// How far the clocks are set back in the middle, in seconds.
-    back: i64,
+    pub(crate) back: i64,
 }
 
-fn plot() -> impl Strategy<Value = Plot> {
+pub(crate) fn plot() -> impl Strategy<Value = Plot> {
     (any::<u64>(), 1..6_u32, 1..40_u32, 0..12_u64, 0..12_i64, 0..400_i64).prop_map(
         |(seed, devices, exchanges, loss, skew, back)| Plot {
             seed,
@@ -364,10 +371,10 @@ fn plot() -> impl Strategy<Value = Plot> {
 }
 
 /// Numbers without visible order (Marsaglia's xorshift).
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -378,7 +385,7 @@ impl Chance {
 impl Plot {
     /// Devices that register at two registrars, send keepalives and are asked for OPTIONS; messages
     /// are lost, repeated and captured twice, ports change, clocks differ and are set back.
-    fn wire(self) -> Wire {
+    pub(crate) fn wire(self) -> Wire {
         let mut chance = Chance(self.seed | 1);
         let mut sent: Vec<(i64, u32, Endpoint, Endpoint, String)> = Vec::new();
         for device in 0..self.devices {
@@ -479,33 +486,6 @@ fn difference(one: &str, other: &str) -> Option<String> {
     Some(format!("{}\n- {own}\n+ {others}", before.join("\n")))
 }
 
-/// What an audit says in the end that was asked, `every` so many events, what came due; and that.
-fn watched(wire: &Wire, every: usize) -> (Audit, Vec<Due>) {
-    let limits = Limits::default();
-    let plan = Plan { limits: limits.clone(), jobs: 1, seed: Seed(7) };
-    let model = analyze(&mut wire.clone(), &plan, &|_| ()).model;
-    let policy = Arc::new(Policy::default());
-    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
-    let mut watch = Watch::new(terms(&policy), &limits, Seed(7));
-    watch.begin(model.vantage.first);
-    let mut events = Vec::new();
-    for flow in &model.flows {
-        flow.messages.iter().for_each(|entry| watch.see(&entry.message));
-        Event::of_flow(flow, &is_scanner, &mut events);
-    }
-    events.sort_by_key(|(seq, _)| *seq);
-    let mut due = watch.advance(model.vantage.first);
-    for (n, (seq, event)) in events.into_iter().enumerate() {
-        if every != 0 && n % every == 0 {
-            let (envelope, _) = &wire.messages[usize::try_from(seq).unwrap()];
-            due.extend(watch.advance(envelope.time));
-        }
-        watch.push(event);
-    }
-    due.extend(watch.advance(model.vantage.last));
-    (watch.finish(&model.vantage), due)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
@@ -515,34 +495,5 @@ proptest! {
         let (one, all) = (told(&sifted(&wire, &Limits::default()).audit), told(&whole(&wire)));
         prop_assert_eq!(difference(&one, &all), None);
         prop_assert_eq!(one.len(), all.len());
-    }
-
-    #[test]
-    fn to_ask_what_came_due_changes_nothing_of_the_audit(plot in plot(), every in 1..9_usize) {
-        let wire = plot.wire();
-        let (never, often) = (told(&whole(&wire)), told(&watched(&wire, every).0));
-        prop_assert_eq!(difference(&never, &often), None);
-    }
-
-    #[test]
-    fn what_comes_due_is_what_the_audit_says_in_the_end(plot in plot(), every in 0..9_usize) {
-        let wire = Plot { skew: 0, back: 0, ..plot }.wire();
-        let (audit, due) = watched(&wire, every);
-        for device in audit.devices() {
-            let own = due.iter().filter(|due| {
-                (&*due.device, &*due.registrar) == (&device.device, &device.registrar)
-            });
-            let expired = own.clone().filter(|due| due.timer == Timer::Expired);
-            let expired: Vec<Timestamp> = expired.map(|due| due.time).collect();
-            // Before its first REGISTER nobody knows where a device belongs.
-            let known = device.records.first().map_or(Timestamp(i64::MAX), |first| first.start);
-            let lapsed = device.lapses.iter().map(|lapse| lapse.from).filter(|at| known <= *at);
-            let missed: Vec<_> = lapsed.filter(|at| !expired.contains(at)).collect();
-            prop_assert!(missed.is_empty(), "{missed:?} are not due among {expired:?}");
-            let failed = own.filter(|due| matches!(due.timer, Timer::Failed(_))).count();
-            let silent = [Outcome::Timeout, Outcome::ChallengeUnanswered];
-            let wanted = device.records.iter().filter(|r| silent.contains(&r.outcome)).count();
-            prop_assert_eq!(failed, wanted);
-        }
     }
 }

@@ -24,6 +24,7 @@ mod hep;
 mod keeping;
 #[cfg(feature = "live")]
 mod live;
+mod live_registrations;
 mod logs;
 mod losses;
 #[cfg(feature = "live")]

@@ -1,5 +1,7 @@
 //! One try of a device to change its bindings: a REGISTER, its challenge and what followed.
 
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 
 use super::identity;
@@ -103,9 +105,9 @@ impl Outcome {
 }
 
 /// Transactions that belong together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Attempt {
-    pub(super) steps: SmallVec<[Box<Step>; 2]>,
+    pub(super) steps: SmallVec<[Arc<Step>; 2]>,
     /// Challenges that were not captured, but must have come.
     pub(super) inferred: u32,
     /// What was bound when it began.
@@ -124,7 +126,7 @@ pub(super) enum Standing {
 }
 
 impl Attempt {
-    pub(super) fn new(step: Box<Step>, standing: Standing) -> Self {
+    pub(super) fn new(step: Arc<Step>, standing: Standing) -> Self {
         Self { steps: smallvec![step], inferred: 0, standing }
     }
 
@@ -137,7 +139,7 @@ impl Attempt {
     }
 
     /// Takes `step` in when it continues this attempt; gives it back when it opens another.
-    pub(super) fn join(&mut self, step: Box<Step>) -> Result<(), Box<Step>> {
+    pub(super) fn join(&mut self, step: Arc<Step>) -> Result<(), Arc<Step>> {
         if self.continues(&step) {
             if self.last().answer.is_none() {
                 self.inferred += 1;

@@ -19,6 +19,9 @@ struct Binding {
     until: i64,
 }
 
+/// Ends and stretches of the past that are kept where the present alone counts.
+const PAST: usize = 4;
+
 /// All bindings of one device.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
@@ -205,6 +208,10 @@ impl Bindings {
     /// After a success: a deliberate end begins a planned absence, a binding ends it.
     pub(super) fn plan(&mut self, deregistered: bool, at: i64) {
         if deregistered && self.current.is_empty() {
+            // To give up again what is given up begins no other absence.
+            if self.is_planned() {
+                return;
+            }
             self.ends.get_or_insert_default().planned.push((at, None));
         } else if !self.current.is_empty()
             && let Some(ends) = &mut self.ends
@@ -214,25 +221,15 @@ impl Bindings {
         }
     }
 
-    /// When, after `from` and not after `to`, the last binding expired or was lost with nothing to
-    /// take its place; where it was given up is no end of that kind.
-    pub(super) fn ended(&self, (from, to): Stretch) -> impl Iterator<Item = i64> {
-        let closed = self.live.iter().rev().map(|(_, until)| *until);
-        let closed = closed.take_while(move |until| from < *until);
-        let open = self.current.iter().map(|binding| binding.until);
-        let mut ends: SmallVec<[i64; 2]> =
-            closed.chain(open).filter(|end| from < *end && *end <= to).collect();
-        ends.sort_unstable();
-        ends.dedup();
-        ends.retain(|end| !self.covers(*end) && !self.planned().iter().any(|(at, _)| at == end));
-        ends.into_iter()
+    /// To when the last binding lasts, or lasted; `None` when there never was one.
+    pub(super) fn reach(&self) -> Option<i64> {
+        let current = self.current.iter().map(|binding| binding.until);
+        current.chain(self.live.iter().map(|(_, until)| *until)).max()
     }
 
-    /// True when a binding was, or is, live at `at`.
-    fn covers(&self, at: i64) -> bool {
-        let current = self.current.iter().map(|binding| (binding.from, binding.until));
-        let recent = self.live.iter().rev().take_while(|(_, until)| at < *until).copied();
-        current.chain(recent).any(|(from, until)| from <= at && at < until)
+    /// True while the device is away because it said so.
+    pub(super) fn is_planned(&self) -> bool {
+        self.planned().last().is_some_and(|(_, until)| until.is_none())
     }
 
     /// Stretches in which a binding was live when the input ends at `end`, sorted and joined.
@@ -240,6 +237,30 @@ impl Bindings {
         let current = self.current.iter().map(|b| (b.from, b.until.min(end)));
         let open = current.filter(|(from, until)| from < until);
         super::series::joined(self.live.iter().copied().chain(open).collect())
+    }
+
+    /// Forgets of the past what the present does not need.
+    pub(super) fn trim(&mut self) {
+        let Self { keys, index, current, live, ends } = self;
+        live.drain(..live.len().saturating_sub(PAST));
+        if let Some(ends) = ends {
+            ends.lost.drain(..ends.lost.len().saturating_sub(PAST));
+            ends.planned.drain(..ends.planned.len().saturating_sub(PAST));
+        }
+        let is_needed = |at: usize| current.iter().any(|binding| binding.key as usize == at);
+        if keys.len() <= 2 * FEW.max(current.len()) {
+            return;
+        }
+        let needed: Vec<usize> = (0..keys.len()).filter(|at| is_needed(*at)).collect();
+        for binding in current.iter_mut() {
+            let at = needed.binary_search(&(binding.key as usize));
+            binding.key = at.unwrap_or_default() as u32;
+        }
+        let all = std::mem::take(keys);
+        keys.extend(
+            all.into_iter().enumerate().filter(|(at, _)| needed.contains(at)).map(|(_, key)| key),
+        );
+        *index = None;
     }
 
     /// Octets of private memory it holds.

@@ -14,11 +14,11 @@ use super::window::Lapse;
 use crate::time::{SECOND, Timestamp};
 
 /// Devices that must begin together, at least, to be a storm.
-const STORM_DEVICES: usize = 20;
+pub(super) const STORM_DEVICES: usize = 20;
 /// Within this time, nanoseconds.
-const STORM_WIDTH: i64 = 10 * SECOND;
+pub(super) const STORM_WIDTH: i64 = 10 * SECOND;
 /// A storm is over after so long with little going on, nanoseconds.
-const STORM_CALM: i64 = 30 * SECOND;
+pub(super) const STORM_CALM: i64 = 30 * SECOND;
 /// What ended this long before a storm may have set it off, nanoseconds.
 const BEFORE: i64 = 60 * SECOND;
 

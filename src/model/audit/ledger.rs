@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::arena::Arena;
 use super::attempt::{Attempt, GrantSource, Kind, Standing};
 use super::bindings::Bindings;
+use super::closed::Closed;
 use super::date;
-use super::due::Failure;
 use super::log::{Entry, Log};
 use super::policy::Policy;
 use super::record::{CallId, Shape};
@@ -25,7 +25,7 @@ const FOLLOW_UP: i64 = 2 * SECOND;
 const CALLS: usize = 2;
 
 /// What is known of one device at one registrar so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ledger {
     pub(super) policy: Arc<Policy>,
     /// Its place among the devices.
@@ -85,9 +85,20 @@ impl Ledger {
         }
     }
 
-    /// What the attempt that is open comes to, should nothing more come.
-    pub(super) fn open_failure(&self) -> Option<Failure> {
-        Failure::of(self.open.as_ref()?, self)
+    /// The attempt that is open, as if nothing more came of it.
+    pub(super) fn open(&self) -> Option<Closed> {
+        let attempt = self.open.as_ref()?;
+        let kind = attempt.last().asked.kind(attempt.standing);
+        Some(Closed::of(attempt, kind, self.is_follow_up(attempt), None))
+    }
+
+    /// Forgets of the past what the present does not need.
+    pub(super) fn trim(&mut self) {
+        self.bindings.trim();
+        if let Some(rare) = &mut self.rare {
+            rare.ends.clear();
+            rare.orphans.drain(..rare.orphans.len().saturating_sub(1));
+        }
     }
 
     /// Octets of private memory it holds.
@@ -133,7 +144,7 @@ impl Ledger {
     }
 
     /// The next REGISTER transaction.
-    pub(super) fn register(&mut self, step: Box<Step>, stores: &mut Stores) {
+    pub(super) fn register(&mut self, step: Arc<Step>, stores: &mut Stores) {
         self.note(&step, stores);
         let step = match &mut self.open {
             Some(attempt) => attempt.join(step).err(),
@@ -160,19 +171,18 @@ impl Ledger {
     /// Closes the attempt that is still open, if any.
     pub(super) fn close(&mut self, stores: &mut Stores) {
         let Some(attempt) = self.open.take() else { return };
-        if let Some(failures) = &mut stores.failures {
-            failures.extend(Failure::of(&attempt, self));
-        }
+        let follow_up = self.is_follow_up(&attempt);
         let (first, last) = (attempt.first(), attempt.last());
         let kind = last.asked.kind(attempt.standing);
         let success = last.answer.as_ref().filter(|answer| (200..300).contains(&answer.status));
         let granted =
             success.map_or((None, None), |answer| self.succeed(&attempt, kind, answer, stores));
         let call_id = CallId::of(&first.call_id, self.whole);
-        let follow_up = self
-            .last_ok
-            .is_some_and(|(call, end)| call == call_id.key && first.time.since(end) <= FOLLOW_UP);
         self.last_ok = success.map(|answer| (call_id.key, answer.time));
+        if let Some(closed) = &mut stores.closed {
+            closed.push(Closed::of(&attempt, kind, follow_up, granted.0));
+            return;
+        }
         let date = success.map(|answer| date::read(answer.date.as_deref(), self.policy.gb_zone));
         let skew = success.zip(date).and_then(|(a, (date, _))| Some(date?.since(a.time)));
         let mut shape = shape(&attempt, granted);
@@ -197,6 +207,13 @@ impl Ledger {
             shape,
         };
         self.log.push(&entry, &mut stores.arena);
+    }
+
+    fn is_follow_up(&self, attempt: &Attempt) -> bool {
+        let first = attempt.first();
+        self.last_ok.is_some_and(|(call, end)| {
+            first.time.since(end) <= FOLLOW_UP && call == CallId::of(&first.call_id, false).key
+        })
     }
 
     fn note(&mut self, step: &Step, stores: &mut Stores) {

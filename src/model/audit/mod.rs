@@ -6,21 +6,22 @@
 //! cannot show is counted as unknown, never guessed.
 //!
 //! A [`Watch`] takes in what happens in the order of the capture and holds few octets for each
-//! attempt; the [`Audit`] it ends in works out one device at a time. [`Watch::advance`] tells what
-//! comes due while it watches.
+//! attempt; the [`Audit`] it ends in works out one device at a time. A [`Lookout`] tells what
+//! changes while it changes.
 
 mod arena;
 mod attempt;
 mod beats;
 mod bindings;
+mod closed;
 pub mod date;
 mod device;
-mod due;
 mod fleet;
 pub mod identity;
 mod keepalive;
 mod ledger;
 mod log;
+pub mod lookout;
 mod numbers;
 mod options;
 mod places;
@@ -51,7 +52,6 @@ use crate::time::Timestamp;
 use arena::Arena;
 pub use attempt::{GrantSource, Kind, Outcome};
 pub use device::{Device, Judged, Series};
-pub use due::{Due, Timer};
 pub use fleet::{Fleet, MassLoss, Storm};
 pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;

@@ -29,10 +29,6 @@ impl Registrars {
         }
     }
 
-    pub(super) fn name(&self, number: u32) -> Option<&str> {
-        self.names.get(number as usize).map(|name| &**name)
-    }
-
     pub(super) fn into_names(self) -> Vec<Box<str>> {
         self.names
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arena::Arena;
 use super::bindings::Room;
-use super::due::Failure;
+use super::closed::Closed;
 use super::places::Places;
 use super::record::Shape;
 use crate::limits::Tally;
@@ -19,8 +19,8 @@ pub(super) struct Stores {
     pub(super) room: Room,
     /// What had to be let go.
     pub(super) tally: Tally,
-    /// Attempts that came to nothing, where somebody asks as time passes.
-    pub(super) failures: Option<Vec<Failure>>,
+    /// Attempts that are over, where they are told instead of written down.
+    pub(super) closed: Option<Vec<Closed>>,
 }
 
 /// All shapes, by number.

@@ -2,6 +2,7 @@
 //! nearest the device, each reduced to what counts, and the ends of connections.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -23,7 +24,7 @@ const TWICE: i64 = 5 * MILLISECOND;
 #[derive(Debug)]
 pub enum Event {
     /// A REGISTER transaction.
-    Register(Box<Step>),
+    Register(Arc<Step>),
     /// A keepalive.
     Keepalive(Beat),
     /// OPTIONS outside of a dialog.
@@ -31,7 +32,7 @@ pub enum Event {
     /// A device told something of itself.
     Report(Box<Report>),
     /// A 2xx to a REGISTER that was not captured.
-    Orphan(Box<Orphan>),
+    Orphan(Arc<Orphan>),
     /// A TCP connection ended.
     End(ConnectionEnd),
 }
@@ -145,14 +146,14 @@ impl Event {
                 (Method::Register, Some(id)) => {
                     let request = flow.message(id);
                     let step = Step::of(flow, transaction, request, hostile);
-                    out.push((request.envelope.seq, Self::Register(Box::new(step))));
+                    out.push((request.envelope.seq, Self::Register(Arc::new(step))));
                 }
                 (Method::Register, None) => {
                     let responses = transaction.responses.iter().map(|id| flow.message(*id));
                     for response in responses.filter(|m| m.status().is_some_and(Status::is_success))
                     {
                         let orphan = Orphan::of(response);
-                        out.push((response.envelope.seq, Self::Orphan(Box::new(orphan))));
+                        out.push((response.envelope.seq, Self::Orphan(Arc::new(orphan))));
                     }
                 }
                 (Method::Message, Some(id)) if is_keepalive(flow.message(id).body()) => {

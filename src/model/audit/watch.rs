@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use super::arena::Arena;
 use super::beats::Beats;
 use super::bindings::Room;
-use super::due::{self, Due, Timer};
 use super::ledger::Ledger;
 use super::options::Asked;
 use super::places::Places;
@@ -43,8 +42,6 @@ pub struct Watch<'t> {
     registrars: Registrars,
     rows: Vec<Ledger>,
     stores: Stores,
-    /// To when time was let pass.
-    advanced: Option<Timestamp>,
     /// Where devices are, by name.
     places: Places,
     /// Which rows registered over which connection.
@@ -69,7 +66,7 @@ pub(super) struct Subject {
     pub(super) told: Option<Box<Told>>,
     /// Few have any.
     #[allow(clippy::box_collection)]
-    orphans: Option<Box<Vec<Orphan>>>,
+    orphans: Option<Box<Vec<Arc<Orphan>>>>,
     /// Where its last REGISTER came from.
     home: Option<Endpoint>,
     pub(super) rows: SmallVec<[u32; 1]>,
@@ -103,9 +100,8 @@ impl<'t> Watch<'t> {
                 arena: Arena::default(),
                 room: Room { bindings: limits.bindings, seed },
                 tally: Tally::default(),
-                failures: None,
+                closed: None,
             },
-            advanced: None,
             places: Places::new(seed),
             connections: BTreeSet::new(),
             scanners: Scanners::new(seed),
@@ -120,6 +116,12 @@ impl<'t> Watch<'t> {
     /// The input begins at `first`.
     pub fn begin(&mut self, first: Timestamp) {
         self.gaps = (self.terms.gaps)(first);
+    }
+
+    /// The capture lost packets in `stretch`.
+    pub fn lost(&mut self, stretch: series::Stretch) {
+        self.gaps.push(stretch);
+        self.gaps = series::joined(std::mem::take(&mut self.gaps));
     }
 
     /// Notes a message of the input, whatever it is: whether there are responses, in which unit
@@ -142,43 +144,9 @@ impl<'t> Watch<'t> {
             Event::Keepalive(beat) => self.beat(&beat),
             Event::Options(beat) => self.options(&beat),
             Event::Report(report) => self.report(&report),
-            Event::Orphan(orphan) => self.orphan(*orphan),
+            Event::Orphan(orphan) => self.orphan(orphan),
             Event::End(end) => self.end(end),
         }
-    }
-
-    /// Lets time pass to `to`: what came due since the last call, in order of time, of devices that
-    /// were seen registering; the first call only begins. What began before `to` must have been taken in. It changes nothing of what the
-    /// audit says in the end.
-    pub fn advance(&mut self, to: Timestamp) -> Vec<Due> {
-        let from = self.advanced.replace(to);
-        let failures = self.stores.failures.get_or_insert_default();
-        let Some(from) = from.filter(|from| *from < to) else {
-            self.advanced = from.max(Some(to));
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for failure in failures.extract_if(.., |failure| failure.time <= to) {
-            if from < failure.time {
-                let ids = (failure.device, failure.registrar);
-                found.push((failure.time, ids, Timer::Failed(failure.outcome)));
-            }
-        }
-        let mut own = Vec::new();
-        for row in &self.rows {
-            due::of_row(row, (from.0, to.0), &mut own);
-            let ids = (row.device, row.registrar);
-            found.extend(own.drain(..).map(|(time, timer)| (time, ids, timer)));
-        }
-        // Without any response in the input nothing can be said of attempts.
-        let is_silent = !self.responses_seen;
-        found.retain(|(.., timer)| !is_silent || *timer == Timer::Expired);
-        found.sort_unstable();
-        let due = |(time, (device, registrar), timer): (Timestamp, (u32, u32), Timer)| {
-            let device = self.subjects.get(device as usize)?.name.clone();
-            Some(Due { time, device, registrar: self.registrars.name(registrar)?.into(), timer })
-        };
-        found.into_iter().filter_map(due).collect()
     }
 
     /// What had to be let go.
@@ -228,7 +196,7 @@ impl<'t> Watch<'t> {
         audit
     }
 
-    fn register(&mut self, step: Box<Step>) {
+    fn register(&mut self, step: Arc<Step>) {
         let most = self.limits.devices;
         let row = match self.scanners.note(&step, most, &mut self.stores.tally) {
             Some(more) => {
@@ -298,7 +266,7 @@ impl<'t> Watch<'t> {
         self.held += size(told) - before;
     }
 
-    fn orphan(&mut self, orphan: Orphan) {
+    fn orphan(&mut self, orphan: Arc<Orphan>) {
         let Some(at) = self.subject(&orphan.device) else {
             return self.lose("let-go-devices");
         };

@@ -1,0 +1,360 @@
+//! Registrations as they change: who lapsed, went offline, came back, failed, and the storms of
+//! many at once, told as soon as it is certain and once until it recovers.
+//!
+//! A [`Lookout`] takes in transactions while they go on, and timers fire as time passes. What it
+//! tells follows from the packets alone, not from how often it is asked: each message comes after
+//! all timers before it. It holds no past: of a device its bindings, its last keepalive and what was
+//! told.
+
+mod change;
+mod feed;
+mod heart;
+mod lane;
+mod people;
+mod storm;
+mod timers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use super::arena::Arena;
+use super::attempt::Outcome;
+use super::bindings::Room;
+use super::closed::Closed;
+use super::ledger::Ledger;
+use super::series::{self, Stretch};
+use super::shapes::{Shapes, Stores};
+use super::step::Event;
+use super::{Applicant, Terms};
+use crate::limits::{Limits, Tally};
+use crate::model::Seed;
+use crate::time::{SECOND, Timestamp};
+pub use change::{Alarm, Beating, Change, Moved, Turn};
+pub use lane::State;
+use lane::{Lane, Light, Look, Told, sooner};
+use people::People;
+use storm::Storms;
+pub use storm::Surge;
+use timers::{Owner, Timers};
+
+/// Stretches of lost packets that are remembered.
+const GAPS: usize = 64;
+/// Changes that wait to be fetched.
+const WAITING: usize = 1 << 16;
+/// Who never proved to be registered is forgotten after so long without a sign, nanoseconds.
+const STRANGER: i64 = 3600 * SECOND;
+/// A device that was, after so long.
+const ACQUAINTED: i64 = 7 * 24 * 3600 * SECOND;
+
+/// Looks out for what changes.
+pub struct Lookout {
+    limits: Limits,
+    people: People,
+    lanes: Slab<Lane>,
+    /// Whose transactions are in which slot.
+    slots: FxHashMap<u64, SmallVec<[u32; 1]>>,
+    /// Who registered over which connection.
+    connections: BTreeMap<u32, SmallVec<[u32; 1]>>,
+    /// Hosts that sign as scanners.
+    scanners: FxHashSet<std::net::IpAddr>,
+    timers: Timers,
+    storms: Storms,
+    storm_due: Option<i64>,
+    gaps: Vec<Stretch>,
+    stores: Stores,
+    /// Responses were seen at all.
+    answers: bool,
+    now: i64,
+    out: VecDeque<Change>,
+}
+
+/// Things by number, whose numbers are used again.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    all: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    fn len(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+
+    fn get(&self, at: u32) -> Option<&T> {
+        self.all.get(at as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+        self.all.get_mut(at as usize)?.as_mut()
+    }
+
+    fn insert(&mut self, thing: T) -> u32 {
+        if let Some(at) = self.free.pop()
+            && let Some(place) = self.all.get_mut(at as usize)
+        {
+            *place = Some(thing);
+            return at;
+        }
+        self.all.push(Some(thing));
+        self.all.len() as u32 - 1
+    }
+
+    fn remove(&mut self, at: u32) -> Option<T> {
+        let thing = self.all.get_mut(at as usize)?.take();
+        self.free.extend(thing.is_some().then_some(at));
+        thing
+    }
+}
+
+impl Lookout {
+    /// Nothing was seen so far.
+    pub fn new(limits: &Limits, seed: Seed) -> Self {
+        Self {
+            limits: limits.clone(),
+            people: People::new(seed),
+            lanes: Slab::default(),
+            slots: FxHashMap::default(),
+            connections: BTreeMap::new(),
+            scanners: FxHashSet::default(),
+            timers: Timers::default(),
+            storms: Storms::default(),
+            storm_due: None,
+            gaps: Vec::new(),
+            stores: Stores {
+                shapes: Shapes::new(seed),
+                arena: Arena::default(),
+                room: Room { bindings: limits.bindings, seed },
+                tally: Tally::default(),
+                closed: Some(Vec::new()),
+            },
+            answers: false,
+            now: i64::MIN,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// What changed next; `None` when all is told.
+    pub fn poll(&mut self) -> Option<Change> {
+        self.out.pop_front()
+    }
+
+    /// What was let go: changes that nobody fetched, devices that gave no sign for long.
+    pub const fn tally(&self) -> &Tally {
+        &self.stores.tally
+    }
+
+    /// How many devices it looks at, each once for each registrar.
+    pub fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// True when it looks at none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lets time pass to `now`: fires what comes due, in order of time. One that is over is passed.
+    pub fn advance(&mut self, now: Timestamp) {
+        if now.0 <= self.now {
+            return;
+        }
+        while let Some((due, owner)) = self.timers.pop(now.0) {
+            self.now = self.now.max(due);
+            match owner {
+                Owner::Lane(at) => {
+                    if let Some(lane) = self.lanes.get_mut(at) {
+                        lane.due = None;
+                        self.look(at);
+                    }
+                }
+                Owner::Person(at) => {
+                    if let Some(person) = self.people.get_mut(at) {
+                        person.due = None;
+                        self.listen(at);
+                    }
+                }
+                Owner::Storm => {
+                    self.storm_due = None;
+                    if let Some(surge) = self.storms.end(self.now) {
+                        self.tell_all(due, Turn::Calm(surge));
+                    }
+                    self.plan_storm();
+                }
+            }
+        }
+        self.now = now.0;
+    }
+
+    /// Packets were lost in `stretch`, nanoseconds since the epoch: what is missing there proves
+    /// nothing.
+    pub fn lost(&mut self, stretch: Stretch) {
+        self.gaps.push(stretch);
+        self.gaps = series::joined(std::mem::take(&mut self.gaps));
+        if GAPS < self.gaps.len() {
+            self.gaps.remove(0);
+        }
+        for lane in self.lanes.all.iter_mut().flatten() {
+            lane.marks.blind();
+        }
+    }
+
+    fn tell(&mut self, change: Change) {
+        if WAITING <= self.out.len() {
+            self.out.pop_front();
+            self.stores.tally.lose("let-go-changes");
+        }
+        self.out.push_back(change);
+    }
+
+    fn tell_all(&mut self, time: i64, turn: Turn) {
+        let time = Timestamp(time);
+        self.tell(Change { time, device: None, registrar: None, turn });
+    }
+
+    /// Looks at the device at a registrar number `at`: tells what changed, and sets when to look
+    /// again.
+    fn look(&mut self, at: u32) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let Some(person) = self.people.get(lane.person) else { return };
+        let light = Light {
+            now: self.now,
+            gaps: &self.gaps,
+            answers: self.answers,
+            keepalives: person.beating(self.now),
+        };
+        let name = Arc::clone(&person.name);
+        let registrar = Arc::clone(&lane.registrar);
+        let all = |ledger: &Ledger, mut closed: Vec<Closed>| {
+            closed.extend(ledger.open());
+            closed
+        };
+        let mut marks = std::mem::take(&mut lane.marks);
+        let look = if person.pending.is_empty() {
+            marks.look(&lane.base, &all(&lane.base, Vec::new()), light)
+        } else {
+            let mut ledger = lane.base.clone();
+            // A 2xx without request is one of any registrar known by then.
+            for pending in &person.pending {
+                let is_known = person.is_heard(lane.opened, pending.slot);
+                let concerns = |event: &&Event| is_known || !matches!(event, Event::Orphan(_));
+                for event in pending.events.iter().filter(concerns) {
+                    apply(&mut ledger, &lane.registrar, event, &mut self.stores);
+                }
+            }
+            let closed = self.stores.closed.as_mut().map(std::mem::take).unwrap_or_default();
+            marks.look(&ledger, &all(&ledger, closed), light)
+        };
+        let is_idle = person.pending.is_empty();
+        if let Some(lane) = self.lanes.get_mut(at) {
+            lane.marks = marks;
+        }
+        self.take_in(at, look, (&name, &registrar), is_idle);
+    }
+
+    /// Takes in what a look at a lane brought.
+    fn take_in(&mut self, at: u32, look: Look, names: (&Arc<str>, &Arc<str>), is_idle: bool) {
+        let Look { turns, begun, decided, mut due } = look;
+        let known = self.lanes.len();
+        for (time, stormy) in begun {
+            if let Some(surge) = self.storms.begin(time.0, at, stormy, known) {
+                self.tell_all(self.now, Turn::Storm(surge));
+            }
+            self.plan_storm();
+        }
+        for decided in &decided {
+            let person = self.lanes.get(at).map(|lane| lane.person);
+            if decided.outcome == Outcome::Ok
+                && let Some(person) = person.and_then(|at| self.people.get_mut(at))
+            {
+                person.proved = true;
+            }
+            if let Outcome::Rejected(status) = decided.outcome
+                && decided.attempt.is_try()
+            {
+                self.storms.refuse(decided.attempt.start.0, status);
+            }
+        }
+        for (time, turn) in turns {
+            let (device, registrar) = (Arc::clone(names.0), Arc::clone(names.1));
+            self.tell(Change { time, device: Some(device), registrar: Some(registrar), turn });
+        }
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        // Nothing can go on from an attempt that is decided while no transaction is open.
+        let open = lane.base.open();
+        if is_idle && open.is_some_and(|open| open.certain().0 <= now) {
+            lane.base.close(&mut self.stores);
+            self.stores.closed.as_mut().map(Vec::clear);
+        }
+        if is_idle && !lane.base.bindings.is_live(now) {
+            let patience = match lane.marks.told {
+                Told::Registered => ACQUAINTED,
+                Told::Nothing | Told::Gone => STRANGER,
+            };
+            let leave = lane.marks.active.saturating_add(patience);
+            if leave <= now {
+                return self.forget(at);
+            }
+            sooner(&mut due, leave);
+        }
+        self.timers.set(Owner::Lane(at), &mut lane.due, due.map(|due| due.max(now + 1)));
+    }
+
+    fn plan_storm(&mut self) {
+        self.timers.set(Owner::Storm, &mut self.storm_due, self.storms.due());
+    }
+
+    /// Lets a device at a registrar go that gave no sign for long.
+    fn forget(&mut self, at: u32) {
+        let Some(mut lane) = self.lanes.remove(at) else { return };
+        self.timers.set(Owner::Lane(at), &mut lane.due, None);
+        for connection in &lane.connections {
+            self.leave(*connection, at);
+        }
+        if lane.marks.told == Told::Registered {
+            self.stores.tally.lose("let-go-idle");
+        }
+        self.people.leave(lane.person, at);
+        self.forget_person(lane.person);
+    }
+
+    /// The lane `at` is no longer told of the end of `connection`.
+    fn leave(&mut self, connection: u32, at: u32) {
+        if let Some(users) = self.connections.get_mut(&connection) {
+            users.retain(|user| *user != at);
+            if users.is_empty() {
+                self.connections.remove(&connection);
+            }
+        }
+    }
+
+    fn forget_person(&mut self, at: u32) {
+        let Some(person) = self.people.get_mut(at) else { return };
+        if person.is_empty() {
+            let due = &mut person.due;
+            self.timers.set(Owner::Person(at), due, None);
+            self.people.remove(at);
+        }
+    }
+}
+
+/// Applies `event` to the ledger of a device at `registrar`, where it concerns that.
+fn apply(ledger: &mut Ledger, registrar: &str, event: &Event, stores: &mut Stores) {
+    match event {
+        Event::Register(step) if *step.registrar == *registrar => {
+            ledger.register(Arc::clone(step), stores);
+        }
+        Event::Orphan(orphan) => ledger.orphan(orphan, stores),
+        Event::End(end) => ledger.end(*end),
+        _ => {}
+    }
+}

@@ -1,0 +1,192 @@
+//! What is told of registrations while they happen is what the audit says in the end, told when its
+//! time comes and not when it is asked for.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use siplens::engine::sift::Sift;
+use siplens::engine::{Feed, Plan};
+use siplens::limits::Limits;
+use siplens::model::Seed;
+use siplens::model::audit::lookout::{Change, Turn};
+use siplens::model::audit::{Applicant, Audit, Device, Outcome, Policy};
+use siplens::time::{SECOND, Timestamp};
+use siplens::transport::Observation;
+
+use crate::audit::{data, frames};
+use crate::fleet::{Chance, Plot, plot, terms};
+
+/// What came of a run.
+struct Told {
+    changes: Vec<Change>,
+    audit: Audit,
+    /// The first response.
+    answered: Timestamp,
+}
+
+/// What is told of `feed`, and what the audit says in the end. Between two messages time is let
+/// pass at up to `pulses` moments drawn by `seed`.
+fn told(feed: &mut dyn Feed, policy: &Policy, (pulses, seed): (u64, u64)) -> Told {
+    let policy = Arc::new(policy.clone());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+    let mut sift = Sift::live(&plan, terms(&policy));
+    let (mut changes, mut chance) = (Vec::new(), Chance(seed | 1));
+    let (mut last, mut answered) = (None, Timestamp(i64::MAX));
+    let fetch = |sift: &mut Sift<'_>, changes: &mut Vec<Change>| {
+        changes.extend(std::iter::from_fn(|| sift.poll()));
+    };
+    while feed.advance(&mut |observation| {
+        if let Observation::Message { envelope, text, .. } = &observation {
+            if text.starts_with(b"SIP/2.0") {
+                answered = answered.min(envelope.time);
+            }
+            let length = last.map_or(0, |last| envelope.time.since(last)).max(0).unsigned_abs();
+            let mut pulses: Vec<u64> = match length {
+                0 => Vec::new(),
+                _ => (0..chance.below(pulses + 1)).map(|_| chance.below(length)).collect(),
+            };
+            pulses.sort_unstable();
+            for at in pulses {
+                sift.advance(last.unwrap_or_default().plus(at as i64));
+                fetch(&mut sift, &mut changes);
+            }
+            last = last.max(Some(envelope.time));
+        }
+        sift.observe(&observation);
+        fetch(&mut sift, &mut changes);
+    }) {}
+    let vantage = feed.vantage();
+    sift.advance(vantage.last);
+    fetch(&mut sift, &mut changes);
+    Told { changes, audit: sift.finish(&vantage, feed.tally()).0, answered }
+}
+
+/// Changes of `device` as `pick` reads them.
+fn of<T>(changes: &[Change], device: &Device, pick: impl Fn(&Change) -> Option<T>) -> Vec<T> {
+    let own = changes.iter().filter(|change| {
+        change.device.as_deref() == Some(&*device.device)
+            && change.registrar.as_deref().is_none_or(|name| name == device.registrar)
+    });
+    own.filter_map(pick).collect()
+}
+
+/// Holds what was told against what the audit says.
+fn agree(told: &Told, policy: &Policy) {
+    let Told { changes, audit, answered } = told;
+    // Which registrar a 2xx without request came from it does not say.
+    let strays: BTreeSet<String> =
+        audit.devices().filter(|d| 0 < d.orphans).map(|device| device.device).collect();
+    for device in audit.devices().filter(|device| !strays.contains(&device.device)) {
+        let lapses = of(changes, &device, |change| match change.turn {
+            Turn::Lapse { from, .. } => {
+                assert_eq!(change.time.since(from), policy.lapse_grace);
+                Some(from)
+            }
+            _ => None,
+        });
+        // Before its first REGISTER nobody knows where a device belongs.
+        let known = device.records.first().map_or(Timestamp(i64::MAX), |first| first.start);
+        let wanted: Vec<Timestamp> =
+            device.lapses.iter().map(|lapse| lapse.from).filter(|at| known <= *at).collect();
+        assert_eq!(lapses, wanted, "lapses of {} at {}", device.device, device.registrar);
+        let fails = of(changes, &device, |change| match change.turn {
+            Turn::Fail { start, outcome, .. } => Some((start, outcome)),
+            _ => None,
+        });
+        assert_eq!(fails, failures(&device, *answered), "failures of {}", device.device);
+    }
+}
+
+/// The failed attempts of `device` that are the first since a success, where none that began later
+/// succeeded before they failed.
+fn failures(device: &Device, answered: Timestamp) -> Vec<(Timestamp, Outcome)> {
+    let certain = |record: &siplens::model::audit::Record| match record.outcome {
+        Outcome::Timeout => record.end.unwrap_or(record.start).plus(32 * SECOND),
+        Outcome::AuthFailed | Outcome::ChallengeUnanswered | Outcome::Rejected(423) => {
+            record.end.unwrap_or(record.start).plus(10 * SECOND)
+        }
+        _ => record.end.unwrap_or(record.start),
+    };
+    let mut all: Vec<_> = device.records.iter().collect();
+    // Without any answer so far nothing can be said.
+    all.retain(|record| record.outcome != Outcome::Timeout || answered <= certain(record));
+    all.sort_by_key(|record| (certain(record), record.start));
+    let (mut failing, mut latest, mut found) = (false, Timestamp(i64::MIN), Vec::new());
+    for record in all {
+        if record.outcome == Outcome::Ok {
+            failing &= !record.kind.registers();
+        } else if record.outcome.is_failure()
+            && record.kind.registers()
+            && !record.follow_up
+            && latest <= record.start
+        {
+            if !failing {
+                found.push((record.start, record.outcome));
+            }
+            failing = true;
+        }
+        if record.outcome.is_finished() {
+            latest = latest.max(record.start);
+        }
+    }
+    found
+}
+
+fn scenario(name: &str) -> Vec<PathBuf> {
+    vec![data().join(name)]
+}
+
+#[test]
+fn what_is_told_of_each_scenario_is_what_the_audit_says_in_the_end() {
+    let policy = Policy { close_ends_binding: Some(true), ..Policy::default() };
+    for name in [
+        "01-healthy-udp.pcap",
+        "02-seed-log.txt",
+        "03-shortened-by-contact-param.pcap",
+        "04-loss-and-retransmission.pcap",
+        "05-wrong-password-hammering.pcap",
+        "06-interval-too-brief-and-stale.pcap",
+        "07-multi-contact-and-wildcard.pcap",
+        "08-both-sides-of-a-proxy.pcap",
+        "09-nat-rebinding-and-wrong-zone.pcap",
+        "10-duplicate-device-id.pcap",
+        "12-fleet-storm-tcp.pcap",
+        "13-registration-redirect.pcap",
+        "14-silence.pcap",
+    ] {
+        let once = told(&mut frames(&scenario(name)), &policy, (0, 1));
+        agree(&once, &policy);
+        let often = told(&mut frames(&scenario(name)), &policy, (5, 3));
+        assert_eq!(once.changes, often.changes, "{name}");
+    }
+}
+
+fn steady() -> Policy {
+    Policy { keepalive: Some(60 * SECOND), ..Policy::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn what_is_told_of_a_fleet_is_what_the_audit_says_in_the_end(plot in plot()) {
+        let mut wire = Plot { skew: 0, back: 0, ..plot }.wire();
+        agree(&told(&mut wire, &steady(), (0, 1)), &steady());
+    }
+
+    #[test]
+    fn what_is_told_does_not_depend_on_how_often_time_is_let_pass(
+        plot in plot(), pulses in 1..6_u64, seed in any::<u64>(),
+    ) {
+        let wire = plot.wire();
+        let never = told(&mut wire.clone(), &steady(), (0, 1)).changes;
+        let often = told(&mut wire.clone(), &steady(), (pulses, seed)).changes;
+        prop_assert_eq!(never.len(), often.len());
+        for (one, other) in never.iter().zip(&often) {
+            prop_assert_eq!(one, other);
+        }
+    }
+}
