@@ -421,3 +421,44 @@ fn numbers_are_served_when_all_rights_are_gone() {
     assert!(child.wait().unwrap().success());
     assert!(answer.ends_with("\r\n\r\nafter\n# EOF\n"), "{answer}");
 }
+
+#[test]
+fn the_program_has_no_rights_left_when_it_prints_its_first_message() {
+    if !is_root() {
+        return skip("giving up root, without root");
+    }
+    let mut child = crate::program::program()
+        .args(["live", "-"])
+        .env("SUDO_UID", "12345")
+        .env("SUDO_GID", "23456")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let capture = fs::read(crate::program::root().join("samples/call.pcap")).unwrap();
+    input.write_all(&capture).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.next().is_some_and(|line| line.contains("REGISTER")));
+    let mut threads = 0;
+    for thread in fs::read_dir(format!("/proc/{}/task", child.id())).unwrap() {
+        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        let of = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(":\t"));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!(of("Uid"), "12345\t12345\t12345\t12345");
+        assert_eq!(of("Gid"), "23456\t23456\t23456\t23456");
+        assert_eq!(of("Groups"), "23456");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(of(set), "0000000000000000", "{set}");
+        }
+        assert_eq!(of("NoNewPrivs"), "1");
+        threads += 1;
+    }
+    assert!(1 < threads, "one reads, another captures");
+    drop(input);
+    lines.for_each(drop);
+    assert!(child.wait().unwrap().success());
+}
