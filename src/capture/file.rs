@@ -50,6 +50,8 @@ pub(super) struct CaptureFile {
 enum State {
     /// Not opened yet, or closed until its turn comes.
     Closed,
+    /// It grows, and is recognised when something of it is there.
+    Growing(Octets),
     Open(Reading),
     /// Read to its end, or as far as it can be.
     Done,
@@ -81,6 +83,19 @@ impl CaptureFile {
         (file, opened)
     }
 
+    /// A file that grows, last written at `written`, and is waited for by the first `advance`.
+    pub(super) fn of_growing(
+        id: FileId,
+        name: String,
+        (octets, written): (Octets, Timestamp),
+        zone: Option<Zone>,
+    ) -> Self {
+        let mut file = Self::new(id, name, Input::Stdin, zone);
+        file.calendar = calendar(written, file.zone.as_ref());
+        file.state = State::Growing(octets);
+        file
+    }
+
     /// The name as the user knows it.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -96,7 +111,7 @@ impl CaptureFile {
     /// After an error the next call goes on where that is possible, and ends otherwise.
     #[inline]
     pub(super) fn advance(&mut self) -> Result<Option<Timestamp>, Error> {
-        if matches!(self.state, State::Closed) {
+        if matches!(self.state, State::Closed | State::Growing(_)) {
             self.open_input()?;
         }
         let State::Open(reading) = &mut self.state else { return Ok(None) };
@@ -157,7 +172,7 @@ impl CaptureFile {
     pub(super) fn read_secrets_ahead(&mut self) -> Vec<Secrets> {
         match &mut self.state {
             State::Open(reading) => reading.read_secrets_ahead(),
-            State::Closed | State::Done => Vec::new(),
+            State::Closed | State::Growing(_) | State::Done => Vec::new(),
         }
     }
 
@@ -166,7 +181,7 @@ impl CaptureFile {
     pub(super) fn take_news(&mut self) -> Option<News> {
         let news = match &mut self.state {
             State::Open(reading) => reading.news()?,
-            State::Closed => return None,
+            State::Closed | State::Growing(_) => return None,
             State::Done => &mut self.last_news,
         };
         (!news.is_empty()).then(|| std::mem::take(news))
@@ -181,7 +196,7 @@ impl CaptureFile {
     pub(super) fn dropped(&self) -> u64 {
         match &self.state {
             State::Open(reading) => reading.dropped(),
-            State::Closed | State::Done => self.dropped,
+            State::Closed | State::Growing(_) | State::Done => self.dropped,
         }
     }
 
@@ -205,7 +220,9 @@ impl CaptureFile {
 
     fn open_input(&mut self) -> Result<(), Error> {
         // Until it is open there is nothing to go on with.
-        self.state = State::Done;
+        if let State::Growing(octets) = std::mem::replace(&mut self.state, State::Done) {
+            return self.open(octets);
+        }
         let octets = match &self.input {
             Input::Stdin => Octets::of_reader(io::stdin()),
             Input::Path(path) => {
@@ -272,7 +289,7 @@ impl CaptureFile {
     fn dress(&mut self, fault: Fault) -> Error {
         let offset = match &self.state {
             State::Open(reading) => reading.offset(),
-            State::Closed | State::Done => 0,
+            State::Closed | State::Growing(_) | State::Done => 0,
         };
         if let Fault::Stranger { interface } = fault {
             self.number += 1;
@@ -308,7 +325,7 @@ fn calendar(written: Timestamp, zone: Option<&Zone>) -> Calendar {
 }
 
 /// When the file was last written; the epoch when the system does not know.
-fn last_written(file: &File) -> Timestamp {
+pub(super) fn last_written(file: &File) -> Timestamp {
     let written = file.metadata().and_then(|about| about.modified()).ok();
     let since_epoch = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok());
     Timestamp::new(since_epoch.map_or(0, |since| since.as_secs().cast_signed()), 0)
@@ -330,7 +347,19 @@ fn peel(mut octets: Octets) -> io::Result<(Octets, Kind)> {
 /// The kind of an input; only what may be text is kept waiting for more than a few octets.
 fn kind_of(octets: &mut Octets) -> io::Result<Kind> {
     match Kind::of(octets.peek(Kind::MAGIC)?) {
+        Kind::Text | Kind::Unknown if octets.grows() => kind_of_growing(octets),
         Kind::Text | Kind::Unknown => Ok(Kind::of(octets.peek(Kind::ENOUGH)?)),
         kind => Ok(kind),
     }
+}
+
+/// The kind of a file of which no more may come than its first line.
+fn kind_of_growing(octets: &mut Octets) -> io::Result<Kind> {
+    for enough in Kind::MAGIC..Kind::ENOUGH {
+        let kind = Kind::of(octets.peek(enough)?);
+        if kind != Kind::Unknown {
+            return Ok(kind);
+        }
+    }
+    Ok(Kind::of(octets.peek(Kind::ENOUGH)?))
 }

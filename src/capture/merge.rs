@@ -87,6 +87,18 @@ impl Capture {
         self.filtered
     }
 
+    /// A file that grows, and when it was last written; it is recognised when the first frame is
+    /// asked for.
+    pub(super) fn of_growing(name: String, octets: (Octets, Timestamp), options: Options) -> Self {
+        let mut capture =
+            Self { filter: options.filter, log_zone: options.log_zone, ..Self::empty() };
+        let file =
+            CaptureFile::of_growing(FileId(0), name.clone(), octets, capture.log_zone.clone());
+        capture.names.push(name);
+        capture.files.push(file);
+        capture
+    }
+
     fn of_octets(octets: Octets) -> Self {
         let mut capture = Self::empty();
         let (file, opened) = CaptureFile::of_octets(FileId(0), "-".to_owned(), octets);
@@ -220,6 +232,25 @@ impl Capture {
         Ok(None)
     }
 
+    /// The file whose frame is handed out next.
+    #[inline]
+    pub(super) fn advance(&mut self) -> Result<Option<usize>, Error> {
+        let mut index = self.step()?;
+        if self.filter.is_some() {
+            while index.is_some_and(|index| !self.passes(index)) {
+                self.filtered += 1;
+                index = self.step()?;
+            }
+        }
+        Ok(index)
+    }
+
+    /// The frame that `advance` came to in a file.
+    #[inline]
+    pub(super) fn frame(&self, index: usize) -> Option<Frame<'_>> {
+        self.files.get(index).and_then(CaptureFile::frame)
+    }
+
     fn passes(&mut self, index: usize) -> bool {
         let frame = self.files.get(index).and_then(CaptureFile::frame);
         match (&mut self.filter, frame) {
@@ -232,14 +263,8 @@ impl Capture {
 impl Source for Capture {
     #[inline]
     fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
-        let mut index = self.step()?;
-        if self.filter.is_some() {
-            while index.is_some_and(|index| !self.passes(index)) {
-                self.filtered += 1;
-                index = self.step()?;
-            }
-        }
-        Ok(index.and_then(|index| self.files.get(index)).and_then(CaptureFile::frame))
+        let index = self.advance()?;
+        Ok(index.and_then(|index| self.frame(index)))
     }
 
     fn take_secrets(&mut self) -> Vec<Secrets> {

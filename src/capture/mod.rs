@@ -4,6 +4,7 @@ mod directory;
 mod error;
 mod file;
 mod filter;
+mod follow;
 mod inflate;
 mod kind;
 #[cfg(feature = "live")]
@@ -23,6 +24,7 @@ pub mod write;
 
 pub use error::Error;
 pub use filter::{Filter, FilterError};
+pub use follow::Following;
 pub use kind::Kind;
 pub use merge::{Capture, Options};
 

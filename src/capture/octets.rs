@@ -41,6 +41,8 @@ struct Stream {
     end: usize,
     /// Octets of the stream before the buffer.
     before: u64,
+    /// More may come at any time: nothing is waited for that need not be.
+    grows: bool,
 }
 
 impl Octets {
@@ -57,8 +59,22 @@ impl Octets {
 
     /// Octets that come when they come.
     pub(super) fn of_reader(reader: impl Read + Send + 'static) -> Self {
-        let stream = Stream { reader: Box::new(reader), buffer: Vec::new(), end: 0, before: 0 };
+        Self::of_stream(Box::new(reader), false)
+    }
+
+    /// Octets of a file that is being written.
+    pub(super) fn of_growing(reader: impl Read + Send + 'static) -> Self {
+        Self::of_stream(Box::new(reader), true)
+    }
+
+    fn of_stream(reader: Box<dyn Read + Send>, grows: bool) -> Self {
+        let stream = Stream { reader, buffer: Vec::new(), end: 0, before: 0, grows };
         Self { store: Store::Stream(stream), at: 0 }
+    }
+
+    /// True for a file that is being written.
+    pub(super) fn grows(&self) -> bool {
+        matches!(&self.store, Store::Stream(Stream { grows: true, .. }))
     }
 
     /// Octets in memory, read as a mapped file is.

@@ -18,6 +18,7 @@ mod docs;
 mod evidence;
 mod expectations;
 mod fleet;
+mod follow;
 mod foreign;
 mod fragments;
 mod hep;
