@@ -190,3 +190,52 @@ proptest! {
         }
     }
 }
+
+/// Events as `word seconds` after the first packet.
+fn words(told: &Told) -> Vec<String> {
+    let from = told.audit.window.from;
+    let word = |turn: &Turn| match turn {
+        Turn::New { .. } => "new",
+        Turn::Gone => "gone",
+        Turn::Lapse { .. } => "lapse",
+        Turn::Offline { .. } => "offline",
+        Turn::Overdue { .. } => "overdue",
+        Turn::Fail { .. } => "fail",
+        Turn::Back { .. } => "back",
+        Turn::Storm(_) => "storm",
+        Turn::Calm(_) => "calm",
+    };
+    let at = |time: Timestamp| time.since(from) as f64 / 1e9;
+    told.changes.iter().map(|c| format!("{} {:.3}", word(&c.turn), at(c.time))).collect()
+}
+
+#[test]
+fn a_device_that_falls_silent_is_offline_then_overdue_then_lapsed_without_a_packet_of_it() {
+    let expect = Some(siplens::model::audit::Expect::Interval(300 * SECOND));
+    let policy = Policy { expect, ..Policy::default() };
+    let told = told(&mut frames(&scenario("14-silence.pcap")), &policy, (0, 1));
+    // A second refresh was due at 600 s, and one may be missing while the binding lives.
+    assert_eq!(words(&told), ["new 0.026", "offline 725.000", "overdue 900.000", "lapse 901.026"]);
+}
+
+#[test]
+fn a_storm_is_told_when_it_begins_and_with_all_its_numbers_when_it_is_over() {
+    let policy = Policy { close_ends_binding: Some(true), ..Policy::default() };
+    let told = told(&mut frames(&scenario("12-fleet-storm-tcp.pcap")), &policy, (0, 1));
+    let storms: Vec<&Change> =
+        told.changes.iter().filter(|c| matches!(c.turn, Turn::Storm(_) | Turn::Calm(_))).collect();
+    let [begins, ends] = storms.as_slice() else { panic!("{storms:?}") };
+    let (Turn::Storm(first), Turn::Calm(all)) = (&begins.turn, &ends.turn) else {
+        panic!("{storms:?}")
+    };
+    assert_eq!((first.devices, first.attempts), (20, 20));
+    assert_eq!(begins.time, first.from.plus(19 * 40_000_000));
+    let wanted = &told.audit.fleet.storms[0];
+    assert_eq!(
+        (all.from, all.until, all.devices, all.attempts, all.peak, &all.refused),
+        (wanted.from, wanted.until, 200, wanted.attempts, wanted.peak, &wanted.refused),
+    );
+    let lapses = told.changes.iter().filter(|c| matches!(c.turn, Turn::Lapse { .. })).count();
+    let backs = told.changes.iter().filter(|c| matches!(c.turn, Turn::Back { .. })).count();
+    assert_eq!((lapses, backs), (200, 200));
+}

@@ -2,4 +2,5 @@
 
 pub mod finding;
 pub mod metrics;
+pub mod registrations;
 pub mod screen;
