@@ -22,6 +22,8 @@ mod follow;
 mod foreign;
 mod fragments;
 mod hep;
+#[cfg(all(feature = "live", unix))]
+mod hep_listen;
 mod keeping;
 #[cfg(feature = "live")]
 mod live;

@@ -7,6 +7,8 @@ mod device;
 #[cfg(not(libpcap))]
 #[path = "device/absent.rs"]
 mod device;
+#[cfg(unix)]
+mod hep;
 mod order;
 pub mod queue;
 
@@ -15,6 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 pub use device::{Device, interfaces};
+#[cfg(unix)]
+pub use hep::{HEP_RATE, HepAddress, HepListener};
 use order::Order;
 use queue::{Batch, Head, Item, News, Receiver, Sender, Taken};
 
