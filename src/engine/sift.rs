@@ -10,7 +10,7 @@ use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
 use crate::model::audit::lookout::{Change, Lookout};
 use crate::model::audit::series::Stretch;
-use crate::model::audit::{Audit, Beat, Event, Terms, Watch};
+use crate::model::audit::{Audit, Beat, Event, Past, Terms, Watch};
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Seed, Vantage};
 use crate::sip::{Message, Method, Status};
@@ -154,10 +154,14 @@ impl<'t> Sift<'t> {
         }
     }
 
-    /// One that tells what changes.
-    pub fn live(plan: &Plan, terms: Terms<'t>) -> Self {
+    /// One that tells what changes, and in the end of each device no more than `past`.
+    pub fn live(plan: &Plan, terms: Terms<'t>, past: Past) -> Self {
         let lookout = Lookout::new(&plan.limits, plan.seed);
-        Self { lookout: Some(Box::new(lookout)), ..Self::new(plan, terms) }
+        Self {
+            watch: Watch::new(terms, &plan.limits, plan.seed).keeping(past),
+            lookout: Some(Box::new(lookout)),
+            ..Self::new(plan, terms)
+        }
     }
 
     /// The input begins at `first`.

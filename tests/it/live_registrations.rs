@@ -11,12 +11,12 @@ use siplens::engine::{Feed, Plan};
 use siplens::limits::Limits;
 use siplens::model::Seed;
 use siplens::model::audit::lookout::{Change, Turn};
-use siplens::model::audit::{Applicant, Audit, Device, Outcome, Policy};
+use siplens::model::audit::{Applicant, Audit, Device, Outcome, Past, Policy};
 use siplens::time::{SECOND, Timestamp};
 use siplens::transport::Observation;
 
 use crate::audit::{data, frames};
-use crate::fleet::{Chance, Plot, plot, terms};
+use crate::fleet::{Chance, Plot, REGISTRAR, Wire, host, plot, register, terms};
 
 /// What came of a run.
 struct Told {
@@ -32,7 +32,7 @@ fn told(feed: &mut dyn Feed, policy: &Policy, (pulses, seed): (u64, u64)) -> Tol
     let policy = Arc::new(policy.clone());
     let policy = |_: &Applicant<'_>| Arc::clone(&policy);
     let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
-    let mut sift = Sift::live(&plan, terms(&policy));
+    let mut sift = Sift::live(&plan, terms(&policy), Past { attempts: 10_000, runs: 10_000 });
     let (mut changes, mut chance) = (Vec::new(), Chance(seed | 1));
     let (mut last, mut answered) = (None, Timestamp(i64::MAX));
     let fetch = |sift: &mut Sift<'_>, changes: &mut Vec<Change>| {
@@ -238,4 +238,38 @@ fn a_storm_is_told_when_it_begins_and_with_all_its_numbers_when_it_is_over() {
     let lapses = told.changes.iter().filter(|c| matches!(c.turn, Turn::Lapse { .. })).count();
     let backs = told.changes.iter().filter(|c| matches!(c.turn, Turn::Back { .. })).count();
     assert_eq!((lapses, backs), (200, 200));
+}
+
+#[test]
+fn a_device_that_registers_for_weeks_is_held_in_bounds_and_its_past_is_counted() {
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+    let past = Past { attempts: 20, runs: 4 };
+    let mut sift = Sift::live(&plan, terms(&policy), past);
+    let mut wire = Wire::default();
+    for n in 0..5_000_u32 {
+        // Each lets its binding of 60 s lapse for 5 s.
+        let (call, port) = (format!("c{n}"), 1024 + n);
+        let contact = format!("Contact: <sip:a@192.0.2.1:{port}>;expires=60\r\n");
+        let ask = register("a@example.com", &call, &contact);
+        wire.ask(i64::from(n) * 65 * SECOND, host(1), host(REGISTRAR), &ask, 200);
+    }
+    let (mut lapses, mut backs) = (0, 0);
+    while wire.advance(&mut |observation| sift.observe(&observation)) {
+        while let Some(change) = sift.poll() {
+            lapses += usize::from(matches!(change.turn, Turn::Lapse { .. }));
+            backs += usize::from(matches!(change.turn, Turn::Back { .. }));
+        }
+    }
+    assert_eq!((lapses, backs), (4_999, 4_999));
+    let (audit, tally) = sift.finish(&wire.vantage(), wire.tally());
+    let device = audit.device(0).unwrap();
+    let kept = device.records.len();
+    assert!((20..40).contains(&kept), "{kept}");
+    assert_eq!(tally.lost.get("let-go-past"), Some(&(5_000 - kept as u64)));
+    // Of what was let go nothing is said.
+    assert_eq!((device.lapses.len(), device.contacts.len() < 64), (kept - 1, true));
+    let first = device.records[0].end.unwrap();
+    assert_eq!(device.unknown, first.since(audit.window.from));
 }

@@ -7,8 +7,18 @@ const BLOCK: usize = 60;
 const NONE: u32 = u32::MAX;
 
 /// The blocks of all lists.
-#[derive(Debug, Default)]
-pub(super) struct Arena(Vec<Block>);
+#[derive(Debug)]
+pub(super) struct Arena {
+    blocks: Vec<Block>,
+    /// The first of those that are to be used again.
+    free: u32,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), free: NONE }
+    }
+}
 
 #[derive(Debug)]
 struct Block {
@@ -43,26 +53,46 @@ impl Arena {
         for octet in octets {
             let place = tape.len as usize % BLOCK;
             if place == 0 {
-                let fresh = self.0.len() as u32;
-                match self.0.get_mut(tape.last as usize) {
+                let fresh = self.fresh();
+                match self.blocks.get_mut(tape.last as usize) {
                     Some(last) => last.next = fresh,
                     None => tape.first = fresh,
                 }
                 tape.last = fresh;
-                self.0.push(Block { next: NONE, octets: [0; BLOCK] });
             }
-            if let Some(last) = self.0.get_mut(tape.last as usize) {
+            if let Some(last) = self.blocks.get_mut(tape.last as usize) {
                 last.octets[place] = *octet;
                 tape.len += 1;
             }
         }
     }
 
+    /// An empty block.
+    fn fresh(&mut self) -> u32 {
+        let empty = Block { next: NONE, octets: [0; BLOCK] };
+        let at = self.free;
+        if let Some(block) = self.blocks.get_mut(at as usize) {
+            self.free = std::mem::replace(block, empty).next;
+            return at;
+        }
+        self.blocks.push(empty);
+        self.blocks.len() as u32 - 1
+    }
+
+    /// Empties `tape`; its blocks are used again.
+    pub(super) fn release(&mut self, tape: &mut Tape) {
+        if let Some(last) = self.blocks.get_mut(tape.last as usize) {
+            last.next = self.free;
+            self.free = tape.first;
+        }
+        *tape = Tape::default();
+    }
+
     /// All octets of `tape`.
     pub(super) fn octets(&self, tape: &Tape) -> Vec<u8> {
         let mut all = Vec::with_capacity((tape.len as usize).next_multiple_of(BLOCK));
         let mut at = tape.first;
-        while let Some(block) = self.0.get(at as usize) {
+        while let Some(block) = self.blocks.get(at as usize) {
             all.extend_from_slice(&block.octets);
             at = block.next;
         }
@@ -87,5 +117,15 @@ mod tests {
         assert_eq!(arena.octets(&other), (0..50).collect::<Vec<u8>>());
         assert!(arena.octets(&Tape::default()).is_empty());
         assert_eq!(one.held(), 6 * 64);
+        // What is let go makes room for what comes.
+        let blocks = arena.blocks.len();
+        arena.release(&mut one);
+        assert!(arena.octets(&one).is_empty());
+        for n in 0..50_u8 {
+            arena.extend(&mut one, &[n; 7]);
+        }
+        assert_eq!(arena.octets(&one), wanted);
+        assert_eq!(arena.octets(&other), (0..50).collect::<Vec<u8>>());
+        assert_eq!(arena.blocks.len(), blocks);
     }
 }

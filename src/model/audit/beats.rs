@@ -145,6 +145,15 @@ impl Beats {
         true
     }
 
+    /// Forgets all but the latest `keep` runs; how many keepalives were in the others.
+    pub(super) fn shed(&mut self, keep: usize) -> u32 {
+        let gone = self.runs.len().saturating_sub(keep);
+        if let Some(rare) = &mut self.rare {
+            rare.seams.clear();
+        }
+        self.runs.drain(..gone).map(|run| run.n).sum()
+    }
+
     /// Joins runs that went the same way and follow each other without one missing between them:
     /// how many there were and what came of them stays exact, when each of them was does not.
     fn coarsen(&mut self) {

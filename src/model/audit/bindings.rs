@@ -241,12 +241,18 @@ impl Bindings {
 
     /// Forgets of the past what the present does not need.
     pub(super) fn trim(&mut self) {
-        let Self { keys, index, current, live, ends } = self;
+        let Self { live, ends, .. } = self;
         live.drain(..live.len().saturating_sub(PAST));
         if let Some(ends) = ends {
             ends.lost.drain(..ends.lost.len().saturating_sub(PAST));
             ends.planned.drain(..ends.planned.len().saturating_sub(PAST));
         }
+        self.trim_keys();
+    }
+
+    /// Forgets the keys of what is bound no more, when there are many.
+    fn trim_keys(&mut self) {
+        let Self { keys, index, current, .. } = self;
         let is_needed = |at: usize| current.iter().any(|binding| binding.key as usize == at);
         if keys.len() <= 2 * FEW.max(current.len()) {
             return;
@@ -261,6 +267,16 @@ impl Bindings {
             all.into_iter().enumerate().filter(|(at, _)| needed.contains(at)).map(|(_, key)| key),
         );
         *index = None;
+    }
+
+    /// Forgets what was over before `time`.
+    pub(super) fn shed(&mut self, time: i64) {
+        self.live.retain(|(_, until)| time <= *until);
+        if let Some(ends) = &mut self.ends {
+            ends.lost.retain(|at| time <= *at);
+            ends.planned.retain(|(_, until)| until.is_none_or(|until| time <= until));
+        }
+        self.trim_keys();
     }
 
     /// Octets of private memory it holds.

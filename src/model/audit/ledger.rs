@@ -92,6 +92,17 @@ impl Ledger {
         Some(Closed::of(attempt, kind, self.is_follow_up(attempt), None))
     }
 
+    /// Forgets all but the latest `keep` attempts, and what was over before them; how many.
+    pub(super) fn shed(&mut self, keep: usize, arena: &mut Arena) -> usize {
+        let (gone, Some(first)) = self.log.shed(keep, arena) else { return 0 };
+        self.bindings.shed(first.0);
+        if let Some(rare) = &mut self.rare {
+            rare.ends.retain(|end| first <= end.time);
+            rare.orphans.retain(|time| first <= *time);
+        }
+        gone
+    }
+
     /// Forgets of the past what the present does not need.
     pub(super) fn trim(&mut self) {
         self.bindings.trim();

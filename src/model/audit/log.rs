@@ -160,6 +160,18 @@ impl Log {
         self.len += 1;
     }
 
+    /// Forgets all but the latest `keep`: how many, and when the first of the others began.
+    pub(super) fn shed(&mut self, keep: usize, arena: &mut Arena) -> (usize, Option<Timestamp>) {
+        let gone = self.len().saturating_sub(keep);
+        let kept: Vec<Entry> = self.entries(arena).skip(gone).collect();
+        arena.release(&mut self.tape);
+        *self = Self::default();
+        for entry in &kept {
+            self.push(entry, arena);
+        }
+        (gone, kept.first().map(|entry| entry.start))
+    }
+
     /// Attempts in order.
     pub(super) fn entries(&self, arena: &Arena) -> Entries {
         let octets = arena.octets(&self.tape);

@@ -63,7 +63,7 @@ pub use record::{CallId, Record, Shape, Trigger};
 pub use report::{Heartbeat, Report};
 pub use step::{Beat, Event};
 use watch::Subject;
-pub use watch::Watch;
+pub use watch::{Past, Watch};
 pub use window::{Cause, Lapse, Window};
 
 /// The audit of one input.

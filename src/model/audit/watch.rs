@@ -32,10 +32,32 @@ const ORPHANS: usize = 16;
 /// Registrars of one device that are told apart.
 const REGISTRARS: usize = 256;
 
+/// Stretches of lost packets that are remembered where the past is let go.
+const GAPS: usize = 1024;
+/// Connections whose ends are awaited where the past is let go.
+const CONNECTIONS: usize = 1 << 18;
+
+/// How much of the past of a device is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// Attempts at one registrar; up to twice as many are held.
+    pub attempts: usize,
+    /// Runs of keepalives that went alike.
+    pub runs: usize,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self { attempts: 32, runs: 6 }
+    }
+}
+
 /// An audit in the making.
 pub struct Watch<'t> {
     terms: Terms<'t>,
     limits: Limits,
+    /// How much of the past of a device is kept; all of it when nobody says.
+    past: Option<Past>,
     /// Stretches known to be missing.
     gaps: Vec<series::Stretch>,
     subjects: Vec<Subject>,
@@ -91,6 +113,7 @@ impl<'t> Watch<'t> {
         Self {
             terms,
             limits: limits.clone(),
+            past: None,
             gaps: Vec::new(),
             subjects: Vec::new(),
             registrars: Registrars::new(seed),
@@ -113,6 +136,12 @@ impl<'t> Watch<'t> {
         }
     }
 
+    /// Keeps no more than `past` of each device: for a run without end.
+    #[must_use]
+    pub fn keeping(self, past: Past) -> Self {
+        Self { past: Some(past), ..self }
+    }
+
     /// The input begins at `first`.
     pub fn begin(&mut self, first: Timestamp) {
         self.gaps = (self.terms.gaps)(first);
@@ -122,6 +151,23 @@ impl<'t> Watch<'t> {
     pub fn lost(&mut self, stretch: series::Stretch) {
         self.gaps.push(stretch);
         self.gaps = series::joined(std::mem::take(&mut self.gaps));
+        if self.past.is_some() && GAPS < self.gaps.len() {
+            self.gaps.remove(0);
+            self.lose("let-go-past");
+        }
+    }
+
+    /// Lets the past of the row `at` go, when it has twice of what is kept.
+    fn shed(&mut self, at: u32) {
+        let Some(Past { attempts, .. }) = self.past else { return };
+        let Some(row) = self.rows.get_mut(at as usize) else { return };
+        let is_long = row.log.len().max(row.ends().len()) >= 2 * attempts.max(1);
+        if is_long {
+            let before = row.heap_size();
+            let gone = row.shed(attempts, &mut self.stores.arena);
+            self.held = self.held.saturating_sub(before.saturating_sub(row.heap_size()));
+            *self.stores.tally.lost.entry("let-go-past").or_default() += gone as u64;
+        }
     }
 
     /// Notes a message of the input, whatever it is: whether there are responses, in which unit
@@ -223,6 +269,10 @@ impl<'t> Watch<'t> {
         let before = row.heap_size() + self.stores.shapes.heap_size();
         row.register(step, &mut self.stores);
         self.held += (row.heap_size() + self.stores.shapes.heap_size()).saturating_sub(before);
+        self.shed(at);
+        if self.past.is_some() && CONNECTIONS < self.connections.len() {
+            self.connections.pop_first();
+        }
     }
 
     fn beat(&mut self, beat: &Beat) {
@@ -239,6 +289,12 @@ impl<'t> Watch<'t> {
         let before = beats.heap_size();
         let taken = beats.push(beat, subject.home, bound, &self.gaps);
         self.held += beats.heap_size() - before;
+        if let Some(Past { runs, .. }) = self.past
+            && 2 * runs.max(1) <= beats.runs.len()
+        {
+            let gone = beats.shed(runs.max(1));
+            *self.stores.tally.lost.entry("let-go-past").or_default() += u64::from(gone);
+        }
         if !taken {
             self.lose("let-go-keepalives");
         }
@@ -294,14 +350,19 @@ impl<'t> Watch<'t> {
     }
 
     fn end(&mut self, end: ConnectionEnd) {
-        let users = (end.connection, 0)..=(end.connection, u32::MAX);
-        for (_, at) in self.connections.range(users) {
+        for (_, at) in self.connections.range(users_of(end.connection)) {
             if self.limits.memory < self.held {
                 self.stores.tally.lose("let-go-attempts");
             } else if let Some(row) = self.rows.get_mut(*at as usize) {
                 let before = row.heap_size();
                 row.end(end);
                 self.held += row.heap_size().saturating_sub(before);
+            }
+        }
+        if self.past.is_some() {
+            let users: Vec<_> = self.connections.range(users_of(end.connection)).copied().collect();
+            for user in users {
+                self.connections.remove(&user);
             }
         }
     }
@@ -429,6 +490,11 @@ impl<'t> Watch<'t> {
         (row.device, row.registrar) = (device, self.registrars.place(registrar).0);
         Some(row)
     }
+}
+
+/// The places of those who registered over `connection`.
+const fn users_of(connection: u32) -> std::ops::RangeInclusive<(u32, u32)> {
+    (connection, 0)..=(connection, u32::MAX)
 }
 
 /// Makes room for another, and for few more: there may be many, and doubling wastes half of it.
