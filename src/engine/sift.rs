@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
-use crate::model::audit::lookout::{Change, Lookout};
+use crate::model::audit::lookout::{Change, Counts, Lookout};
 use crate::model::audit::series::Stretch;
 use crate::model::audit::{Audit, Beat, Event, Past, Terms, Watch};
 use crate::model::vantage::ConnectionEnd;
@@ -220,6 +220,26 @@ impl<'t> Sift<'t> {
         if let Some(lookout) = &mut self.lookout {
             lookout.lost(stretch);
         }
+    }
+
+    /// Numbers so far, of a live run.
+    pub fn counts(&self) -> Option<&Counts> {
+        self.lookout.as_ref().map(|lookout| lookout.counts())
+    }
+
+    /// The latest time there was.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What was let go so far.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        tally.add(self.watch.tally());
+        if let Some(lookout) = &self.lookout {
+            tally.add(lookout.tally());
+        }
+        tally
     }
 
     /// What changed next; `None` when all is told.

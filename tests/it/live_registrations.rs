@@ -8,9 +8,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use siplens::engine::sift::Sift;
 use siplens::engine::{Feed, Plan};
-use siplens::limits::Limits;
+use siplens::limits::{Limits, Tally};
 use siplens::model::Seed;
-use siplens::model::audit::lookout::{Change, Turn};
+use siplens::model::audit::lookout::{Change, Counts, State, Turn};
 use siplens::model::audit::{Applicant, Audit, Device, Outcome, Past, Policy};
 use siplens::time::{SECOND, Timestamp};
 use siplens::transport::Observation;
@@ -22,6 +22,7 @@ use crate::fleet::{Chance, Plot, REGISTRAR, Wire, host, plot, register, terms};
 struct Told {
     changes: Vec<Change>,
     audit: Audit,
+    counts: Counts,
     /// The first response.
     answered: Timestamp,
 }
@@ -61,7 +62,8 @@ fn told(feed: &mut dyn Feed, policy: &Policy, (pulses, seed): (u64, u64)) -> Tol
     let vantage = feed.vantage();
     sift.advance(vantage.last);
     fetch(&mut sift, &mut changes);
-    Told { changes, audit: sift.finish(&vantage, feed.tally()).0, answered }
+    let counts = sift.counts().unwrap().clone();
+    Told { changes, counts, audit: sift.finish(&vantage, feed.tally()).0, answered }
 }
 
 /// Changes of `device` as `pick` reads them.
@@ -75,7 +77,7 @@ fn of<T>(changes: &[Change], device: &Device, pick: impl Fn(&Change) -> Option<T
 
 /// Holds what was told against what the audit says.
 fn agree(told: &Told, policy: &Policy) {
-    let Told { changes, audit, answered } = told;
+    let Told { changes, audit, answered, .. } = told;
     // Which registrar a 2xx without request came from it does not say.
     let strays: BTreeSet<String> =
         audit.devices().filter(|d| 0 < d.orphans).map(|device| device.device).collect();
@@ -235,9 +237,53 @@ fn a_storm_is_told_when_it_begins_and_with_all_its_numbers_when_it_is_over() {
         (all.from, all.until, all.devices, all.attempts, all.peak, &all.refused),
         (wanted.from, wanted.until, 200, wanted.attempts, wanted.peak, &wanted.refused),
     );
+    let numbers = &told.counts.registrars["34020000002000000001"];
+    assert_eq!(numbers.devices.get(&State::Live), Some(&200));
+    assert_eq!(numbers.attempts.values().sum::<u64>(), 480);
+    let refused = numbers.attempts.iter().filter(|((_, o), _)| *o == Outcome::Rejected(503));
+    assert_eq!(refused.map(|(_, n)| n).sum::<u64>(), 80);
+    assert_eq!(numbers.lapses.get("connection-lost"), Some(&200));
+    let lapsed = told.audit.fleet.lapsed as f64 / 1e9;
+    assert!((numbers.lapsed_seconds(told.audit.window.until) - lapsed).abs() < 1e-6);
+    assert_eq!(numbers.delay.counts.iter().sum::<u64>(), 400);
+    assert!(!told.counts.storm);
     let lapses = told.changes.iter().filter(|c| matches!(c.turn, Turn::Lapse { .. })).count();
     let backs = told.changes.iter().filter(|c| matches!(c.turn, Turn::Back { .. })).count();
     assert_eq!((lapses, backs), (200, 200));
+}
+
+/// A device that registers `count` times for 60 s, each 5 s too late, from a port of its own.
+fn lapsing(count: u32) -> Wire {
+    let mut wire = Wire::default();
+    for n in 0..count {
+        let (call, port) = (format!("c{n}"), 1024 + n);
+        let contact = format!("Contact: <sip:a@192.0.2.1:{port}>;expires=60\r\n");
+        let ask = register("a@example.com", &call, &contact);
+        wire.ask(i64::from(n) * 65 * SECOND, host(1), host(REGISTRAR), &ask, 200);
+    }
+    wire
+}
+
+/// What a live run leaves out, each word with a run that says it.
+pub(crate) fn losses() -> Vec<(&'static str, Tally)> {
+    let mut idle = lapsing(1);
+    let ask = register("b@example.com", "d", "Contact: <sip:b@192.0.2.2>\r\n");
+    idle.ask(8 * 86_400 * SECOND, host(2), host(REGISTRAR), &ask, 200);
+    vec![
+        ("let-go-past", unfetched(lapsing(64))),
+        ("let-go-idle", unfetched(idle)),
+        ("let-go-changes", unfetched(lapsing(32_800))),
+    ]
+}
+
+/// What is counted of a run whose changes nobody fetches.
+fn unfetched(mut wire: Wire) -> Tally {
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+    let mut sift = Sift::live(&plan, terms(&policy), Past::default());
+    while wire.advance(&mut |observation| sift.observe(&observation)) {}
+    sift.finish(&wire.vantage(), wire.tally()).1
 }
 
 #[test]
@@ -247,14 +293,7 @@ fn a_device_that_registers_for_weeks_is_held_in_bounds_and_its_past_is_counted()
     let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
     let past = Past { attempts: 20, runs: 4 };
     let mut sift = Sift::live(&plan, terms(&policy), past);
-    let mut wire = Wire::default();
-    for n in 0..5_000_u32 {
-        // Each lets its binding of 60 s lapse for 5 s.
-        let (call, port) = (format!("c{n}"), 1024 + n);
-        let contact = format!("Contact: <sip:a@192.0.2.1:{port}>;expires=60\r\n");
-        let ask = register("a@example.com", &call, &contact);
-        wire.ask(i64::from(n) * 65 * SECOND, host(1), host(REGISTRAR), &ask, 200);
-    }
+    let mut wire = lapsing(5_000);
     let (mut lapses, mut backs) = (0, 0);
     while wire.advance(&mut |observation| sift.observe(&observation)) {
         while let Some(change) = sift.poll() {

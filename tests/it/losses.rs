@@ -10,7 +10,6 @@ use siplens::net::IcmpKind;
 use siplens::transport::{Envelope, Observation, Signal, Transport};
 
 use crate::carriage::{CLIENT, frames as tls_frames, pieces};
-use crate::fleet;
 use crate::hep::{chunk, report};
 use crate::program::run_on;
 use crate::reader::{message, stream};
@@ -20,6 +19,7 @@ use crate::support::pcap::{Order, Pcap, PcapNg};
 use crate::tls;
 use crate::websocket::{UPGRADE, compressed, websocket};
 use crate::wire::Wire;
+use crate::{fleet, live_registrations};
 
 const A: &str = "192.0.2.1:5060";
 const B: &str = "192.0.2.2:5060";
@@ -222,7 +222,9 @@ fn analyzed(feed: &mut dyn Feed, limits: Limits) -> Tally {
 #[test]
 fn the_completeness_line_names_each_loss_by_reason() {
     let mut made = BTreeSet::new();
-    for (word, tally) in made_by_frames().into_iter().chain(fleet::losses()) {
+    let losses = made_by_frames();
+    let losses = losses.into_iter().chain(fleet::losses()).chain(live_registrations::losses());
+    for (word, tally) in losses {
         assert!(0 < *tally.lost.get(word).unwrap_or(&0), "{word}: {:?}", tally.lost);
         made.insert(word);
     }

@@ -27,6 +27,8 @@ pub(super) struct Closed {
     pub(super) granted: Option<u32>,
     /// Seconds asked for, of the first Contact.
     pub(super) requested: Option<u32>,
+    /// Challenges, and how many of them were `stale`.
+    pub(super) challenges: (u32, u32),
 }
 
 impl Closed {
@@ -44,6 +46,7 @@ impl Closed {
             connection: first.connection,
             granted,
             requested: last.asked.bindings.first().and_then(|(_, expiry)| *expiry),
+            challenges: attempt.challenges(),
         }
     }
 

@@ -24,6 +24,7 @@ mod log;
 pub mod lookout;
 mod numbers;
 mod options;
+mod past;
 mod places;
 pub mod platform;
 mod policy;
@@ -57,13 +58,14 @@ pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;
 pub use options::Options;
 use options::Sums;
+pub use past::Past;
 pub use platform::Platform;
 pub use policy::{Expect, Policy, Profile, Tolerance};
 pub use record::{CallId, Record, Shape, Trigger};
 pub use report::{Heartbeat, Report};
 pub use step::{Beat, Event};
 use watch::Subject;
-pub use watch::{Past, Watch};
+pub use watch::Watch;
 pub use window::{Cause, Lapse, Window};
 
 /// The audit of one input.

@@ -10,6 +10,7 @@ use super::beats::Beats;
 use super::bindings::Room;
 use super::ledger::Ledger;
 use super::options::Asked;
+use super::past::{CONNECTIONS, GAPS, Past};
 use super::places::Places;
 use super::probers::Scanners;
 use super::registrars::Registrars;
@@ -31,26 +32,6 @@ use crate::transport::Completeness;
 const ORPHANS: usize = 16;
 /// Registrars of one device that are told apart.
 const REGISTRARS: usize = 256;
-
-/// Stretches of lost packets that are remembered where the past is let go.
-const GAPS: usize = 1024;
-/// Connections whose ends are awaited where the past is let go.
-const CONNECTIONS: usize = 1 << 18;
-
-/// How much of the past of a device is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Past {
-    /// Attempts at one registrar; up to twice as many are held.
-    pub attempts: usize,
-    /// Runs of keepalives that went alike.
-    pub runs: usize,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self { attempts: 32, runs: 6 }
-    }
-}
 
 /// An audit in the making.
 pub struct Watch<'t> {

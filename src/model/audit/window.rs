@@ -58,7 +58,7 @@ pub struct Lapse {
 }
 
 /// Why a binding lapsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The connection that carried it ended.
     ConnectionLost,

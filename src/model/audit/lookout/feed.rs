@@ -76,7 +76,8 @@ impl Lookout {
                         person.told.get_or_insert_default().push(report);
                     }
                 }
-                Event::Keepalive(_) | Event::Options(_) => {}
+                Event::Keepalive(beat) => self.settle_beat(beat),
+                Event::Options(_) => {}
             }
         }
         for at in self.withdraw(slot) {
@@ -272,6 +273,17 @@ impl Lookout {
         if CONNECTIONS < lane.connections.len() {
             let old = lane.connections.remove(0);
             self.leave(old, at);
+        }
+    }
+
+    /// Counts a keepalive where its device registers.
+    fn settle_beat(&mut self, beat: &Beat) {
+        let person = self.people.find(&beat.device).and_then(|at| self.people.get(at));
+        let lane = person.and_then(|person| self.lanes.get(*person.lanes.first()?));
+        if let Some(lane) = lane
+            && (beat.status.is_some() || self.answers)
+        {
+            self.counts.keepalive(&Arc::clone(&lane.registrar), beat.status);
         }
     }
 

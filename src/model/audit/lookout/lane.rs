@@ -72,8 +72,11 @@ pub(super) struct Marks {
     is_overdue: bool,
     /// When anything came of it last.
     pub(super) active: i64,
-    /// How it is counted.
+    /// How it stands.
     pub(super) state: State,
+    /// How it is counted, and since when it is counted to be lapsed.
+    pub(super) counted: Option<State>,
+    pub(super) lapse: Option<Timestamp>,
 }
 
 /// What was told of the registration of a device.

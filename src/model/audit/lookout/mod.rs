@@ -7,6 +7,7 @@
 //! told.
 
 mod change;
+pub mod counts;
 mod feed;
 mod heart;
 mod lane;
@@ -33,6 +34,7 @@ use crate::limits::{Limits, Tally};
 use crate::model::Seed;
 use crate::time::{SECOND, Timestamp};
 pub use change::{Alarm, Beating, Change, Moved, Turn};
+pub use counts::Counts;
 pub use lane::State;
 use lane::{Lane, Light, Look, Told, sooner};
 use people::People;
@@ -68,6 +70,7 @@ pub struct Lookout {
     /// Responses were seen at all.
     answers: bool,
     now: i64,
+    counts: Counts,
     out: VecDeque<Change>,
 }
 
@@ -138,6 +141,7 @@ impl Lookout {
             },
             answers: false,
             now: i64::MIN,
+            counts: Counts::default(),
             out: VecDeque::new(),
         }
     }
@@ -145,6 +149,11 @@ impl Lookout {
     /// What changed next; `None` when all is told.
     pub fn poll(&mut self) -> Option<Change> {
         self.out.pop_front()
+    }
+
+    /// Numbers so far.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// What was let go: changes that nobody fetched, devices that gave no sign for long.
@@ -202,12 +211,21 @@ impl Lookout {
         if GAPS < self.gaps.len() {
             self.gaps.remove(0);
         }
-        for lane in self.lanes.all.iter_mut().flatten() {
+        for at in 0..self.lanes.all.len() as u32 {
+            let Some(lane) = self.lanes.get_mut(at) else { continue };
             lane.marks.blind();
+            let registrar = Arc::clone(&lane.registrar);
+            self.count(at, &[], &registrar);
         }
     }
 
     fn tell(&mut self, change: Change) {
+        match &change.turn {
+            Turn::Offline { .. } => self.counts.keepalive_timeouts += 1,
+            Turn::Storm(_) => self.counts.storm = true,
+            Turn::Calm(_) => self.counts.storm = false,
+            _ => {}
+        }
         if WAITING <= self.out.len() {
             self.out.pop_front();
             self.stores.tally.lose("let-go-changes");
@@ -271,6 +289,7 @@ impl Lookout {
             self.plan_storm();
         }
         for decided in &decided {
+            self.counts.decide(names.1, decided);
             let person = self.lanes.get(at).map(|lane| lane.person);
             if decided.outcome == Outcome::Ok
                 && let Some(person) = person.and_then(|at| self.people.get_mut(at))
@@ -283,6 +302,7 @@ impl Lookout {
                 self.storms.refuse(decided.attempt.start.0, status);
             }
         }
+        self.count(at, &turns, names.1);
         for (time, turn) in turns {
             let (device, registrar) = (Arc::clone(names.0), Arc::clone(names.1));
             self.tell(Change { time, device: Some(device), registrar: Some(registrar), turn });
@@ -309,6 +329,25 @@ impl Lookout {
         self.timers.set(Owner::Lane(at), &mut lane.due, due.map(|due| due.max(now + 1)));
     }
 
+    /// Counts how the lane `at` stands by now.
+    fn count(&mut self, at: u32, turns: &[(Timestamp, Turn)], registrar: &Arc<str>) {
+        let Some(Lane { marks, .. }) = self.lanes.get_mut(at) else { return };
+        let counts = self.counts.of(registrar);
+        counts.stands(marks.counted, Some(marks.state));
+        marks.counted = Some(marks.state);
+        for (_, turn) in turns {
+            if let Turn::Lapse { from, cause, .. } = turn {
+                counts.lapses(*from, *cause);
+                marks.lapse = Some(*from);
+            }
+        }
+        if marks.state != State::Lapsed
+            && let Some(from) = marks.lapse.take()
+        {
+            counts.is_back(from, self.now);
+        }
+    }
+
     fn plan_storm(&mut self) {
         self.timers.set(Owner::Storm, &mut self.storm_due, self.storms.due());
     }
@@ -322,6 +361,11 @@ impl Lookout {
         }
         if lane.marks.told == Told::Registered {
             self.stores.tally.lose("let-go-idle");
+        }
+        let counts = self.counts.of(&lane.registrar);
+        counts.stands(lane.marks.counted, None);
+        if let Some(from) = lane.marks.lapse {
+            counts.is_back(from, self.now);
         }
         self.people.leave(lane.person, at);
         self.forget_person(lane.person);

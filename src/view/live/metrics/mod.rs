@@ -2,6 +2,7 @@
 
 mod families;
 mod labels;
+mod registrations;
 mod text;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,7 @@ use labels::Admitted;
 /// Media type of what [`Exposition::render`] makes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the time from a REGISTER to its final answer, in seconds (RFC 6076 section 4.1).
-pub const DELAY_BOUNDS: &[f64] =
-    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
-/// Upper bounds of the share of a binding's time that had passed when it was refreshed.
-pub const RATIO_BOUNDS: &[f64] = &[0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0, 1.5];
+pub use crate::model::audit::lookout::counts::{DELAY_BOUNDS, RATIO_BOUNDS};
 
 /// All numbers at one moment. Counters count from the start of the run and never go back.
 #[derive(Clone, Debug, Default, PartialEq)]
