@@ -4,6 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 
+use siplens::capture::{Capture, Source as _};
+use siplens::engine::live::Flows;
+use siplens::engine::{Plan, Reader};
+use siplens::limits::{Limits, Tally};
+use siplens::model::{CallFlow, Crossings, Vantage};
+use siplens::rules::{Context, Finding, Selection, Settings, check_flow};
+
 use crate::program::{Run, run, run_on, sample, samples};
 
 /// The octets of a sample as a pipe brings them.
@@ -159,5 +166,70 @@ fn nothing_raw_reaches_the_terminal() {
             let raw = text.chars().find(|c| c.is_control() && *c != '\n');
             assert_eq!(raw, None, "{name} {args:?}");
         }
+    }
+}
+
+/// Each finding that is told of a capture looked at after every message, and those at its end.
+fn told_on_the_way(name: &str) -> (Vec<String>, Vec<String>) {
+    let (plan, selection, settings) = (one_job(), Selection::default(), Settings::default());
+    let (alone, nothing) = (Crossings::default(), |_: &CallFlow| ());
+    let judge = |flow: &CallFlow, vantage: &Vantage| {
+        let context =
+            Context { vantage, crossings: &alone, selection: &selection, settings: &settings };
+        check_flow(flow, &context)
+    };
+    let words = |flow: &CallFlow, finding: &Finding| {
+        let call_id = String::from_utf8_lossy(flow.call_id()).into_owned();
+        format!("{} {} {call_id}", finding.rule.label(finding.kind), finding.sender)
+    };
+    let mut capture = Capture::of_bytes(&octets(name));
+    let mut reader = Reader::new(&plan.limits);
+    let mut flows: Flows<'_, ()> = Flows::new(&plan, &nothing).watched();
+    let mut told = Vec::new();
+    loop {
+        match capture.next() {
+            Ok(Some(frame)) => {
+                reader.read(&frame, &mut |observation| flows.observe(&observation));
+                flows.advance(frame.time);
+            }
+            Ok(None) => break,
+            Err(_) => continue,
+        }
+        let mut places = Vec::new();
+        while let Some((place, _)) = flows.poll() {
+            places.push(place);
+        }
+        flows.look(Some(&places), (reader.vantage(), Tally::default()), |model, _| {
+            for flow in &model.flows {
+                let report = judge(flow, &model.vantage);
+                told.extend(report.findings().map(|finding| words(flow, finding)));
+            }
+        });
+    }
+    reader.finish(&mut |observation| flows.observe(&observation));
+    flows.advance(reader.vantage().last);
+    let at_the_end = flows.look(None, (reader.vantage(), Tally::default()), |model, _| {
+        let reports = model.flows.iter().map(|flow| (flow, judge(flow, &model.vantage)));
+        reports
+            .flat_map(|(flow, report)| {
+                report.findings().map(|finding| words(flow, finding)).collect::<Vec<_>>()
+            })
+            .collect::<Vec<String>>()
+    });
+    told.sort();
+    told.dedup();
+    (told, at_the_end)
+}
+
+fn one_job() -> Plan {
+    Plan::new(Limits::default(), 1)
+}
+
+#[test]
+fn what_was_told_on_the_way_still_stands_at_the_end() {
+    for name in samples() {
+        let (told, at_the_end) = told_on_the_way(&name);
+        let taken_back: Vec<_> = told.iter().filter(|told| !at_the_end.contains(told)).collect();
+        assert!(taken_back.is_empty(), "{name}: {taken_back:#?}");
     }
 }

@@ -5,6 +5,7 @@ mod findings;
 mod gauges;
 mod keeper;
 mod ladders;
+mod leaving;
 mod lines;
 pub mod metrics;
 #[cfg(unix)]
@@ -34,6 +35,7 @@ use crate::frame::FileId;
 use crate::limits::Limits;
 use crate::model::CallFlow;
 use crate::rules::{FlowReport, Selection, Told};
+use crate::transport::Observation;
 use crate::view::Format;
 use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
@@ -43,6 +45,7 @@ use findings::Findings;
 use gauges::Gauges;
 use keeper::Keeper;
 use ladders::Ladders;
+use leaving::Leaving;
 use lines::Lines;
 use pulse::Pulse;
 use show::{Moment, Show};
@@ -102,7 +105,9 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     });
     let mut show = setting.show(filter, &selection, &sink)?;
     let mut feed = Frames::new(opened.start()?, reader, wanted).tapped(keeper);
-    watch(&mut feed, (&mut *show, gauges.as_mut()), &mut sink, args)?;
+    let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
+    let beside = Beside { gauges: gauges.as_mut(), leaving };
+    watch(&mut feed, (&mut *show, beside), &mut sink, args)?;
     let ended = show.finish(&feed, &mut sink)?;
     sink.close()?;
     if let Some((tap, reader, live)) = feed.tap() {
@@ -179,11 +184,28 @@ impl<'a> Setting<'a> {
     }
 }
 
+/// Who listens beside what is shown.
+struct Beside<'a> {
+    gauges: Option<&'a mut Gauges>,
+    leaving: Option<Leaving<'a>>,
+}
+
+impl Beside<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        if let Some(gauges) = &mut self.gauges {
+            gauges.observe(observation);
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.observe(observation);
+        }
+    }
+}
+
 /// Runs until the end.
 #[allow(clippy::disallowed_methods)] // How long it runs, is of the user's time.
 fn watch(
     feed: &mut Frames<Live>,
-    (show, mut gauges): (&mut dyn Show, Option<&mut Gauges>),
+    (show, mut beside): (&mut dyn Show, Beside<'_>),
     sink: &mut Sink,
     args: &LiveArgs,
 ) -> io::Result<()> {
@@ -191,9 +213,7 @@ fn watch(
     let (mut pulse, mut frames) = (Pulse::new(), 0_u32);
     while feed.advance(&mut |observation| {
         show.observe(&observation);
-        if let Some(gauges) = &mut gauges {
-            gauges.observe(&observation);
-        }
+        beside.observe(&observation);
     }) {
         show.frame(feed, sink)?;
         frames = frames.wrapping_add(1);
@@ -204,15 +224,20 @@ fn watch(
             continue;
         }
         if let Some(now) = pulse.beat(feed.span().map(|(_, last)| last)) {
-            show.pulse(&Moment::new(now, feed), sink)?;
+            let moment = Moment::new(now, feed);
+            show.pulse(&moment, sink)?;
+            let is_done = beside.leaving.as_mut().is_some_and(|leaving| leaving.is_due(&moment));
             sink.flush()?;
             feed.forget_ends();
             if let Some((tap, _, live)) = feed.tap() {
                 say(&tap.pulse(&|interface| live.lost_by(interface)), args.output.quiet);
             }
             say(&feed.take_notes(), args.output.quiet);
-            if let Some(gauges) = &mut gauges {
+            if let Some(gauges) = &mut beside.gauges {
                 gauges.publish(feed, show);
+            }
+            if is_done {
+                feed.stop();
             }
         }
         if until.is_some_and(|until| until <= Instant::now()) {
