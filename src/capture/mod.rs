@@ -53,6 +53,12 @@ pub trait Source {
         true
     }
 
+    /// Takes nothing more in. True when what was taken in before is still to come, up to an end
+    /// of its own.
+    fn stop(&mut self) -> bool {
+        false
+    }
+
     /// Key material met since the last call, to be used for all of the capture.
     fn take_secrets(&mut self) -> Vec<Secrets> {
         Vec::new()

@@ -39,6 +39,7 @@ pub(crate) struct Frames<S> {
     progress: Progress,
     interrupted: Arc<AtomicBool>,
     ended: bool,
+    stopped: bool,
     troubles: Tally,
     /// What the source left out.
     left_out: Tally,
@@ -46,6 +47,7 @@ pub(crate) struct Frames<S> {
 }
 
 /// Who takes the frames as they were read, to keep them.
+#[cfg_attr(not(feature = "live"), allow(dead_code))] // Files are kept already.
 pub(crate) trait Tap {
     /// Takes note of what the reader finds in the frame that is [taken](Self::take) next.
     fn hear(&mut self, observation: &Observation<'_>);
@@ -105,24 +107,11 @@ impl<S: Source> Frames<S> {
             progress: Progress::new(wanted.quiet),
             interrupted: wanted.interrupted,
             ended: false,
+            stopped: false,
             troubles: Tally::default(),
             left_out: Tally::default(),
             tap: None,
         }
-    }
-
-    /// The same with somebody who keeps the frames.
-    #[cfg(feature = "live")]
-    pub(crate) fn tapped(mut self, tap: Option<Box<dyn Tap>>) -> Self {
-        self.tap = tap;
-        self
-    }
-
-    /// Who keeps the frames, and who reads them.
-    #[cfg(feature = "live")]
-    pub(crate) fn tap(&mut self) -> Option<(&mut dyn Tap, &Reader, &S)> {
-        let tap = self.tap.as_deref_mut()?;
-        Some((tap, &self.reader, &self.source))
     }
 
     /// First and last time of all packets of the inputs, inside the window or not.
@@ -133,38 +122,6 @@ impl<S: Source> Frames<S> {
     /// True when an input could not be read, or not to its end.
     pub(crate) fn is_troubled(&self) -> bool {
         !self.troubles.lost.is_empty()
-    }
-
-    /// Where the frames come from.
-    pub(crate) const fn source(&self) -> &S {
-        &self.source
-    }
-
-    /// What the source has to say since the last time.
-    pub(crate) fn take_notes(&mut self) -> Vec<String> {
-        self.source.take_notes()
-    }
-
-    /// Packets that should have been kept and could not be written.
-    #[cfg(feature = "live")]
-    pub(crate) fn unwritten(&self) -> u64 {
-        self.tap.as_ref().map_or(0, |tap| tap.unwritten())
-    }
-
-    /// Octets read, headers of records among them.
-    pub(crate) const fn octets(&self) -> u64 {
-        self.octets
-    }
-
-    /// Ends the reading before its end.
-    pub(crate) fn stop(&mut self) {
-        self.wanted = self.chosen;
-    }
-
-    /// Lets go what a run that lasts for weeks has taken in by now: the ends of connections, which
-    /// were told when they happened.
-    pub(crate) fn forget_ends(&mut self) {
-        self.reader.forget_ends();
     }
 
     /// True after Ctrl-C.
@@ -186,6 +143,53 @@ impl<S: Source> Frames<S> {
     }
 }
 
+/// What a live run asks beside.
+#[cfg(feature = "live")]
+impl<S: Source> Frames<S> {
+    /// Where the frames come from.
+    pub(crate) const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// What the source has to say since the last time.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        self.source.take_notes()
+    }
+
+    /// Packets that should have been kept and could not be written.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.tap.as_ref().map_or(0, |tap| tap.unwritten())
+    }
+
+    /// Octets read, headers of records among them.
+    pub(crate) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Ends the reading before its end.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Lets go what a run that lasts for weeks has taken in by now: the ends of connections, which
+    /// were told when they happened.
+    pub(crate) fn forget_ends(&mut self) {
+        self.reader.forget_ends();
+    }
+
+    /// The same with somebody who keeps the frames.
+    pub(crate) fn tapped(mut self, tap: Option<Box<dyn Tap>>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Who keeps the frames, and who reads them.
+    pub(crate) fn tap(&mut self) -> Option<(&mut dyn Tap, &Reader, &S)> {
+        let tap = self.tap.as_deref_mut()?;
+        Some((tap, &self.reader, &self.source))
+    }
+}
+
 impl<S: Source> Feed for Frames<S> {
     fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool {
         if self.ended {
@@ -199,7 +203,8 @@ impl<S: Source> Feed for Frames<S> {
         }
         let (wanted, messages, chosen) = (self.wanted, &mut self.messages, &mut self.chosen);
         let filter = &mut self.filter;
-        let enough = *chosen == wanted || self.interrupted.load(Ordering::Relaxed);
+        let is_stopped = self.stopped || self.interrupted.load(Ordering::Relaxed);
+        let enough = *chosen == wanted || (is_stopped && !self.source.stop());
         let tap = &mut self.tap;
         let mut counted = |observation: Observation<'_>| {
             if let Some(tap) = tap {
@@ -275,14 +280,16 @@ fn lets_through(filter: &mut Choosing, observation: &Observation<'_>) -> bool {
         .is_some_and(|message| filter.choose(&message).is_some())
 }
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.
+/// A flag that Ctrl-C or SIGTERM sets; a second one ends the process at once.
 pub(crate) fn on_interrupt() -> Arc<AtomicBool> {
-    use signal_hook::consts::SIGINT;
+    use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag;
 
     let interrupted = Arc::new(AtomicBool::new(false));
     // Without a handler Ctrl-C ends the process, as for any program.
-    let _ = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
-    let _ = flag::register(SIGINT, Arc::clone(&interrupted));
+    for signal in [SIGINT, SIGTERM] {
+        let _ = flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted));
+        let _ = flag::register(signal, Arc::clone(&interrupted));
+    }
     interrupted
 }

@@ -133,6 +133,8 @@ struct Watch {
     counted: Instant,
     stat: Stat,
     down: bool,
+    /// When the last packet was captured, by the clock of the day.
+    latest: i64,
 }
 
 impl Watch {
@@ -148,6 +150,7 @@ impl Watch {
             counted: now,
             stat,
             down: false,
+            latest: 0,
         }
     }
 
@@ -159,13 +162,15 @@ impl Watch {
 
     fn step(&mut self, sender: &Sender) -> Result<(), Closed> {
         let monotonic = self.look_at_clock(sender)?;
-        let Self { device, interface, clock, .. } = self;
+        let Self { device, interface, clock, latest, .. } = self;
         let (interface, link) = (*interface, device.link);
         let mut told = Ok(());
         let read = device.capture.dispatch(None, |packet| {
             let head = packet.header;
             // Asked for nanoseconds, libpcap puts them where microseconds were.
-            let stamped = head.ts.tv_sec * 1_000_000_000 + head.ts.tv_usec;
+            #[allow(clippy::useless_conversion)] // Not where these are 32 bits wide.
+            let stamped = i64::from(head.ts.tv_sec) * 1_000_000_000 + i64::from(head.ts.tv_usec);
+            *latest = stamped;
             let time = Timestamp(clock.time(stamped, monotonic));
             let head = Head { time, link, interface, wire_len: head.len };
             if told.is_ok() {
@@ -173,6 +178,14 @@ impl Watch {
             }
         });
         told?;
+        if let Some(stopped) = sender.stopped() {
+            let stopped = stopped.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let is_late = stopped.as_nanos() as i64 <= self.latest;
+            // What was captured before the end was wanted is still handed over.
+            if is_late || !matches!(read, Ok(read) if 0 < read) {
+                return Err(Closed);
+            }
+        }
         match read {
             Ok(0) | Err(pcap::Error::TimeoutExpired) => {}
             Ok(_) if self.down => {

@@ -14,7 +14,7 @@ pub mod queue;
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use device::{Device, interfaces};
 #[cfg(unix)]
@@ -27,6 +27,8 @@ use crate::frame::{FileId, Frame, FrameId};
 
 /// How long [`Live::next`] waits for a frame before it says that none came.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How long to wait for what was captured before the end was wanted.
+const LAST: Duration = Duration::from_millis(500);
 /// Octets that wait for the reader at most.
 const QUEUE: usize = 32 << 20;
 
@@ -81,6 +83,8 @@ pub struct Live {
     secrets: Vec<Secrets>,
     notes: Vec<String>,
     over: bool,
+    /// Since when no more is wanted.
+    stopped: Option<Instant>,
 }
 
 /// The frame that was handed out last.
@@ -119,6 +123,7 @@ impl Live {
             secrets: Vec::new(),
             notes: Vec::new(),
             over: false,
+            stopped: None,
         })
     }
 
@@ -176,8 +181,9 @@ impl Live {
             match self.receiver.take(&mut self.batch, self.order.patience(PATIENCE)) {
                 Taken::Some => {}
                 Taken::Nothing if self.order.has_ripe() => {}
-                Taken::Nothing => return Ok(None),
-                Taken::Over => {
+                Taken::Nothing if !self.has_waited() => return Ok(None),
+                // A pipe may never say that it has ended.
+                Taken::Nothing | Taken::Over => {
                     self.over = true;
                     if self.order.is_empty() {
                         return Ok(None);
@@ -185,6 +191,11 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Whether an end that is wanted was waited for long enough.
+    fn has_waited(&self) -> bool {
+        self.stopped.is_some_and(|stopped| LAST <= stopped.elapsed())
     }
 
     fn hear(&mut self, news: News) -> Result<(), Error> {
@@ -227,6 +238,15 @@ impl Source for Live {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    #[allow(clippy::disallowed_methods)] // Patience is of the user's time.
+    fn stop(&mut self) -> bool {
+        if self.stopped.is_none() {
+            self.stopped = Some(Instant::now());
+            self.receiver.stop();
+        }
+        !self.over
     }
 
     fn take_secrets(&mut self) -> Vec<Secrets> {

@@ -4,7 +4,7 @@
 //! kernel, which counts what it drops. So no packet is lost here, and none without being counted.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{Error, Secrets};
 use crate::frame::LinkType;
@@ -80,6 +80,8 @@ struct State {
     senders: usize,
     /// Nobody reads any more.
     closed: bool,
+    /// Since when no more is wanted than what had been captured by then.
+    stopped: Option<SystemTime>,
     /// The reader waits for the next item.
     awaited: bool,
 }
@@ -138,6 +140,11 @@ impl Sender {
         state.batch.items.push(Item::News(Box::new(news)));
         self.wake(state);
         Ok(())
+    }
+
+    /// Until when frames are still wanted, once the capture is to end.
+    pub fn stopped(&self) -> Option<SystemTime> {
+        self.shared.lock().stopped
     }
 
     /// The state once there is room in it.
@@ -213,6 +220,14 @@ impl Receiver {
             let waited = self.shared.filled.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+impl Receiver {
+    /// Wants no more than what has been captured by now.
+    #[allow(clippy::disallowed_methods)] // What has been captured by now, has a time of the day.
+    pub(super) fn stop(&self) {
+        self.shared.lock().stopped.get_or_insert_with(SystemTime::now);
     }
 }
 
