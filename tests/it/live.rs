@@ -233,3 +233,13 @@ fn what_was_told_on_the_way_still_stands_at_the_end() {
         assert!(taken_back.is_empty(), "{name}: {taken_back:#?}");
     }
 }
+
+#[test]
+fn the_audit_at_the_end_is_that_of_registrations_and_each_lapse_was_told() {
+    for name in samples() {
+        let live = live(&name, &["--registrations"]);
+        let offline = offline(&name, &["registrations"]);
+        assert!(live.out.ends_with(&offline.out), "{name}: {}\n{}", live.out, offline.out);
+        assert_eq!(live.code, offline.code, "{name}");
+    }
+}

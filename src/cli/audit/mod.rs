@@ -14,6 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use super::Outcome;
+use super::args::RuleArgs;
 use super::output::{Paging, Sink};
 use super::run::Run;
 use super::window::Window;
@@ -38,7 +39,7 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
         return explain(id);
     }
     let judge = Judge::of(&args.policy)?;
-    let selection = selection(args, &judge)?;
+    let selection = selection(&args.rules, &judge)?;
     let only = only(&args.only)?;
     let mut run = Run::open(&args.common)?;
     let gaps = gaps(&args.gap, &run)?;
@@ -142,9 +143,9 @@ fn explain(id: &str) -> anyhow::Result<Outcome> {
 }
 
 /// The rules that options and policy file choose.
-fn selection(args: &RegistrationsArgs, judge: &Judge) -> anyhow::Result<Selection> {
+pub(super) fn selection(args: &RuleArgs, judge: &Judge) -> anyhow::Result<Selection> {
     let words = |list: &[String]| list.iter().map(|word| translate(word)).collect::<Vec<_>>();
-    let (select, mut ignore) = (words(&args.rules.select), words(&args.rules.ignore));
+    let (select, mut ignore) = (words(&args.select), words(&args.ignore));
     Selection::parse(&select, &[]).context("--select")?;
     Selection::parse(&ignore, &[]).context("--ignore")?;
     let mut severities = Vec::new();
@@ -154,7 +155,7 @@ fn selection(args: &RegistrationsArgs, judge: &Judge) -> anyhow::Result<Selectio
             None => ignore.push(rule.clone()),
         }
     }
-    severities.extend(args.rules.severity.iter().map(|(rule, level)| (translate(rule), *level)));
+    severities.extend(args.severity.iter().map(|(rule, level)| (translate(rule), *level)));
     let selection = Selection::parse(&select, &ignore)?;
     selection.with_severities(&severities).context("--severity")
 }
@@ -198,7 +199,7 @@ fn stretch(gap: &Window, first: Timestamp) -> (i64, i64) {
 }
 
 /// What devices are judged by: defaults, the policy file, the inventory, the command line.
-struct Judge {
+pub(super) struct Judge {
     file: Option<PolicyFile>,
     inventory: BTreeMap<String, Known>,
     own: Own,
@@ -216,7 +217,7 @@ struct Own {
 }
 
 impl Judge {
-    fn of(args: &PolicyArgs) -> anyhow::Result<Self> {
+    pub(super) fn of(args: &PolicyArgs) -> anyhow::Result<Self> {
         fn value<T>(
             text: Option<&String>,
             option: &'static str,
@@ -242,7 +243,7 @@ impl Judge {
         Ok(judge)
     }
 
-    fn policy(&self, applicant: &Applicant<'_>) -> Arc<Policy> {
+    pub(super) fn policy(&self, applicant: &Applicant<'_>) -> Arc<Policy> {
         let blocks = self.file.as_ref().map(|file| file.fitting(applicant)).unwrap_or_default();
         let expect = self.inventory.get(applicant.device).and_then(|known| known.expect);
         if expect.is_some() {
@@ -287,7 +288,7 @@ impl Judge {
     }
 
     /// Gives devices their names, and notes those of the inventory that were not seen.
-    fn name(&self, audit: &mut Audit) {
+    pub(super) fn name(&self, audit: &mut Audit) {
         let seen: BTreeSet<&str> = (0..audit.len()).map(|place| audit.ids(place).0).collect();
         let absent = self.inventory.iter().filter(|(device, _)| !seen.contains(device.as_str()));
         let absent = absent.map(|(device, known)| match &known.name {
@@ -303,7 +304,7 @@ impl Judge {
         audit.absent = absent;
     }
 
-    fn unused(&self) -> Vec<String> {
+    pub(super) fn unused(&self) -> Vec<String> {
         self.file.as_ref().map(PolicyFile::unused).unwrap_or_default()
     }
 }

@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
 use super::super::audit::args::PolicyArgs;
 use super::super::audit::values::span;
+#[cfg(unix)]
+use crate::capture::live::{HEP_RATE, HepAddress};
 use crate::capture::write::Ring;
 use crate::engine::keeping::Keep;
 
@@ -48,7 +50,7 @@ pub struct LiveArgs {
 }
 
 /// What is watched.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
     /// - reads a capture from standard input as it comes: ssh host tcpdump -U -w - | siplens live -
@@ -65,6 +67,14 @@ pub struct SourceArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(conflicts_with = "interface")]
     pub follow: Option<PathBuf>,
+    /// Take what agents report in HEP, over UDP and TCP: a port on loopback, or an address and a port
+    #[cfg(unix)]
+    #[arg(long, value_name = "ADDR")]
+    pub hep_listen: Option<HepAddress>,
+    /// Reports of one agent that are taken in a second; beyond, they are counted
+    #[cfg(unix)]
+    #[arg(long, value_name = "N", default_value_t = HEP_RATE, requires = "hep_listen")]
+    pub hep_rate: u32,
     /// Packet filter in the language of tcpdump, run by the kernel
     #[arg(long, value_name = "EXPR", conflicts_with = "bpf_words")]
     pub bpf: Option<String>,

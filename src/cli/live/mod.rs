@@ -1,6 +1,7 @@
 //! `siplens live`: the pipeline of every command, fed as things happen.
 
 pub mod args;
+mod events;
 mod findings;
 mod gauges;
 mod keeper;
@@ -16,9 +17,10 @@ mod source;
 mod table;
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::audit::{self, Judge};
 use super::choosing::Choosing;
 use super::feed::{Frames, Tap, Wanted, on_interrupt};
 use super::filter::{Field, Filter};
@@ -30,17 +32,20 @@ use super::{Outcome, choice, closing};
 use crate::capture::live::Live;
 use crate::capture::write::Savefile;
 use crate::engine::live::Flows;
+use crate::engine::sift::Sift;
 use crate::engine::{Feed as _, LetGo, Plan, Reader};
 use crate::frame::FileId;
 use crate::limits::Limits;
 use crate::model::CallFlow;
-use crate::rules::{FlowReport, Selection, Told};
+use crate::model::audit::{Applicant, Past, Terms};
+use crate::rules::{FlowReport, Selection, Told, is_scanner};
 use crate::transport::Observation;
 use crate::view::Format;
 use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
 use crate::view::messages::Messages;
 use args::{LiveArgs, LiveFormat};
+use events::Events;
 use findings::Findings;
 use gauges::Gauges;
 use keeper::Keeper;
@@ -66,13 +71,19 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     let filter = choice::filter(&args.choice)?;
-    let selection = selection(&args.rules)?;
+    let judge = Judge::of(&args.policy)?;
+    let selection = if args.show.registrations {
+        audit::selection(&args.rules, &judge)?
+    } else {
+        selection(&args.rules)?
+    };
     let limits = Limits { memory: args.memory, flow_messages: FLOW_MESSAGES, ..Limits::default() };
     let plan = Plan::new(limits, 1);
     let mut reader = Reader::new(&plan.limits);
     add_key_logs(&mut reader, &args.source.keylog)?;
     let mut sink = Sink::open(&args.output, Paging::Never)?;
-    let opened = Opened::of(&args.source)?;
+    let interrupted = on_interrupt();
+    let opened = Opened::of(&args.source, &interrupted)?;
     let quiet = args.output.quiet;
     say(&opened.notes, quiet);
     let names = opened.names.clone();
@@ -89,11 +100,27 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         filter: filter.clone().map(|filter| Choosing::new(Some(filter), plan.seed)),
         total: None,
         quiet: true,
-        interrupted: on_interrupt(),
+        interrupted,
     };
     let judging = Judging::new(filter.clone(), &selection);
     let let_go = |flow: &CallFlow| judging.early(flow);
-    let setting = Setting { args, plan: &plan, names: &input, judging: &judging, let_go: &let_go };
+    let policy = |applicant: &Applicant<'_>| judge.policy(applicant);
+    let terms = Terms {
+        policy: &policy,
+        gaps: &|_| Vec::new(),
+        flows: &|_| true,
+        hostile: &is_scanner,
+        pages: &|_| false,
+    };
+    let setting = Setting {
+        terms: &terms,
+        judge: &judge,
+        args,
+        plan: &plan,
+        names: &input,
+        judging: &judging,
+        let_go: &let_go,
+    };
     if let Some(savefile) = &mut savefile {
         for (number, name) in names.iter().enumerate() {
             savefile.describe(FileId(0), number as u32, name, args.source.snaplen);
@@ -141,6 +168,8 @@ struct Setting<'a> {
     names: &'a [String],
     judging: &'a Judging<'a>,
     let_go: &'a LetGo<'a, Option<FlowReport>>,
+    terms: &'a Terms<'a>,
+    judge: &'a Judge,
 }
 
 impl<'a> Setting<'a> {
@@ -151,7 +180,7 @@ impl<'a> Setting<'a> {
         selection: &'a Selection,
         sink: &Sink,
     ) -> anyhow::Result<Box<dyn Show + 'a>> {
-        let Self { args, plan, names, judging, let_go } = *self;
+        let Self { args, plan, names, judging, let_go, terms, judge } = *self;
         let flows = || Flows::new(plan, let_go);
         let (style, row_style) = (sink.style(&args.output), sink.row_style(&args.output));
         let format = match args.show.format {
@@ -171,6 +200,11 @@ impl<'a> Setting<'a> {
         }
         if args.show.ladder {
             return Ok(Box::new(Ladders::new(flows(), judging, style, names)));
+        }
+        if args.show.registrations {
+            let sift = Sift::live(plan, *terms, Past::default());
+            let by = (judge, selection);
+            return Ok(Box::new(Events::new(sift, by, (format, style), names)));
         }
         of_calls(filter.as_ref())?;
         let choosing = Choosing::new(filter, plan.seed);
@@ -255,7 +289,7 @@ fn give_up_rights(args: &LiveArgs, sink: &Sink, savefile: Option<&Savefile>) -> 
     let kept = savefile.and_then(Savefile::file);
     let wanted = privileges::Wanted {
         user: args.source.successor.as_deref(),
-        readable: Vec::new(),
+        readable: args.source.follow.iter().map(|path| directory_of(path)).collect(),
         writable: directory.into_iter().map(Path::to_owned).collect(),
         outputs: sink.file().into_iter().chain(kept).collect(),
     };
@@ -265,6 +299,13 @@ fn give_up_rights(args: &LiveArgs, sink: &Sink, savefile: Option<&Savefile>) -> 
         say(&Vec::from_iter(told.lacking), quiet);
     }
     Ok(())
+}
+
+/// Where another file may take the place of `path`.
+#[cfg(unix)]
+fn directory_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 #[cfg(not(unix))]

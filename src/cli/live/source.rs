@@ -2,13 +2,18 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, bail, ensure};
 
 use super::super::zone;
 use super::args::SourceArgs;
+#[cfg(unix)]
+use crate::capture::live::HepListener;
 use crate::capture::live::{Captor, Device, Live, Tuning, interfaces, of_source};
-use crate::capture::{Capture, Error, Filter, Input, Options};
+use crate::capture::{Capture, Error, Filter, Following, Input, Options};
 
 /// What is open and not read yet.
 pub(super) struct Opened {
@@ -24,7 +29,7 @@ impl Opened {
     ///
     /// # Errors
     /// When one of them cannot be opened, with what to do about it.
-    pub(super) fn of(args: &SourceArgs) -> anyhow::Result<Self> {
+    pub(super) fn of(args: &SourceArgs, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
         let mut opened = Self { captors: Vec::new(), names: Vec::new(), notes: Vec::new() };
         if let Some(input) = &args.input {
             ensure!(
@@ -34,7 +39,12 @@ impl Opened {
             );
             opened.add_pipe(args)?;
         }
-        if opened.captors.is_empty() {
+        if let Some(path) = &args.follow {
+            opened.add_growing(path, args, stop)?;
+        }
+        #[cfg(unix)]
+        opened.add_agents(args)?;
+        if opened.captors.is_empty() || !args.interface.is_empty() {
             opened.add_devices(args)?;
         }
         Ok(opened)
@@ -49,11 +59,35 @@ impl Opened {
     }
 
     fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
-        let filter = expression(args).map(|text| Filter::new(&text)).transpose()?;
-        let log_zone = args.tz.clone().unwrap_or_else(jiff::tz::TimeZone::system);
-        let options = Options { filter, log_zone: Some(zone::clocks(log_zone)) };
-        self.captors.push(of_source(Capture::open(&[Input::Stdin], options)));
+        let capture = Capture::open(&[Input::Stdin], options(args)?);
+        self.captors.push(of_source(capture));
         self.names.push("-".to_owned());
+        Ok(())
+    }
+
+    fn add_growing(
+        &mut self,
+        path: &Path,
+        args: &SourceArgs,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<()> {
+        let mut next = Some(options(args)?);
+        let again = args.clone();
+        let following = Following::open(path, Arc::clone(stop), move || {
+            // It was understood before.
+            next.take().or_else(|| options(&again).ok()).unwrap_or_default()
+        })?;
+        self.captors.push(of_source(following));
+        self.names.push(path.display().to_string());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    fn add_agents(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
+        let Some(address) = args.hep_listen else { return Ok(()) };
+        let listener = HepListener::bind(address, args.hep_rate)?;
+        self.captors.extend(listener.captors(self.names.len() as u32));
+        self.names.push(format!("hep {}", address.0));
         Ok(())
     }
 
@@ -95,6 +129,13 @@ use super::privileges::how_to_get_rights;
 #[cfg(not(unix))]
 fn how_to_get_rights() -> &'static str {
     "run it as an administrator"
+}
+
+/// How a capture that comes is read.
+fn options(args: &SourceArgs) -> anyhow::Result<Options> {
+    let filter = expression(args).map(|text| Filter::new(&text)).transpose()?;
+    let log_zone = args.tz.clone().unwrap_or_else(jiff::tz::TimeZone::system);
+    Ok(Options { filter, log_zone: Some(zone::clocks(log_zone)) })
 }
 
 /// The packet filter of `--bpf`, or of the words behind `--`.

@@ -1,0 +1,102 @@
+//! `siplens live --registrations`: what happens to registrations when it happens, and the audit at
+//! the end.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use super::super::audit::Judge;
+use super::show::{Ended, Moment, Show};
+use crate::engine::Feed;
+use crate::engine::sift::Sift;
+use crate::limits::Tally;
+use crate::model::audit::lookout::Change;
+use crate::rules::Selection;
+use crate::time::Timestamp;
+use crate::transport::Observation;
+use crate::view::live::registrations::{line, object};
+use crate::view::registrations::{self as view, Options, Registrations};
+use crate::view::{Format, Style};
+
+/// Registrations as they change.
+pub(super) struct Events<'a> {
+    sift: Sift<'a>,
+    judge: &'a Judge,
+    selection: &'a Selection,
+    format: Format,
+    style: Style,
+    names: &'a [String],
+    begun: bool,
+    pending: VecDeque<Change>,
+    /// Packets lost so far, and until when that was told.
+    lost: (u64, Timestamp),
+}
+
+impl<'a> Events<'a> {
+    pub(super) fn new(
+        sift: Sift<'a>,
+        (judge, selection): (&'a Judge, &'a Selection),
+        (format, style): (Format, Style),
+        names: &'a [String],
+    ) -> Self {
+        let lost = (0, Timestamp(i64::MIN));
+        let pending = VecDeque::new();
+        Self { sift, judge, selection, format, style, names, begun: false, pending, lost }
+    }
+
+    fn poll(&mut self) {
+        while let Some(change) = self.sift.poll() {
+            self.pending.push_back(change);
+        }
+    }
+
+    fn print(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.pending.drain(..).try_for_each(|change| match self.format {
+            Format::Text => line(&change, &self.style, out),
+            _ => object(&change, out),
+        })
+    }
+}
+
+impl Show for Events<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        self.sift.observe(observation);
+        self.poll();
+    }
+
+    fn frame(&mut self, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<()> {
+        if !self.begun {
+            self.begun = true;
+            self.sift.begin(feed.vantage().first);
+        }
+        self.print(out)
+    }
+
+    fn pulse(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let (lost, since) = std::mem::replace(&mut self.lost, (moment.vantage.dropped, moment.now));
+        if lost < moment.vantage.dropped {
+            let since = since.max(moment.vantage.first);
+            self.sift.lost((since.0, moment.now.0));
+        }
+        self.sift.advance(moment.now);
+        self.poll();
+        self.print(out)
+    }
+
+    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+        let vantage = feed.vantage();
+        self.sift.advance(vantage.last);
+        self.poll();
+        self.print(out)?;
+        let Self { sift, judge, selection, format, style, names, .. } = *self;
+        let (mut audit, tally): (_, Tally) = sift.finish(&vantage, feed.tally());
+        judge.name(&mut audit);
+        let (shown, lost) = (audit.len(), (&tally, vantage.dropped));
+        let all = Registrations::new(&audit, selection, lost, names, Options::default());
+        if format == Format::Text && shown != 0 {
+            view::write(&all, format, &style, out)?;
+        }
+        let worst = all.worst();
+        drop(all);
+        Ok(Ended { tally, shown, worst })
+    }
+}
