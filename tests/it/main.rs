@@ -28,6 +28,8 @@ mod keeping;
 #[cfg(feature = "live")]
 mod live;
 mod live_registrations;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live_net;
 mod logs;
 mod losses;
 #[cfg(feature = "live")]

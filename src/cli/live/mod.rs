@@ -132,6 +132,9 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     });
     let mut show = setting.show(filter, &selection, &sink)?;
     let mut feed = Frames::new(opened.start()?, reader, wanted).tapped(keeper);
+    if args.source.input.is_none() {
+        say(&[format!("watching {}; Ctrl-C ends it", names.join(", "))], quiet);
+    }
     let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
     watch(&mut feed, (&mut *show, beside), &mut sink, args)?;
