@@ -28,7 +28,7 @@ mod keeping;
 #[cfg(feature = "live")]
 mod live;
 mod live_registrations;
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", libpcap, target_os = "linux"))]
 mod live_net;
 mod logs;
 mod losses;

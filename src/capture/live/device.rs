@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 const BLOCK: i32 = 100;
 /// How often the counters of lost packets are read.
 const COUNT: Duration = Duration::from_secs(1);
+/// How long to wait for packets before looking at the interface again, milliseconds.
+#[cfg(target_os = "linux")]
+const LOOK: u16 = 250;
 /// How long to wait for an interface that is down.
 const DOWN: Duration = Duration::from_millis(250);
 /// Linux cooked v2, whose header names the interface: what `any` is asked for.
@@ -48,6 +51,9 @@ impl Device {
             // An old libpcap has the first version only, which serves as well.
             let _ = capture.set_datalink(LINUX_SLL2);
         }
+        // On Linux libpcap waits for a packet for as long as it takes, whatever the timeout.
+        #[cfg(target_os = "linux")]
+        let mut capture = capture.setnonblock().map_err(error)?;
         let link = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or_default());
         let mut notes = Vec::new();
         if let Some(expression) = &tuning.filter {
@@ -124,6 +130,38 @@ fn trouble(name: &str, error: &pcap::Error) -> Error {
     }
 }
 
+/// Whether an interface takes part in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    Down,
+}
+
+/// Waits for packets, and for no longer than it may take to look at the interface again.
+#[cfg(target_os = "linux")]
+fn wait(capture: &Capture<Active>) {
+    use std::os::fd::AsFd as _;
+
+    use nix::poll::{PollFd, PollFlags, poll};
+
+    let mut sockets = [PollFd::new(capture.as_fd(), PollFlags::POLLIN)];
+    // What went wrong with it, reading from it will tell.
+    let _ = poll(&mut sockets, LOOK);
+}
+
+/// Elsewhere reading waits, as long as a block does.
+#[cfg(not(target_os = "linux"))]
+fn wait(_: &Capture<Active>) {}
+
+/// What the system tells of the interface `name`; `None` when it does not: `any` is no interface,
+/// and not all systems are Linux.
+fn state(name: &str) -> Option<State> {
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).ok()?;
+    let flags = u32::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok()?;
+    // IFF_UP (netdevice(7)).
+    Some(if flags & 1 == 1 { State::Up } else { State::Down })
+}
+
 /// A device while it captures.
 struct Watch {
     device: Device,
@@ -132,7 +170,7 @@ struct Watch {
     began: Instant,
     counted: Instant,
     stat: Stat,
-    down: bool,
+    state: State,
     /// When the last packet was captured, by the clock of the day.
     latest: i64,
 }
@@ -149,7 +187,7 @@ impl Watch {
             began: now,
             counted: now,
             stat,
-            down: false,
+            state: State::Up,
             latest: 0,
         }
     }
@@ -161,6 +199,7 @@ impl Watch {
     }
 
     fn step(&mut self, sender: &Sender) -> Result<(), Closed> {
+        wait(&self.device.capture);
         let monotonic = self.look_at_clock(sender)?;
         let Self { device, interface, clock, latest, .. } = self;
         let (interface, link) = (*interface, device.link);
@@ -188,32 +227,39 @@ impl Watch {
         }
         match read {
             Ok(0) | Err(pcap::Error::TimeoutExpired) => {}
-            Ok(_) if self.down => {
-                self.down = false;
-                sender.tell(News::Note(format!("{}: up again", self.device.name)))?;
-            }
-            Ok(_) => {}
+            Ok(_) => self.is_now(State::Up, sender)?,
             Err(error) => self.failed(&error, sender)?,
         }
         if COUNT <= self.counted.elapsed() {
             self.count(sender)?;
+            // libpcap 1.10.2 and later wait for an interface that is down, and say nothing.
+            if let Some(state) = state(&self.device.name) {
+                self.is_now(state, sender)?;
+            }
         }
         Ok(())
     }
 
+    /// Tells when the interface went down or came up.
+    fn is_now(&mut self, state: State, sender: &Sender) -> Result<(), Closed> {
+        if std::mem::replace(&mut self.state, state) == state {
+            return Ok(());
+        }
+        let what = match state {
+            State::Down => "went down; waiting for it to come up again",
+            State::Up => "up again",
+        };
+        sender.tell(News::Note(format!("{}: {what}", self.device.name)))
+    }
+
     /// The system refused: the interface went down, which may pass, or is gone.
     fn failed(&mut self, error: &pcap::Error, sender: &Sender) -> Result<(), Closed> {
-        let name = &self.device.name;
         if error.to_string().contains("went down") {
-            if !self.down {
-                self.down = true;
-                let note = format!("{name}: went down; waiting for it to come up again");
-                sender.tell(News::Note(note))?;
-            }
+            self.is_now(State::Down, sender)?;
             std::thread::sleep(DOWN);
             return Ok(());
         }
-        sender.tell(News::Trouble(trouble(name, error)))?;
+        sender.tell(News::Trouble(trouble(&self.device.name, error)))?;
         Err(Closed)
     }
 

@@ -1,6 +1,7 @@
 //! `siplens live`: the pipeline of every command, fed as things happen.
 
 pub mod args;
+mod drops;
 mod events;
 mod findings;
 mod gauges;
@@ -45,6 +46,7 @@ use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
 use crate::view::messages::Messages;
 use args::{LiveArgs, LiveFormat};
+use drops::Drops;
 use events::Events;
 use findings::Findings;
 use gauges::Gauges;
@@ -247,7 +249,7 @@ fn watch(
     args: &LiveArgs,
 ) -> io::Result<()> {
     let until = args.end.duration.map(|duration| Instant::now() + duration);
-    let (mut pulse, mut frames) = (Pulse::new(), 0_u32);
+    let (mut pulse, mut drops, mut frames) = (Pulse::new(), Drops::default(), 0_u32);
     while feed.advance(&mut |observation| {
         show.observe(&observation);
         beside.observe(&observation);
@@ -270,6 +272,7 @@ fn watch(
                 say(&tap.pulse(&|interface| live.lost_by(interface)), args.output.quiet);
             }
             say(&feed.take_notes(), args.output.quiet);
+            say(&drops.news(feed.source()), args.output.quiet);
             if let Some(gauges) = &mut beside.gauges {
                 gauges.publish(feed, show);
             }

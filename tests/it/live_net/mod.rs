@@ -1,6 +1,10 @@
 //! `siplens live` on real traffic, between two network namespaces that each test makes for itself.
 
+#![allow(clippy::disallowed_methods)] // Deadlines are of the time of whoever runs the tests.
+
 mod endings;
+mod flood;
+mod losses;
 mod rights;
 mod stage;
 mod talk;

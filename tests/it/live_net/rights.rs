@@ -56,14 +56,18 @@ fn assert_powerless(thread: &Status, user: &str, groups: &str) {
 fn who_called_sudo_is_who_it_runs_as() {
     let sudo = [("SUDO_UID", "12345"), ("SUDO_GID", "23456")];
     let Some((threads, _)) = watched(&[], &sudo) else { return };
-    threads.iter().for_each(|thread| assert_powerless(thread, "12345", "23456"));
+    for thread in &threads {
+        assert_powerless(thread, "12345", "23456");
+    }
 }
 
 #[test]
 fn the_user_that_is_named_is_who_it_runs_as() {
     let sudo = [("SUDO_UID", "12345"), ("SUDO_GID", "23456")];
     let Some((threads, _)) = watched(&["--user", "54321"], &sudo) else { return };
-    threads.iter().for_each(|thread| assert_powerless(thread, "54321", "54321"));
+    for thread in &threads {
+        assert_powerless(thread, "54321", "54321");
+    }
 }
 
 #[test]

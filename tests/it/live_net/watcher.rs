@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use super::stage::Place;
 
 /// What anything may take at most: nobody waits so long unless something is broken.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A program that runs; killed when the test is over.
 pub struct Running {
@@ -127,12 +127,6 @@ impl Running {
         self.out.until(what, is)
     }
 
-    /// Waits until what stands on stderr is as `is` says; `what` names it.
-    #[allow(dead_code)]
-    pub fn until_err_is(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
-        self.err.until(what, is)
-    }
-
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
@@ -168,7 +162,7 @@ impl Heard {
         let heard = self.clone();
         heard.0.0.lock().unwrap().is_over = false;
         thread::spawn(move || {
-            let mut buffer = [0; 1 << 16];
+            let mut buffer = [0; 1 << 12];
             loop {
                 let read = stream.read(&mut buffer).unwrap_or(0);
                 let mut told = heard.0.0.lock().unwrap();
@@ -223,7 +217,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// The sum of a family of numbers that a run at `place` serves at port 9464; it publishes them once
 /// a second.
-pub fn metric(place: &Place, name: &str) -> f64 {
+pub fn metric(place: &Place, name: &str) -> u64 {
     let page = place.within(|| -> std::io::Result<String> {
         let mut stream = TcpStream::connect("127.0.0.1:9464")?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -236,5 +230,5 @@ pub fn metric(place: &Place, name: &str) -> f64 {
     let of_family =
         |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
     let values = page.lines().filter(of_family).filter_map(|line| line.rsplit(' ').next());
-    values.map(|value| value.parse::<f64>().unwrap()).sum()
+    values.map(|value| value.parse::<u64>().unwrap()).sum()
 }

@@ -41,7 +41,7 @@ pub(super) fn restrict(
         .and_then(|rules| rules.scope(Scope::from_all(NEWEST)))
         .and_then(Ruleset::create)
         .context("cannot restrict files")?;
-    for path in readable.iter().cloned().chain(drops()).chain(ZONES.iter().map(PathBuf::from)) {
+    for path in readable.iter().cloned().chain(devices()).chain(ZONES.iter().map(PathBuf::from)) {
         rules = allow(rules, &path, reading)?;
     }
     for path in writable {
@@ -64,11 +64,12 @@ fn allow(
         .with_context(|| format!("cannot allow {}", path.display()))
 }
 
-/// Where libpcap reads, each time it is asked, how many packets a device missed: closed, it would
-/// take what it counted at the start for packets that came back.
-fn drops() -> impl Iterator<Item = PathBuf> {
+/// What is asked of devices while they capture. In `statistics` libpcap reads, each time it is asked,
+/// how many packets a device missed: closed, it would take what it counted at the start for packets
+/// that came back. `flags` tells whether a device is up.
+fn devices() -> impl Iterator<Item = PathBuf> {
     let devices = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    devices.map(|device| device.path().join("statistics"))
+    devices.flat_map(|device| ["statistics", "flags"].map(|name| device.path().join(name)))
 }
 
 /// What of the above the running kernel does not do; ABI numbers are those of landlock(7).
