@@ -94,6 +94,24 @@ fn agree(told: &Told, policy: &Policy) {
         let wanted: Vec<Timestamp> =
             device.lapses.iter().map(|lapse| lapse.from).filter(|at| known <= *at).collect();
         assert_eq!(lapses, wanted, "lapses of {} at {}", device.device, device.registrar);
+        let offline = of(changes, &device, |change| match change.turn {
+            Turn::Offline { last, interval, count } => Some(last.plus(interval * i64::from(count))),
+            _ => None,
+        });
+        let keepalives = device.keepalives.iter().flat_map(|all| &all.platform_offline);
+        let periods: Vec<Timestamp> = keepalives.map(|(from, _)| *from).collect();
+        // Within an even row the audit knows times to an eighth of the spacing.
+        let near = |all: &[Timestamp], at: &Timestamp| {
+            all.iter().any(|other| other.since(*at).abs() < 60 * SECOND)
+        };
+        assert!(offline.iter().all(|at| near(&periods, at)), "{offline:?} of {periods:?}");
+        // One that gave its registration up owes none, one that never registered proves little.
+        let gave_up = audit.devices().any(|d| d.device == device.device && !d.planned.is_empty());
+        let proved = |at: &&Timestamp| device.evidence.is_some_and(|proof| proof < **at);
+        if !gave_up {
+            let missed = periods.iter().filter(proved).find(|at| !near(&offline, at));
+            assert_eq!(missed, None, "{offline:?} of {}", device.device);
+        }
         let fails = of(changes, &device, |change| match change.turn {
             Turn::Fail { start, outcome, .. } => Some((start, outcome)),
             _ => None,

@@ -290,11 +290,8 @@ impl Lookout {
         }
         for decided in &decided {
             self.counts.decide(names.1, decided);
-            let person = self.lanes.get(at).map(|lane| lane.person);
-            if decided.outcome == Outcome::Ok
-                && let Some(person) = person.and_then(|at| self.people.get_mut(at))
-            {
-                person.proved = true;
+            if decided.outcome == Outcome::Ok {
+                self.prove(at);
             }
             if let Outcome::Rejected(status) = decided.outcome
                 && decided.attempt.is_try()
@@ -327,6 +324,16 @@ impl Lookout {
             sooner(&mut due, leave);
         }
         self.timers.set(Owner::Lane(at), &mut lane.due, due.map(|due| due.max(now + 1)));
+    }
+
+    /// The device of the lane `at` is one: from now on its keepalives are missed.
+    fn prove(&mut self, at: u32) {
+        let Some(at) = self.lanes.get(at).map(|lane| lane.person) else { return };
+        let Some(person) = self.people.get_mut(at) else { return };
+        let is_new = !std::mem::replace(&mut person.proved, true);
+        if is_new && person.heart.is_some() {
+            self.listen(at);
+        }
     }
 
     /// Counts how the lane `at` stands by now.
