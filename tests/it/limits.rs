@@ -71,6 +71,25 @@ fn a_flood_of_call_ids_stays_within_the_memory_allowed() {
 }
 
 #[test]
+fn a_flood_that_comes_to_nothing_does_not_cost_the_calls_of_others() {
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    // Every 200th message belongs to a call that is answered; the others nobody answers.
+    let text = |n: u64| match (n % 200, n / 600) {
+        (0, call) => match n / 200 % 3 {
+            0 => format!("{n} a>b INVITE id=good{call} via=g{call} from=f cseq=1"),
+            1 => format!("{n} b>a 200 INVITE id=good{call} via=g{call} from=f to=t cseq=1"),
+            _ => format!("{n} a>b ACK id=good{call} via=k{call} from=f to=t cseq=1"),
+        },
+        _ => format!("{n} a>b INVITE id=c{n} via=a{n} from=f cseq=1"),
+    };
+    let mut flood = Flood { left: 60_000, next: 0, text };
+    let model = analyze(&mut flood, &plan(limits), &|_| ()).model;
+    let good = model.flows.iter().filter(|flow| flow.call_id().starts_with(b"good"));
+    let whole = good.filter(|flow| flow.messages.len() == 3).count();
+    assert_eq!(whole, 100, "of {} flows", model.flows.len());
+}
+
+#[test]
 fn a_call_id_used_for_months_is_let_go_in_pieces() {
     let limits = Limits { flow_messages: 100, ..Limits::default() };
     let text = |n| format!("{} a>b REGISTER id=cam via=a{n} from=f cseq={n}", n * 60_000);

@@ -138,8 +138,6 @@ fn snapshot() -> Snapshot {
         losses: [("tcp-gap", 3)].into(),
         flows: 12,
         held: 65_536,
-        let_go: 4,
-        calls: [("confirmed", 3)].into(),
         unwritten: 2,
         queue: 100,
         registrations: Some(Registrations {
@@ -169,8 +167,6 @@ fn every_number_is_shown_under_its_name_and_labels() {
         ("siplens_losses_total", &[("reason", "tcp-gap")], 3.0),
         ("siplens_flows", &[], 12.0),
         ("siplens_held_bytes", &[], 65_536.0),
-        ("siplens_let_go_messages_total", &[], 4.0),
-        ("siplens_calls", &[("state", "confirmed")], 3.0),
         ("siplens_unwritten_packets_total", &[], 2.0),
         ("siplens_queue_bytes", &[], 100.0),
         ("siplens_reg_devices", &[lab, ("state", "live")], 7.0),

@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 
 /// How long the kernel waits before it hands over a block that is not full, milliseconds.
 const BLOCK: i32 = 100;
+/// How long a block may take that holds what came before the end.
+const LAST_BLOCK: Duration = Duration::from_millis(250);
 /// How often the counters of lost packets are read.
 const COUNT: Duration = Duration::from_secs(1);
 /// How long to wait for packets before looking at the interface again, milliseconds.
@@ -217,13 +219,8 @@ impl Watch {
             }
         });
         told?;
-        if let Some(stopped) = sender.stopped() {
-            let stopped = stopped.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let is_late = stopped.as_nanos() as i64 <= self.latest;
-            // What was captured before the end was wanted is still handed over.
-            if is_late || !matches!(read, Ok(read) if 0 < read) {
-                return Err(Closed);
-            }
+        if sender.stopped().is_some_and(|stopped| self.has_all_until(stopped)) {
+            return Err(Closed);
         }
         match read {
             Ok(0) | Err(pcap::Error::TimeoutExpired) => {}
@@ -250,6 +247,13 @@ impl Watch {
             State::Up => "up again",
         };
         sender.tell(News::Note(format!("{}: {what}", self.device.name)))
+    }
+
+    /// Whether what was captured until `stopped` has been handed over.
+    fn has_all_until(&self, stopped: SystemTime) -> bool {
+        let since_epoch = stopped.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let is_late = since_epoch.as_nanos() as i64 <= self.latest;
+        is_late || stopped.elapsed().is_ok_and(|passed| LAST_BLOCK <= passed)
     }
 
     /// The system refused: the interface went down, which may pass, or is gone.

@@ -137,6 +137,11 @@ impl Live {
         self.dropped.get(&number).map_or(0, |(kernel, interface)| kernel + interface)
     }
 
+    /// Octets that wait to be read.
+    pub fn waiting(&self) -> usize {
+        self.receiver.waiting()
+    }
+
     /// True when all that was handed over so far has been read.
     pub fn is_drained(&self) -> bool {
         self.at == self.batch.items.len()

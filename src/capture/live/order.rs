@@ -13,11 +13,15 @@ use crate::time::Timestamp;
 /// How long a frame waits for older ones: twice what a block waits in the kernel, and some.
 const HOLD: Duration = Duration::from_millis(250);
 
+/// Octets that wait at most; beyond, the oldest frame goes ahead of its time.
+const MOST: usize = 32 << 20;
+
 /// Frames that wait.
 #[derive(Default)]
 pub(super) struct Order {
     waiting: BinaryHeap<Reverse<Waiting>>,
     count: u64,
+    held: usize,
 }
 
 struct Waiting {
@@ -34,6 +38,7 @@ impl Order {
     #[allow(clippy::disallowed_methods)] // What waits, waits in the user's time.
     pub(super) fn add(&mut self, head: Head, octets: &[u8]) {
         self.count += 1;
+        self.held += octets.len();
         self.waiting.push(Reverse(Waiting {
             time: head.time,
             count: self.count,
@@ -48,12 +53,15 @@ impl Order {
         if !is_last && !self.has_ripe() {
             return None;
         }
-        self.waiting.pop().map(|Reverse(waiting)| (waiting.head, waiting.octets))
+        let Reverse(waiting) = self.waiting.pop()?;
+        self.held -= waiting.octets.len();
+        Some((waiting.head, waiting.octets))
     }
 
-    /// Whether the oldest frame has waited long enough.
+    /// Whether the oldest frame has waited long enough, or there is no room for more.
     pub(super) fn has_ripe(&self) -> bool {
-        self.waiting.peek().is_some_and(|Reverse(oldest)| HOLD <= oldest.came.elapsed())
+        let is_full = MOST <= self.held;
+        is_full || self.waiting.peek().is_some_and(|Reverse(oldest)| HOLD <= oldest.came.elapsed())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,6 +71,9 @@ impl Order {
     /// How long to wait for more, of `patience` at most: not beyond the moment a frame is ripe.
     pub(super) fn patience(&self, patience: Duration) -> Duration {
         let Some(Reverse(oldest)) = self.waiting.peek() else { return patience };
+        if self.has_ripe() {
+            return Duration::ZERO;
+        }
         HOLD.saturating_sub(oldest.came.elapsed()).min(patience)
     }
 }

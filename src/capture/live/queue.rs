@@ -224,6 +224,11 @@ impl Receiver {
 }
 
 impl Receiver {
+    /// Octets that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.lock().batch.held()
+    }
+
     /// Wants no more than what has been captured by now.
     #[allow(clippy::disallowed_methods)] // What has been captured by now, has a time of the day.
     pub(super) fn stop(&self) {

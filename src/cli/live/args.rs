@@ -133,6 +133,13 @@ pub struct ShowArgs {
     pub format: LiveFormat,
 }
 
+impl ShowArgs {
+    /// True when single messages are shown.
+    pub const fn is_of_messages(&self) -> bool {
+        !(self.list || self.check || self.ladder || self.registrations)
+    }
+}
+
 /// Which packets are kept.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keep")]

@@ -13,6 +13,7 @@ use crate::model::audit::lookout::Change;
 use crate::rules::Selection;
 use crate::time::Timestamp;
 use crate::transport::Observation;
+use crate::view::live::metrics::Registrations as Numbers;
 use crate::view::live::registrations::{line, object};
 use crate::view::registrations::{self as view, Options, Registrations};
 use crate::view::{Format, Style};
@@ -80,6 +81,14 @@ impl Show for Events<'_> {
         self.sift.advance(moment.now);
         self.poll();
         self.print(out)
+    }
+
+    fn lost(&self) -> Tally {
+        self.sift.tally()
+    }
+
+    fn registrations(&self, now: Timestamp) -> Option<Numbers> {
+        self.sift.counts().map(|counts| Numbers::of(counts, now))
     }
 
     fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {

@@ -7,8 +7,10 @@ use super::show::Show;
 use crate::capture::live::Live;
 use crate::cli::feed::Frames;
 use crate::engine::Feed as _;
+use crate::engine::sift::Sift;
+use crate::time::Timestamp;
 use crate::transport::Observation;
-use crate::view::live::metrics::{Drops, Exposition, Snapshot};
+use crate::view::live::metrics::{Drops, Exposition, Registrations, Snapshot};
 
 /// How often the page is made anew.
 const EVERY: Duration = Duration::from_secs(1);
@@ -18,21 +20,29 @@ const METHODS: usize = 64;
 const LETTERS: usize = 32;
 
 /// Counts, and publishes what it counted.
-pub(super) struct Gauges {
+pub(super) struct Gauges<'a> {
     page: Page,
+    /// The numbers of registrations, unless they are followed anyway.
+    sift: Option<Sift<'a>>,
     exposition: Exposition,
     snapshot: Snapshot,
     made: Option<Instant>,
 }
 
-impl Gauges {
-    pub(super) fn new(page: Page) -> Self {
+impl<'a> Gauges<'a> {
+    /// Publishes on `page`; `sift` counts registrations, where nobody else does.
+    pub(super) fn new(page: Page, sift: Option<Sift<'a>>) -> Self {
         let (exposition, snapshot) = (Exposition::default(), Snapshot::default());
-        Self { page, exposition, snapshot, made: None }
+        Self { page, sift, exposition, snapshot, made: None }
     }
 
     /// Takes in what was seen next.
     pub(super) fn observe(&mut self, observation: &Observation<'_>) {
+        if let Some(sift) = &mut self.sift {
+            sift.observe(observation);
+            // What changes is counted, not told.
+            while sift.poll().is_some() {}
+        }
         let Observation::Message { envelope, text, .. } = observation else { return };
         let Snapshot { messages, requests, responses, .. } = &mut self.snapshot;
         *messages.entry(envelope.transport.word()).or_default() += 1;
@@ -53,7 +63,11 @@ impl Gauges {
 
     /// Publishes what was counted, once a second.
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
-    pub(super) fn publish(&mut self, feed: &Frames<Live>, show: &dyn Show) {
+    pub(super) fn publish(&mut self, now: Timestamp, feed: &Frames<Live>, show: &dyn Show) {
+        if let Some(sift) = &mut self.sift {
+            sift.advance(now);
+            while sift.poll().is_some() {}
+        }
         if self.made.is_some_and(|made| made.elapsed() < EVERY) {
             return;
         }
@@ -65,14 +79,18 @@ impl Gauges {
         snapshot.octets = feed.octets();
         snapshot.latest = feed.span().map(|(_, last)| last.0 as f64 / 1e9);
         snapshot.losses = tally.lost;
-        for (reason, count) in show.lost().lost {
+        let of_sift = self.sift.as_ref().map(Sift::tally).unwrap_or_default();
+        for (reason, count) in show.lost().lost.into_iter().chain(of_sift.lost) {
             *snapshot.losses.entry(reason).or_default() += count;
         }
+        snapshot.queue = feed.source().waiting() as u64;
         snapshot.unwritten = feed.unwritten();
         snapshot.flows = flows as u64;
         snapshot.held = held as u64;
         snapshot.drops = drops(feed.source());
-        snapshot.registrations = show.registrations();
+        let own = self.sift.as_ref().and_then(Sift::counts);
+        let own = own.map(|counts| Registrations::of(counts, now));
+        snapshot.registrations = own.or_else(|| show.registrations(now));
         self.page.put(self.exposition.render(snapshot));
     }
 }

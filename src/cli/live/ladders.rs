@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::super::commands::calls;
 use super::super::judging::Judging;
-use super::show::{Ended, Moment, Show, first};
+use super::show::{Ended, Moment, SPARE, Show, first, held};
 use crate::engine::Feed;
 use crate::engine::live::{Due, FlowPlace, Flows};
 use crate::limits::Tally;
@@ -41,6 +41,10 @@ impl<'a> Ladders<'a> {
     fn draw(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
         let Self { flows, judging, style, names, drawn, shown } = self;
         flows.look(None, moment.seen(), |model, _| {
+            if 2 * model.flows.len() + SPARE < drawn.len() {
+                let held = held(model);
+                drawn.retain(|first, _| held.contains(first));
+            }
             let context = judging.context(&model.vantage);
             let wants = |id: &FlowId| judging.wants(model.flow(*id), &context);
             let chosen: Vec<FlowId> =

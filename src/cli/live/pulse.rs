@@ -24,23 +24,28 @@ impl Pulse {
         Self { last: None, beaten: Instant::now() }
     }
 
-    /// The time, when it is time to look; `latest` is that of the latest packet.
+    /// Whether it is time to look.
     #[allow(clippy::disallowed_methods)] // The user's time.
-    pub(super) fn beat(&mut self, latest: Option<Timestamp>) -> Option<Timestamp> {
+    pub(super) fn is_due(&mut self) -> bool {
         let now = Instant::now();
-        if now.duration_since(self.beaten) < EVERY {
-            return None;
+        let is_due = EVERY <= now.duration_since(self.beaten);
+        if is_due {
+            self.beaten = now;
         }
-        self.beaten = now;
-        let latest = latest?;
+        is_due
+    }
+
+    /// What time it is; `latest` is that of the latest packet.
+    #[allow(clippy::disallowed_methods)] // The user's time.
+    pub(super) fn now(&mut self, latest: Timestamp) -> Timestamp {
         match self.last {
             Some((time, since)) if time == latest => {
-                let passed = now.duration_since(since).as_nanos();
-                Some(latest.plus(i64::try_from(passed).unwrap_or(i64::MAX)))
+                let passed = i64::try_from(since.elapsed().as_nanos());
+                latest.plus(passed.unwrap_or(i64::MAX))
             }
             _ => {
-                self.last = Some((latest, now));
-                Some(latest)
+                self.last = Some((latest, Instant::now()));
+                latest
             }
         }
     }

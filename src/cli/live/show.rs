@@ -1,11 +1,12 @@
 //! What one way to show a live run has to do; each is a file beside this.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::engine::Feed;
 use crate::engine::live::SETTLED;
 use crate::limits::Tally;
-use crate::model::{CallFlow, Vantage};
+use crate::model::{CallFlow, Model, Vantage};
 use crate::rules::Severity;
 use crate::time::Timestamp;
 use crate::transport::Observation;
@@ -13,6 +14,9 @@ use crate::view::live::metrics::Registrations;
 
 /// Messages after which a flow that lasts, a registration, sheds what it has come to so far.
 pub(super) const PAST: usize = 256;
+
+/// Flows that are gone, and remembered as shown, beyond as many as are held.
+pub(super) const SPARE: usize = 1 << 12;
 
 /// A way to show what happens.
 pub(super) trait Show {
@@ -43,7 +47,7 @@ pub(super) trait Show {
     }
 
     /// The numbers of registrations, where they are followed.
-    fn registrations(&self) -> Option<Registrations> {
+    fn registrations(&self, _now: Timestamp) -> Option<Registrations> {
         None
     }
 }
@@ -93,4 +97,9 @@ pub(super) struct Ended {
 /// What a flow is known by from one look to the next: the number of its first message.
 pub(super) fn first(flow: &CallFlow) -> u64 {
     flow.messages.first().map_or(0, |entry| entry.message.envelope.seq)
+}
+
+/// The first messages of all flows of `model`.
+pub(super) fn held(model: &Model) -> BTreeSet<u64> {
+    model.flows.iter().map(|flow| first(flow)).collect()
 }

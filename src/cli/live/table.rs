@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::super::judging::Judging;
-use super::show::{Ended, Moment, PAST, Show, first};
+use super::show::{Ended, Moment, PAST, SPARE, Show, first, held};
 use crate::engine::Feed;
 use crate::engine::live::{Due, FlowPlace, Flows};
 use crate::limits::Tally;
@@ -86,6 +86,10 @@ impl<'a> Table<'a> {
     ) -> io::Result<()> {
         let Self { flows, judging, format, style, names, written, .. } = self;
         flows.look(None, moment.seen(), |model, places| {
+            if 2 * model.flows.len() + SPARE < written.len() {
+                let held = held(model);
+                written.retain(|first| held.contains(first));
+            }
             let over = model.flows.iter().zip(places).filter(|(_, place)| ended.contains(place));
             let over: Vec<FlowId> = over
                 .filter(|(flow, _)| judging.wants(flow, &judging.context(&model.vantage)))

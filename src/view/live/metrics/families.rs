@@ -58,9 +58,6 @@ fn health(snapshot: &Snapshot) -> Vec<Family> {
         gauge("siplens_flows", "Call flows held.").alone(snapshot.flows),
         gauge("siplens_held_bytes", "Memory that flows, streams and fragments hold.")
             .alone(snapshot.held),
-        counter("siplens_let_go_messages", "Messages let go to stay within the memory allowed.")
-            .alone(snapshot.let_go),
-        gauge("siplens_calls", "Calls held.").by("state", counted(&snapshot.calls)),
         counter("siplens_unwritten_packets", "Packets that could not be kept.")
             .alone(snapshot.unwritten),
         gauge("siplens_queue_bytes", "Captured packets that wait to be read.")

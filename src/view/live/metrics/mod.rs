@@ -37,10 +37,6 @@ pub struct Snapshot {
     pub flows: u64,
     /// Octets held now, of the memory allowed.
     pub held: u64,
-    /// Messages of flows that were let go for memory.
-    pub let_go: u64,
-    /// Calls held now, by state.
-    pub calls: BTreeMap<&'static str, u64>,
     /// Packets that should have been kept and could not be written.
     pub unwritten: u64,
     /// Octets that wait in the queue between capture and reader.

@@ -1,0 +1,96 @@
+//! The loop of a live run: frames, and between them what time brings.
+
+use std::io::{self, Write as _};
+use std::time::Instant;
+
+use super::super::feed::Frames;
+use super::super::output::Sink;
+use super::args::LiveArgs;
+use super::drops::Drops;
+use super::gauges::Gauges;
+use super::leaving::Leaving;
+use super::pulse::Pulse;
+use super::show::{Moment, Show};
+use crate::capture::live::Live;
+use crate::engine::Feed as _;
+use crate::transport::Observation;
+
+/// Frames between two looks at the clock.
+const STRIDE: u32 = 64;
+
+/// Who listens beside what is shown.
+pub(super) struct Beside<'a> {
+    pub(super) gauges: Option<&'a mut Gauges<'a>>,
+    pub(super) leaving: Option<Leaving<'a>>,
+}
+
+impl Beside<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        if let Some(gauges) = &mut self.gauges {
+            gauges.observe(observation);
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.observe(observation);
+        }
+    }
+}
+
+/// Runs until the end.
+#[allow(clippy::disallowed_methods)] // How long it runs, is of the user's time.
+pub(super) fn watch(
+    feed: &mut Frames<Live>,
+    (show, mut beside): (&mut dyn Show, Beside<'_>),
+    sink: &mut Sink,
+    args: &LiveArgs,
+) -> io::Result<()> {
+    let until = args.end.duration.map(|duration| Instant::now() + duration);
+    let (mut pulse, mut drops, mut frames) = (Pulse::new(), Drops::default(), 0_u32);
+    while feed.advance(&mut |observation| {
+        show.observe(&observation);
+        beside.observe(&observation);
+    }) {
+        show.frame(feed, sink)?;
+        frames = frames.wrapping_add(1);
+        let is_idle = feed.source().is_drained();
+        if is_idle {
+            sink.flush()?;
+        } else if !frames.is_multiple_of(STRIDE) {
+            continue;
+        }
+        if pulse.is_due() {
+            if let Some((_, latest)) = feed.span() {
+                let moment = Moment::new(pulse.now(latest), feed);
+                show.pulse(&moment, sink)?;
+                sink.flush()?;
+                if beside.leaving.as_mut().is_some_and(|leaving| leaving.is_due(&moment)) {
+                    feed.stop();
+                }
+            }
+            feed.forget_ends();
+            if let Some((tap, _, live)) = feed.tap() {
+                say(&tap.pulse(&|interface| live.lost_by(interface)), args.output.quiet);
+            }
+            say(&feed.take_notes(), args.output.quiet);
+            say(&drops.news(feed.source()), args.output.quiet);
+            if let Some(gauges) = &mut beside.gauges {
+                let now = feed.span().map(|(_, latest)| pulse.now(latest));
+                gauges.publish(now.unwrap_or_default(), feed, show);
+            }
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            feed.stop();
+        }
+    }
+    Ok(())
+}
+
+/// Says something beside the output, at once.
+pub(super) fn say(notes: &[String], quiet: bool) {
+    if quiet {
+        return;
+    }
+    for note in notes {
+        // When nobody can read it, it is counted all the same.
+        let _ = writeln!(io::stderr(), "siplens: {note}");
+    }
+}
