@@ -16,6 +16,7 @@ demo: build     ## run every command on the samples; leaves report.html
 	@sh scripts/demo $(SIPLENS)
 
 test: check     ## everything that CI runs; ends with the summary of the tests
+	@sh scripts/deps-tests
 	$(CARGO) test --locked
 
 check: deps fmt-check lint pure docs  ## all but the tests

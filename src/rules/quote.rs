@@ -85,10 +85,20 @@ pub(super) const fn icmp(kind: IcmpKind) -> &'static str {
     }
 }
 
+/// True for characters that are not shown as they are: controls, and those Unicode calls
+/// format characters that reorder (bidi), join or hide text.
+pub fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// `octets` for one line: what is not printable is escaped, what is long is cut.
 pub(super) fn text(octets: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(octets) {
-        Ok(plain) if octets.len() <= LONGEST && !plain.chars().any(char::is_control) => {
+        Ok(plain) if octets.len() <= LONGEST && !plain.chars().any(is_treacherous) => {
             Cow::Borrowed(plain)
         }
         _ => Cow::Owned(escape(octets)),
@@ -106,9 +116,10 @@ fn escape(octets: &[u8]) -> String {
                 '\r' => out.push_str("\\r"),
                 '\n' => out.push_str("\\n"),
                 '\t' => out.push_str("\\t"),
-                c if c.is_control() => {
+                c if c.is_ascii_control() => {
                     let _ = write!(out, "\\x{:02x}", u32::from(c));
                 }
+                c if is_treacherous(c) => out.extend(c.escape_unicode()),
                 c => out.push(c),
             }
         }
@@ -127,6 +138,11 @@ mod tests {
     fn what_a_stranger_sent_stays_on_one_line() {
         assert_eq!(text(b"a\r\nb\x07\xff"), "a\\r\\nb\\x07\\xff");
         assert_eq!(text("你好".as_bytes()), "你好");
+        assert_eq!(
+            text("a\u{202e}b\u{9b}".as_bytes()),
+            "a\\u{202e}b\\u{9b}",
+            "nor turns it around"
+        );
         assert_eq!(text(&[b'x'; 200]).chars().count(), LONGEST + 1);
     }
 }

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthChar;
 
+pub use crate::rules::is_treacherous;
+
 /// `bytes` as text for people. Control octets, what is no UTF-8 and characters that reorder or
 /// hide text are written as escapes (`\x1b`, `\u{202e}`); line ends too.
 pub fn visible(bytes: &[u8]) -> String {
@@ -28,16 +30,6 @@ pub fn visible_ascii(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-/// True for characters that are not shown as they are: controls, and those Unicode calls
-/// format characters that reorder (bidi), join or hide text.
-pub fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn push(out: &mut String, c: char) {

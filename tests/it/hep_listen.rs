@@ -37,7 +37,7 @@ impl Listening {
     fn with(listener: HepListener) -> Self {
         let address = listener.address();
         let captors = Vec::from(listener.captors(0));
-        let live = Live::start(captors, vec!["hep".to_owned()]).unwrap();
+        let live = Live::start(captors, vec!["hep".to_owned()], 512 << 20).unwrap();
         Self {
             live,
             address,

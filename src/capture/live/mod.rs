@@ -29,8 +29,10 @@ use crate::frame::{FileId, Frame, FrameId};
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long to wait for what was captured before the end was wanted.
 const LAST: Duration = Duration::from_millis(500);
-/// Octets that wait for the reader at most.
-const QUEUE: usize = 32 << 20;
+/// Octets that wait for the reader at most, and at least, whatever memory is allowed.
+const QUEUE: (usize, usize) = (1 << 20, 32 << 20);
+/// The share of the memory allowed that may wait for the reader; as much is being read.
+const SHARE: usize = 16;
 
 /// An interface packets may be captured from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +98,18 @@ enum Lent {
 }
 
 impl Live {
-    /// Starts a thread for each of `captors`; `interfaces` are the names their frames go by.
+    /// Starts a thread for each of `captors`; `interfaces` are the names their frames go by, and
+    /// `memory` is what the run may hold.
     ///
     /// # Errors
     /// When the system allows no more threads.
-    pub fn start(captors: Vec<Captor>, interfaces: Vec<String>) -> std::io::Result<Self> {
-        let (sender, receiver) = queue::queue(QUEUE);
+    pub fn start(
+        captors: Vec<Captor>,
+        interfaces: Vec<String>,
+        memory: usize,
+    ) -> std::io::Result<Self> {
+        let capacity = (memory / SHARE).clamp(QUEUE.0, QUEUE.1);
+        let (sender, receiver) = queue::queue(capacity);
         let count = captors.len();
         for captor in captors {
             let sender = sender.clone();

@@ -115,7 +115,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     };
     let keeper = savefile.map(|savefile| keeper(savefile, &names, filter.clone(), args, &plan));
     let mut show = setting.show(filter, &selection, &sink);
-    let mut feed = Frames::new(opened.start()?, reader, wanted).tapped(keeper);
+    let mut feed = Frames::new(opened.start(args.memory)?, reader, wanted).tapped(keeper);
     if args.source.input.is_none() {
         say(&[format!("watching {}; Ctrl-C ends it", names.join(", "))], args.output.quiet);
     }

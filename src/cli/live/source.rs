@@ -50,12 +50,12 @@ impl Opened {
         Ok(opened)
     }
 
-    /// Starts to capture.
+    /// Starts to capture, in a share of `memory`.
     ///
     /// # Errors
     /// When the system allows no more threads.
-    pub(super) fn start(self) -> io::Result<Live> {
-        Live::start(self.captors, self.names)
+    pub(super) fn start(self, memory: usize) -> io::Result<Live> {
+        Live::start(self.captors, self.names, memory)
     }
 
     fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {

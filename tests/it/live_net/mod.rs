@@ -4,9 +4,12 @@
 
 mod endings;
 mod flood;
+mod floods;
 mod losses;
+mod phones;
 mod rights;
 mod stage;
 mod talk;
+mod terminal;
 mod transports;
 mod watcher;

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 
+use super::watcher::eventually;
 use crate::program::skip;
 
 /// How the two ends of the wire are addressed.
@@ -56,7 +58,24 @@ impl Stage {
             skip(&format!("live on real traffic: no namespaces: {}", refused.trim()));
             return None;
         }
+        stage.try_out();
         Some(stage)
+    }
+
+    /// Waits until the wire carries both families both ways: neighbors are found by then.
+    fn try_out(&self) {
+        for family in Family::BOTH {
+            let bind =
+                |place: &Place| place.within(|| UdpSocket::bind(place.at(family, 9)).unwrap());
+            let (near, far) = (bind(&self.near), bind(&self.far));
+            for (one, other, to) in [(&near, &far, &self.far), (&far, &near, &self.near)] {
+                other.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                eventually("the wire to carry", || {
+                    one.send_to(b"?", to.at(family, 9)).ok()?;
+                    other.recv(&mut [0]).ok()
+                });
+            }
+        }
     }
 
     fn build(&self) -> Result<(), String> {
@@ -72,7 +91,7 @@ impl Stage {
         for place in [near, far] {
             place.ip(&format!(
                 "addr add {}/24 dev {link}\naddr add {}/64 dev {link} nodad\n\
-                 link set lo up\nlink set {link} up\n",
+                 link set lo up\nlink set {link} addrgenmode none\nlink set {link} up\n",
                 place.address(Family::V4),
                 place.address(Family::V6),
                 link = place.interface,

@@ -1,0 +1,170 @@
+//! Floods neither grow memory, nor end the run, nor cost the calls of others.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::flood::{Flood, first_fragment, options, request, stranger, syn};
+use super::stage::{Family, Stage};
+use super::talk::{Carrier, Talk, Who};
+use super::watcher::{Over, Running, eventually, live, metric};
+
+/// What calls may hold.
+const MEMORY: &str = "32M";
+/// The same in octets, and what there is beside: the program itself, its buffers, what the
+/// allocator does not give back.
+const ALLOWED: u64 = (32 + 160) << 20;
+/// The buffer of the kernel: a build for tests is slow, and what the flood loses is not the point.
+const BUFFER: &str = "1G";
+/// Good calls beside the flood.
+const CALLS: u64 = 50;
+
+/// Packets of a flood.
+fn many() -> u64 {
+    if std::env::var_os("SIPLENS_FULL").is_some() { 1_000_000 } else { 60_000 }
+}
+
+/// Watches the private memory of a program until it is dropped.
+struct Gauge {
+    peak: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+}
+
+impl Gauge {
+    fn new(running: &Running) -> Self {
+        let path = format!("/proc/{}/status", running.id());
+        let gauge = Self { peak: Arc::default(), over: Arc::default() };
+        let (peak, over) = (Arc::clone(&gauge.peak), Arc::clone(&gauge.over));
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let Ok(status) = fs::read_to_string(&path) else { break };
+                let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+                let Some(kilo) = anonymous.and_then(|rest| rest.split_whitespace().next()) else {
+                    break;
+                };
+                peak.fetch_max(kilo.parse::<u64>().unwrap() << 10, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        gauge
+    }
+
+    /// Octets at most, so far.
+    fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Good calls that begin one after the other while a flood goes on.
+struct Calls {
+    talk: Talk,
+    steps: Vec<(u64, Who, String)>,
+}
+
+impl Calls {
+    /// Calls that are spread over the slices of a flood: each rings after one slice, is answered
+    /// after five and lasts for a hundred.
+    fn new(stage: &Stage) -> Self {
+        let talk = Talk::new(stage, Carrier::Udp, Family::V4, 5070);
+        let mut steps = Vec::new();
+        for number in 0..CALLS {
+            let call = talk.call(&format!("good-{number}"));
+            for ((who, text), after) in call.into_iter().zip([0, 0, 1, 5, 5, 100, 100]) {
+                steps.push((8 * number + after, who, text));
+            }
+        }
+        steps.sort_by_key(|(slice, ..)| *slice);
+        Self { talk, steps }
+    }
+
+    /// How many slices they take.
+    const SLICES: u64 = 8 * CALLS + 110;
+
+    /// Says what belongs to `slice`.
+    fn say(&mut self, slice: u64) {
+        while self.steps.first().is_some_and(|(at, ..)| *at <= slice) {
+            let (_, who, text) = self.steps.remove(0);
+            self.talk.say(who, text.as_bytes());
+        }
+    }
+}
+
+/// Runs `packet` as a flood beside good calls, past a run that lists, then one that checks.
+fn flood(what: &str, counted: Option<&str>, packet: impl Fn(u64) -> Vec<u8>) {
+    for mode in ["--list", "--check"] {
+        let Some(stage) = Stage::new() else { return };
+        let filter = "call_id contains 'good-'";
+        let args = [mode, "--format", "ndjson", "--memory", MEMORY, "--buffer", BUFFER];
+        let args =
+            [&args[..], &["--metrics", "9464", "--filter", filter, "--allow-empty"]].concat();
+        let live = live(&stage.near, &args);
+        let gauge = Gauge::new(&live);
+        let mut calls = Calls::new(&stage);
+        let mut flood = Flood::new(&stage.near);
+        let slices = Calls::SLICES;
+        for slice in 0..slices {
+            calls.say(slice);
+            for number in slice * many() / slices..(slice + 1) * many() / slices {
+                flood.send(&packet(number));
+            }
+        }
+        calls.say(u64::MAX);
+        let sent = many() + 7 * CALLS;
+        eventually("the flood to be read", || {
+            let (read, dropped) = (
+                metric(&stage.near, "siplens_packets_total"),
+                metric(&stage.near, "siplens_capture_drops_total"),
+            );
+            (sent <= read + dropped).then_some(())
+        });
+        let over = live.interrupt();
+        assert_eq!(over.code(), 130, "{what}: {}", over.err());
+        let megabytes = gauge.peak() >> 20;
+        println!("{what} {mode}: {megabytes} MB of private memory at most; {}", over.err());
+        assert!(!over.err().contains("dropped"), "{what}: {}", over.err());
+        assert!(counted.is_none_or(|word| over.err().contains(word)), "{what}: {}", over.err());
+        assert_good(what, mode, &over);
+        assert!(gauge.peak() <= ALLOWED, "{what}: {megabytes} MB of private memory");
+    }
+}
+
+/// All good calls are complete, or nothing is said of them.
+fn assert_good(what: &str, mode: &str, over: &Over) {
+    if mode == "--check" {
+        return assert_eq!(over.out(), "", "{what}: no violation");
+    }
+    let rows = over.rows();
+    let whole = |row: &&serde_json::Value| row["state"] == "completed" && row["messages"] == 7;
+    let count = rows.iter().filter(whole).count() as u64;
+    assert_eq!((count, rows.len() as u64), (CALLS, CALLS), "{what}: {}", over.out());
+}
+
+#[test]
+fn a_flood_of_call_ids_costs_no_call() {
+    flood("Call-IDs", Some("let-go"), options);
+}
+
+#[test]
+fn a_flood_of_branches_in_one_call_id_costs_no_call() {
+    flood("branches", Some("let-go"), |number| {
+        request("OPTIONS", "198.18.0.1:5060", "one-call-id", number)
+    });
+}
+
+#[test]
+fn a_flood_of_half_open_connections_costs_no_call() {
+    flood("SYNs", None, |number| syn(&stranger(number)));
+}
+
+#[test]
+fn a_flood_of_first_fragments_costs_no_call() {
+    flood("first fragments", Some("fragment-lost"), first_fragment);
+}
