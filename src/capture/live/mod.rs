@@ -26,7 +26,7 @@ use crate::capture::{Error, Secrets, Source};
 use crate::frame::{FileId, Frame, FrameId};
 
 /// How long [`Live::next`] waits for a frame before it says that none came.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to wait for what was captured before the end was wanted.
 const LAST: Duration = Duration::from_millis(500);
 /// Octets that wait for the reader at most, and at least, whatever memory is allowed.

@@ -203,6 +203,8 @@ pub(super) struct Judge {
     file: Option<PolicyFile>,
     inventory: BTreeMap<String, Known>,
     own: Own,
+    /// What holds where nobody says otherwise.
+    base: Policy,
     /// Policies by the blocks they are made of.
     made: RefCell<HashMap<Vec<usize>, Arc<Policy>>>,
 }
@@ -237,10 +239,18 @@ impl Judge {
         let file = args.policy.as_deref().map(PolicyFile::read).transpose()?;
         let list = file.as_ref().and_then(|file| file.inventory.as_deref());
         let inventory = list.map(inventory::read).transpose()?.unwrap_or_default();
-        let judge = Self { file, inventory, own, made: RefCell::default() };
+        let base = Policy::default();
+        let judge = Self { file, inventory, own, base, made: RefCell::default() };
         let usual = judge.own.expect.or(Some(crate::model::audit::Expect::Interval(1)));
         value(judge.own.tolerance.as_ref(), "--tolerance", |text| values::tolerance(text, usual))?;
         Ok(judge)
+    }
+
+    /// The same, where what nobody says otherwise is as in `base`.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub(super) fn based_on(self, base: Policy) -> Self {
+        Self { base, ..self }
     }
 
     pub(super) fn policy(&self, applicant: &Applicant<'_>) -> Arc<Policy> {
@@ -259,7 +269,7 @@ impl Judge {
     }
 
     fn make(&self, blocks: &[usize], expect: Option<crate::model::audit::Expect>) -> Policy {
-        let mut policy = Policy::default();
+        let mut policy = self.base.clone();
         if let Some(file) = &self.file {
             file.apply(blocks, &mut policy);
         }

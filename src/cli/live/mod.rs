@@ -38,8 +38,9 @@ use crate::engine::{LetGo, Plan};
 use crate::frame::FileId;
 use crate::limits::Limits;
 use crate::model::CallFlow;
-use crate::model::audit::{Applicant, Past, Terms};
+use crate::model::audit::{Applicant, Past, Policy, Terms};
 use crate::rules::{FlowReport, Selection, Told, is_scanner};
+use crate::time::MILLISECOND;
 use crate::view::Format;
 use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
@@ -59,6 +60,9 @@ use watch::{Beside, say, watch};
 
 /// Messages of one flow that are held: what lasts longer begins anew.
 const FLOW_MESSAGES: usize = 10_000;
+/// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
+/// with the time a timer may take.
+const LAPSE_GRACE: i64 = 700 * MILLISECOND;
 /// Rows of a terminal that are no rows of the table: its head, and the line below it.
 const FRAME_ROWS: usize = 4;
 
@@ -72,7 +76,8 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     if args.show.is_of_messages() {
         of_calls(filter.as_ref())?;
     }
-    let judge = Judge::of(&args.policy)?;
+    let usual = Policy { lapse_grace: LAPSE_GRACE, ..Policy::default() };
+    let judge = Judge::of(&args.policy)?.based_on(usual);
     let selection = if args.show.registrations {
         audit::selection(&args.rules, &judge)?
     } else {

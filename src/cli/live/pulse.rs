@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::time::Timestamp;
 
 /// How often timers are looked at and what is held back is written.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(100);
 
 /// Says when to look at timers, and what time it is then.
 ///
