@@ -49,7 +49,10 @@ fuzz:           ## run a fuzz target: make fuzz TARGET=whole_capture SECONDS=60
 bench: build    ## race against tshark and sngrep; writes docs/performance.md
 	python3 benches/race.py $(SIPLENS)
 
+bench-live: build ## live capture beside tcpdump and sngrep, as root; adds to docs/performance.md
+	python3 benches/live.py $(SIPLENS) --soak 20
+
 install: build  ## put siplens, its manual page and completions under PREFIX (/usr/local)
 	@sh scripts/install $(SIPLENS) "$(or $(PREFIX),/usr/local)"
 
-.PHONY: help deps build demo test check fmt-check lint pure docs bless rule mutate fuzz bench install
+.PHONY: help deps build demo test check fmt-check lint pure docs bless rule mutate fuzz bench bench-live install

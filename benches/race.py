@@ -41,11 +41,22 @@ def main():
         results[kind] = (race(fast(tools), full, options.rounds), race(slow(tools), part, 1))
         report(kind, results[kind])
     growth = memory(tools, options.scale)
-    with open(os.path.join(TOP, options.page), "w", encoding="utf8") as page:
-        page.write(markdown(results, growth, options))
+    path = os.path.join(TOP, options.page)
+    live = live_section(path)
+    with open(path, "w", encoding="utf8") as page:
+        page.write(markdown(results, growth, options).rstrip() + "\n" + live)
     for line in wrong:
         print("WRONG", line)
     sys.exit(1 if wrong else 0)
+
+
+def live_section(path):
+    """What benches/live.py wrote."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf8") as page:
+        _, mark, live = page.read().partition("\n## Live\n")
+    return mark + live
 
 
 def arguments():

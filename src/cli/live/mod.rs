@@ -60,6 +60,9 @@ use watch::{Beside, say, watch};
 
 /// Messages of one flow that are held: what lasts longer begins anew.
 const FLOW_MESSAGES: usize = 10_000;
+/// Eighths of `--memory` that what is counted may take: indexes, room that lists grow into and the
+/// queue of captured frames take the rest.
+const COUNTED_EIGHTHS: usize = 5;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
 /// with the time a timer may take.
 const LAPSE_GRACE: i64 = 700 * MILLISECOND;
@@ -83,7 +86,11 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     } else {
         selection(&args.rules)?
     };
-    let limits = Limits { memory: args.memory, flow_messages: FLOW_MESSAGES, ..Limits::default() };
+    let limits = Limits {
+        memory: args.memory / 8 * COUNTED_EIGHTHS,
+        flow_messages: FLOW_MESSAGES,
+        ..Limits::default()
+    };
     let plan = Plan::new(limits, 1);
     let interrupted = on_interrupt();
     let Prepared { reader, mut sink, opened, page, savefile } =
