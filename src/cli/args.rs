@@ -48,7 +48,7 @@ pub enum Command {
     /// Watch SIP as it happens: on interfaces, from a pipe, a growing file, HEP agents
     // Its --user is whom to become, as tcpdump has it with -Z.
     #[cfg(feature = "live")]
-    #[command(mut_arg("user", |arg| arg.long("sip-user")))]
+    #[command(mut_arg("user", |arg| arg.long("sip-user")), mut_arg("learn", |arg| arg.hide(true)))]
     Live(Box<LiveArgs>),
     /// List the rules that check applies
     Rules(RulesArgs),

@@ -9,6 +9,7 @@ use super::show::{Ended, Moment, Show};
 use crate::engine::Feed;
 use crate::engine::sift::Sift;
 use crate::limits::Tally;
+use crate::model::audit::Platform;
 use crate::model::audit::lookout::Change;
 use crate::rules::Selection;
 use crate::time::Timestamp;
@@ -23,6 +24,7 @@ pub(super) struct Events<'a> {
     sift: Sift<'a>,
     judge: &'a Judge,
     selection: &'a Selection,
+    platform: Option<Platform>,
     format: Format,
     style: Style,
     names: &'a [String],
@@ -35,13 +37,13 @@ pub(super) struct Events<'a> {
 impl<'a> Events<'a> {
     pub(super) fn new(
         sift: Sift<'a>,
-        (judge, selection): (&'a Judge, &'a Selection),
+        (judge, selection, platform): (&'a Judge, &'a Selection, Option<Platform>),
         (format, style): (Format, Style),
         names: &'a [String],
     ) -> Self {
         let lost = (0, Timestamp(i64::MIN));
         let pending = VecDeque::new();
-        Self { sift, judge, selection, format, style, names, begun: false, pending, lost }
+        Self { sift, judge, selection, platform, format, style, names, begun: false, pending, lost }
     }
 
     fn poll(&mut self) {
@@ -96,11 +98,12 @@ impl Show for Events<'_> {
         self.sift.advance(vantage.last);
         self.poll();
         self.print(out)?;
-        let Self { sift, judge, selection, format, style, names, .. } = *self;
+        let Self { sift, judge, selection, platform, format, style, names, .. } = *self;
         let (mut audit, tally): (_, Tally) = sift.finish(&vantage, feed.tally());
         judge.name(&mut audit);
         let (shown, lost) = (audit.len(), (&tally, vantage.dropped));
-        let all = Registrations::new(&audit, selection, lost, names, Options::default());
+        let options = Options { platform, ..Options::default() };
+        let all = Registrations::new(&audit, selection, lost, names, options);
         if format == Format::Text && shown != 0 {
             view::write(&all, format, &style, out)?;
         }

@@ -75,6 +75,10 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         io::stdout().write_all(source::list()?.as_bytes())?;
         return Ok(Outcome::Fine);
     }
+    anyhow::ensure!(
+        !args.policy.learn,
+        "--learn is for what has been captured: siplens registrations --learn FILE"
+    );
     let filter = choice::filter(&args.choice)?;
     if args.show.is_of_messages() {
         of_calls(filter.as_ref())?;
@@ -227,7 +231,8 @@ impl<'a> Setting<'a> {
         }
         if args.show.registrations {
             let sift = Sift::live(plan, *terms, Past::default());
-            let by = (judge, selection);
+            let platform = args.policy.platform.map(|key| key.0);
+            let by = (judge, selection, platform);
             return Box::new(Events::new(sift, by, (format, style), names));
         }
         let choosing = Choosing::new(filter, plan.seed);
