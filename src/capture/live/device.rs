@@ -218,6 +218,7 @@ impl Watch {
                 told = sender.push(head, packet.data);
             }
         });
+        sender.flush();
         told?;
         if sender.stopped().is_some_and(|stopped| self.has_all_until(stopped)) {
             return Err(Closed);

@@ -284,7 +284,11 @@ pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
     Box::new(move |sender| {
         loop {
             let told = match source.next() {
-                Ok(Some(frame)) => sender.push(head_of(&frame), frame.bytes),
+                Ok(Some(frame)) => {
+                    let told = sender.push(head_of(&frame), frame.bytes);
+                    sender.flush();
+                    told
+                }
                 Ok(None) => {
                     if source.is_over() {
                         break;

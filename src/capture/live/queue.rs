@@ -118,7 +118,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Hands a frame over; waits while there is no room.
+    /// Hands a frame over; waits while there is no room. The reader may sleep on until
+    /// [`flush`](Self::flush): to wake it for each frame costs more than to read one.
     ///
     /// # Errors
     /// When nobody reads any more.
@@ -127,8 +128,15 @@ impl Sender {
         state.batch.octets.extend_from_slice(octets);
         let end = state.batch.octets.len();
         state.batch.items.push(Item::Frame(head, end));
-        self.wake(state);
         Ok(())
+    }
+
+    /// Wakes the reader, if there is something for it.
+    pub fn flush(&self) {
+        let state = self.shared.lock();
+        if !state.batch.items.is_empty() {
+            self.wake(state);
+        }
     }
 
     /// Hands news over, behind the frames that came before.
@@ -151,6 +159,9 @@ impl Sender {
     fn room(&self) -> Result<MutexGuard<'_, State>, Closed> {
         let mut state = self.shared.lock();
         while self.shared.capacity <= state.batch.held() && !state.closed {
+            if std::mem::take(&mut state.awaited) {
+                self.shared.filled.notify_one();
+            }
             state = self.shared.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed { Err(Closed) } else { Ok(state) }

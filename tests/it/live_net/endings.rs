@@ -84,3 +84,16 @@ fn a_second_ctrl_c_ends_it_though_its_output_is_stuck() {
     assert_eq!(over.code(), 130);
     drop(out);
 }
+
+#[test]
+fn the_end_of_the_first_chosen_call_ends_it_and_that_of_another_does_not() {
+    let Some(stage) = Stage::new() else { return };
+    let args = ["--exit-after-call", "--call-id", "chosen", "--format", "ndjson"];
+    let live = live(&stage.near, &args);
+    let mut talk = Talk::new(&stage, Carrier::Udp, Family::V4, 5060);
+    talk.make_call("other");
+    talk.make_call("chosen");
+    let over = live.over();
+    assert_eq!(over.code(), 0, "{}", over.err());
+    assert_eq!(over.rows().len(), 7);
+}

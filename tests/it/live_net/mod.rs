@@ -5,6 +5,7 @@
 mod endings;
 mod flood;
 mod floods;
+mod lapses;
 mod losses;
 mod phones;
 mod rights;

@@ -229,7 +229,9 @@ impl Intake {
         let time = Timestamp(nanos).plus((now - instant).as_nanos() as i64);
         let wire_len = self.frame.len() as u32;
         let head = Head { time, link: envelope::LINK, interface: self.interface, wire_len };
-        self.sender.push(head, &self.frame)
+        let told = self.sender.push(head, &self.frame);
+        self.sender.flush();
+        told
     }
 
     /// Names a sender of too much.
