@@ -34,6 +34,8 @@ pub struct Following {
     /// Packets lost according to the files before.
     dropped_before: u64,
     notes: Vec<String>,
+    /// Why what took its place is not read.
+    trouble: Option<Error>,
     over: bool,
 }
 
@@ -63,6 +65,7 @@ impl Following {
             capture,
             dropped_before: 0,
             notes: Vec::new(),
+            trouble: None,
             over: false,
         })
     }
@@ -82,12 +85,12 @@ impl Following {
                 Ok(file) => break file,
                 // Between the moves of who replaces it there may be none.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => thread::sleep(POLL),
-                Err(error) => return self.give_up(&error),
+                Err(error) => return self.give_up(error),
             }
         };
         let octets = match growing(&self.path, opened, &self.stop, &self.end) {
             Ok(octets) => octets,
-            Err(error) => return self.give_up(&error),
+            Err(error) => return self.give_up(error),
         };
         self.notes.extend(self.capture.take_notes());
         self.dropped_before += self.capture.dropped();
@@ -96,8 +99,8 @@ impl Following {
         true
     }
 
-    fn give_up(&mut self, error: &io::Error) -> bool {
-        self.notes.push(format!("{}: replaced, and cannot be opened: {error}", self.name));
+    fn give_up(&mut self, error: io::Error) -> bool {
+        self.trouble = Some(Error::of_open(&self.name, error));
         false
     }
 
@@ -108,6 +111,9 @@ impl Following {
                 Ok(Some(index)) => return Ok(Some(index)),
                 Ok(None) => {
                     self.over = !self.start_over();
+                    if let Some(trouble) = self.trouble.take() {
+                        return Err(trouble);
+                    }
                     // What there is to say does not wait for a frame.
                     return Ok(None);
                 }

@@ -198,6 +198,7 @@ impl<'t> Sift<'t> {
             next.sort_by_key(|time| time.unwrap_or(Timestamp(i64::MAX)));
             next
         } && next <= now
+            && self.now < next
         {
             self.pass(next);
         }

@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 const BLOCK: i32 = 100;
 /// How long a block may take that holds what came before the end.
 const LAST_BLOCK: Duration = Duration::from_millis(250);
+/// Packets read before counters and clocks are looked at again: a wire that is faster than we are
+/// would never let us.
+const AT_ONCE: usize = 1_024;
 /// How often the counters of lost packets are read.
 const COUNT: Duration = Duration::from_secs(1);
 /// How long to wait for packets before looking at the interface again, milliseconds.
@@ -206,7 +209,7 @@ impl Watch {
         let Self { device, interface, clock, latest, .. } = self;
         let (interface, link) = (*interface, device.link);
         let mut told = Ok(());
-        let read = device.capture.dispatch(None, |packet| {
+        let read = device.capture.dispatch(Some(AT_ONCE), |packet| {
             let head = packet.header;
             // Asked for nanoseconds, libpcap puts them where microseconds were.
             #[allow(clippy::useless_conversion)] // Not where these are 32 bits wide.

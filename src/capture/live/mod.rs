@@ -163,6 +163,8 @@ impl Live {
     /// Goes on in what was handed over, until there is a frame to hand out or an error to tell.
     fn step(&mut self) -> Result<Option<Lent>, Error> {
         loop {
+            // Who goes on capturing is not waited for any longer.
+            self.over |= self.has_waited();
             if let Some((head, octets)) = self.order.ripe(self.over) {
                 return Ok(Some(Lent::Own(head, octets)));
             }
@@ -282,7 +284,11 @@ impl Source for Live {
 /// Captures what `source` hands out, as it comes: a pipe, a file that grows.
 pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
     Box::new(move |sender| {
+        let mut dropped = 0;
         loop {
+            if sender.stopped().is_some() {
+                break;
+            }
             let told = match source.next() {
                 Ok(Some(frame)) => {
                     let told = sender.push(head_of(&frame), frame.bytes);
@@ -297,12 +303,12 @@ pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
                 }
                 Err(error) => sender.tell(News::Trouble(error)),
             };
-            if told.and_then(|()| pass_on(&mut source, &sender)).is_err() {
+            if told.and_then(|()| pass_on(&mut source, &mut dropped, &sender)).is_err() {
                 return;
             }
         }
         // Who does not listen any more misses nothing.
-        let _ = pass_on(&mut source, &sender);
+        let _ = pass_on(&mut source, &mut dropped, &sender);
     })
 }
 
@@ -312,7 +318,19 @@ fn head_of(frame: &Frame<'_>) -> Head {
 }
 
 /// Hands over what `source` has to say beside frames.
-fn pass_on(source: &mut impl Source, sender: &Sender) -> Result<(), queue::Closed> {
+fn pass_on(
+    source: &mut impl Source,
+    dropped: &mut u64,
+    sender: &Sender,
+) -> Result<(), queue::Closed> {
+    let before = std::mem::replace(dropped, source.dropped());
+    if before < *dropped {
+        let by_kernel = *dropped - before;
+        sender.tell(News::Dropped { interface: 0, by_kernel, by_interface: 0 })?;
+    }
+    for (reason, count) in source.take_losses() {
+        sender.tell(News::Lost(reason, count))?;
+    }
     for secrets in source.take_secrets() {
         sender.tell(News::Secrets(secrets))?;
     }

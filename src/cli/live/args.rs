@@ -108,6 +108,17 @@ pub struct SourceArgs {
     pub tz: Option<jiff::tz::TimeZone>,
 }
 
+impl SourceArgs {
+    /// True when all packets are captured by this machine, now.
+    pub const fn is_local(&self) -> bool {
+        #[cfg(unix)]
+        if self.hep_listen.is_some() {
+            return false;
+        }
+        self.input.is_none() && self.follow.is_none()
+    }
+}
+
 /// What is shown.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Show")]

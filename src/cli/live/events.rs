@@ -12,7 +12,7 @@ use crate::limits::Tally;
 use crate::model::audit::Platform;
 use crate::model::audit::lookout::Change;
 use crate::rules::Selection;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use crate::transport::Observation;
 use crate::view::live::metrics::Registrations as Numbers;
 use crate::view::live::registrations::{line, object};
@@ -77,7 +77,8 @@ impl Show for Events<'_> {
     fn pulse(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
         let (lost, since) = std::mem::replace(&mut self.lost, (moment.vantage.dropped, moment.now));
         if lost < moment.vantage.dropped {
-            let since = since.max(moment.vantage.first);
+            // Losses are counted once a second.
+            let since = since.plus(-2 * SECOND).max(moment.vantage.first);
             self.sift.lost((since.0, moment.now.0));
         }
         self.sift.advance(moment.now);

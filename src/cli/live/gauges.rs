@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::metrics::Page;
 use super::show::Show;
+use crate::capture::Source as _;
 use crate::capture::live::Live;
 use crate::cli::feed::Frames;
 use crate::engine::Feed as _;
 use crate::engine::sift::Sift;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use crate::transport::Observation;
 use crate::view::live::metrics::{Drops, Exposition, Registrations, Snapshot};
 
@@ -27,13 +28,14 @@ pub(super) struct Gauges<'a> {
     exposition: Exposition,
     snapshot: Snapshot,
     made: Option<Instant>,
+    dropped: u64,
 }
 
 impl<'a> Gauges<'a> {
     /// Publishes on `page`; `sift` counts registrations, where nobody else does.
     pub(super) fn new(page: Page, sift: Option<Sift<'a>>) -> Self {
         let (exposition, snapshot) = (Exposition::default(), Snapshot::default());
-        Self { page, sift, exposition, snapshot, made: None }
+        Self { page, sift, exposition, snapshot, made: None, dropped: 0 }
     }
 
     /// Takes in what was seen next.
@@ -47,7 +49,9 @@ impl<'a> Gauges<'a> {
         let Snapshot { messages, requests, responses, .. } = &mut self.snapshot;
         *messages.entry(envelope.transport.word()).or_default() += 1;
         if let Some([class, ..]) = text.strip_prefix(b"SIP/2.0 ") {
-            *responses.entry(class.saturating_sub(b'0')).or_default() += 1;
+            if let b'1'..=b'6' = class {
+                *responses.entry(class - b'0').or_default() += 1;
+            }
             return;
         }
         let method = text.split(|b| *b == b' ').next().unwrap_or_default();
@@ -65,6 +69,11 @@ impl<'a> Gauges<'a> {
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
     pub(super) fn publish(&mut self, now: Timestamp, feed: &Frames<Live>, show: &dyn Show) {
         if let Some(sift) = &mut self.sift {
+            let dropped = feed.source().dropped();
+            if std::mem::replace(&mut self.dropped, dropped) < dropped {
+                // Losses are counted once a second, as this is.
+                sift.lost((now.plus(-3 * SECOND).0, now.0));
+            }
             sift.advance(now);
             while sift.poll().is_some() {}
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::super::commands::calls;
 use super::super::judging::Judging;
@@ -15,6 +16,9 @@ use crate::transport::Observation;
 use crate::view::ladder::LadderOptions;
 use crate::view::{Ladder, Style, Subject, text};
 
+/// How often is looked for calls to draw.
+const EVERY: Duration = Duration::from_millis(500);
+
 /// Ladders of calls that have ended.
 pub(super) struct Ladders<'a> {
     flows: Flows<'a, Option<FlowReport>>,
@@ -24,6 +28,11 @@ pub(super) struct Ladders<'a> {
     /// How many messages of a flow have been drawn, by its first message.
     drawn: BTreeMap<u64, usize>,
     shown: usize,
+    /// Some flow has ended since calls were drawn.
+    any: bool,
+    /// Flows to be let go once they have been drawn.
+    silent: Vec<FlowPlace>,
+    drawn_at: Option<Instant>,
 }
 
 impl<'a> Ladders<'a> {
@@ -34,12 +43,22 @@ impl<'a> Ladders<'a> {
         names: &'a [String],
     ) -> Self {
         let flows = flows.watched();
-        Self { flows, judging, style, names, drawn: BTreeMap::new(), shown: 0 }
+        Self {
+            flows,
+            judging,
+            style,
+            names,
+            drawn: BTreeMap::new(),
+            shown: 0,
+            any: false,
+            silent: Vec::new(),
+            drawn_at: None,
+        }
     }
 
     /// Draws the calls of which no flow is open and some have not been drawn as they are.
     fn draw(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let Self { flows, judging, style, names, drawn, shown } = self;
+        let Self { flows, judging, style, names, drawn, shown, .. } = self;
         flows.look(None, moment.seen(), |model, _| {
             if 2 * model.flows.len() + SPARE < drawn.len() {
                 let held = held(model);
@@ -68,9 +87,9 @@ impl Show for Ladders<'_> {
         self.flows.observe(observation);
     }
 
+    #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
     fn pulse(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
         self.flows.advance(moment.now);
-        let (mut any, mut silent) = (false, Vec::new());
         while let Some((place, due)) = self.flows.poll() {
             let Some(flow) = self.flows.flow(place).filter(|_| due != Due::Changed) else {
                 continue;
@@ -78,22 +97,23 @@ impl Show for Ladders<'_> {
             if flow.is_open() {
                 continue;
             }
-            any = true;
+            self.any = true;
             if due == Due::Silent {
-                silent.push(place);
+                self.silent.push(place);
             }
         }
-        if any {
+        if self.any && self.drawn_at.is_none_or(|at| EVERY <= at.elapsed()) {
+            (self.any, self.drawn_at) = (false, Some(Instant::now()));
             self.draw(moment, out)?;
-        }
-        for place in silent {
-            self.dismiss(place);
+            for place in std::mem::take(&mut self.silent) {
+                self.dismiss(place);
+            }
         }
         Ok(())
     }
 
     fn finish(self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
-        let Self { flows, judging, style, names, mut drawn, mut shown } = *self;
+        let Self { flows, judging, style, names, mut drawn, mut shown, .. } = *self;
         let found = judging.found(flows.finish(feed), 1);
         let subject = found.subject(names);
         for call in calls(&subject) {

@@ -32,6 +32,7 @@ use super::window::Window;
 use super::{Outcome, choice, closing};
 use crate::capture::live::Live;
 use crate::capture::write::Savefile;
+use crate::engine::keeping::Keep;
 use crate::engine::live::Flows;
 use crate::engine::sift::Sift;
 use crate::engine::{LetGo, Plan};
@@ -63,6 +64,9 @@ const FLOW_MESSAGES: usize = 10_000;
 /// Eighths of `--memory` that what is counted may take: indexes, room that lists grow into and the
 /// queue of captured frames take the rest.
 const COUNTED_EIGHTHS: usize = 5;
+/// Octets of `--memory` for each device that is told apart, and how many are, whatever it is.
+const DEVICE: usize = 8 << 10;
+const DEVICES_LEAST: usize = 1_024;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
 /// with the time a timer may take.
 const LAPSE_GRACE: i64 = 700 * MILLISECOND;
@@ -80,7 +84,10 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         "--learn is for what has been captured: siplens registrations --learn FILE"
     );
     let filter = choice::filter(&args.choice)?;
-    if args.show.is_of_messages() {
+    let is_of_messages = args.show.is_of_messages()
+        || args.end.count.is_some()
+        || (args.keep.write.is_some() && args.keep.keep == Keep::Calls);
+    if is_of_messages {
         of_calls(filter.as_ref())?;
     }
     let usual = Policy { lapse_grace: LAPSE_GRACE, ..Policy::default() };
@@ -93,6 +100,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     let limits = Limits {
         memory: args.memory / 8 * COUNTED_EIGHTHS,
         flow_messages: FLOW_MESSAGES,
+        devices: (args.memory / DEVICE).max(DEVICES_LEAST),
         ..Limits::default()
     };
     let plan = Plan::new(limits, 1);
@@ -141,12 +149,14 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     });
     let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
-    watch(&mut feed, (&mut *show, beside), &mut sink, args)?;
-    let ended = show.finish(&feed, &mut sink)?;
-    sink.close()?;
+    let watched = watch(&mut feed, (&mut *show, beside), &mut sink, args);
+    let ended = watched.and_then(|()| show.finish(&feed, &mut sink));
+    // What was to be kept is kept, though nobody may read the output any more.
     if let Some((tap, reader, live)) = feed.tap() {
         say(&tap.finish(reader, &|interface| live.lost_by(interface)), args.output.quiet);
     }
+    let ended = ended?;
+    sink.close()?;
     let mut tally = ended.tally.clone();
     for note in feed.close() {
         tally.notice(note);

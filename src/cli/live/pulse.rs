@@ -11,17 +11,19 @@ const EVERY: Duration = Duration::from_millis(100);
 ///
 /// A capture from elsewhere has another clock than this machine: its time is that of its packets,
 /// and goes on by itself when none comes. While packets come it is theirs alone, so that a capture
-/// that is played back gives what it gave.
+/// that is played back gives what it gave. What comes from elsewhere may also be late: so much
+/// silence passes as the `margin` says before time goes on without it.
 #[derive(Debug)]
 pub(super) struct Pulse {
     last: Option<(Timestamp, Instant)>,
     beaten: Instant,
+    margin: Duration,
 }
 
 impl Pulse {
     #[allow(clippy::disallowed_methods)] // The user's time.
-    pub(super) fn new() -> Self {
-        Self { last: None, beaten: Instant::now() }
+    pub(super) fn new(margin: Duration) -> Self {
+        Self { last: None, beaten: Instant::now(), margin }
     }
 
     /// Whether it is time to look.
@@ -40,7 +42,8 @@ impl Pulse {
     pub(super) fn now(&mut self, latest: Timestamp) -> Timestamp {
         match self.last {
             Some((time, since)) if time == latest => {
-                let passed = i64::try_from(since.elapsed().as_nanos());
+                let passed = since.elapsed().saturating_sub(self.margin);
+                let passed = i64::try_from(passed.as_nanos());
                 latest.plus(passed.unwrap_or(i64::MAX))
             }
             _ => {

@@ -1,7 +1,7 @@
 //! The loop of a live run: frames, and between them what time brings.
 
 use std::io::{self, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::feed::Frames;
 use super::super::output::Sink;
@@ -15,6 +15,8 @@ use crate::capture::live::Live;
 use crate::engine::Feed as _;
 use crate::transport::Observation;
 
+/// How late a pipe, a file that grows or an agent may be.
+const LATE: Duration = Duration::from_secs(5);
 /// Frames between two looks at the clock.
 const STRIDE: u32 = 64;
 
@@ -44,7 +46,7 @@ pub(super) fn watch(
     args: &LiveArgs,
 ) -> io::Result<()> {
     let until = args.end.duration.map(|duration| Instant::now() + duration);
-    let (mut pulse, mut drops, mut frames) = (Pulse::new(), Drops::default(), 0_u32);
+    let (mut pulse, mut drops, mut frames) = (Pulse::new(margin(args)), Drops::default(), 0_u32);
     while feed.advance(&mut |observation| {
         show.observe(&observation);
         beside.observe(&observation);
@@ -82,6 +84,11 @@ pub(super) fn watch(
         }
     }
     Ok(())
+}
+
+/// How late packets may be: those of this machine are not.
+fn margin(args: &LiveArgs) -> Duration {
+    if args.source.is_local() { Duration::ZERO } else { LATE }
 }
 
 /// Says something beside the output, at once.

@@ -7,14 +7,14 @@ use super::talk::{Carrier, Talk, Who};
 use super::watcher::{Running, live};
 
 /// The phone registers for `seconds`, and is granted them.
-fn register(talk: &mut Talk, cseq: u32, seconds: u32) {
+fn register(talk: &mut Talk, call_id: &str, cseq: u32, seconds: u32) {
     let with = |text: String| {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         format!("{head}\r\nExpires: {seconds}\r\n\r\n{body}")
     };
-    let request = with(talk.request("REGISTER", "phone", cseq, ""));
+    let request = with(talk.request("REGISTER", call_id, cseq, ""));
     let contact = request.lines().find(|line| line.starts_with("Contact:")).unwrap().to_owned();
-    let granted = with(talk.response("200 OK", "REGISTER", "phone", cseq, ";tag=r"));
+    let granted = with(talk.response("200 OK", "REGISTER", call_id, cseq, ";tag=r"));
     let granted = granted.replacen("\r\nExpires", &format!("\r\n{contact}\r\nExpires"), 1);
     // Of an address-of-record, not of somebody else.
     let own = |text: String| text.replace("To: <sip:b@", "To: <sip:a@").replace("sip:b@", "sip:");
@@ -41,14 +41,15 @@ fn a_phone_that_is_killed_lapses_within_a_second_of_its_expiry_though_no_packet_
         [(Carrier::Udp, Family::V4), (Carrier::Tcp, Family::V6)].into_iter().enumerate()
     {
         let mut talk = Talk::between(&stage, carrier, (family, 0, 5060 + number as u16));
-        register(&mut talk, 1, 3);
+        let call_id = format!("phone-{number}");
+        register(&mut talk, &call_id, 1, 3);
         let registered = event(&live, "new", number);
         let lapsed = event(&live, "lapse", number);
         let expiry = time(&registered).checked_add(Duration::from_secs(3)).unwrap();
         let late = time(&lapsed).duration_since(expiry).as_secs_f64();
         // A clock that says more than was granted, and less than a second more.
         assert!((0.0..=1.0).contains(&late), "{late} s: {registered} {lapsed}");
-        register(&mut talk, 2, 3_600);
+        register(&mut talk, &call_id, 2, 3_600);
         let back = event(&live, "back", number);
         assert_eq!(back["device"], lapsed["device"]);
     }
