@@ -40,6 +40,8 @@ pub(crate) struct Frames<S> {
     interrupted: Arc<AtomicBool>,
     ended: bool,
     stopped: bool,
+    /// To when time went on without a packet.
+    passed: Timestamp,
     troubles: Tally,
     /// What the source left out.
     left_out: Tally,
@@ -108,6 +110,7 @@ impl<S: Source> Frames<S> {
             interrupted: wanted.interrupted,
             ended: false,
             stopped: false,
+            passed: Timestamp(i64::MIN),
             troubles: Tally::default(),
             left_out: Tally::default(),
             tap: None,
@@ -164,6 +167,11 @@ impl<S: Source> Frames<S> {
     /// Octets read, headers of records among them.
     pub(crate) const fn octets(&self) -> u64 {
         self.octets
+    }
+
+    /// Time went on to `now`, and no packet came: what was watched in silence was watched.
+    pub(crate) fn pass(&mut self, now: Timestamp) {
+        self.passed = self.passed.max(now);
     }
 
     /// Ends the reading before its end.
@@ -252,6 +260,7 @@ impl<S: Source> Feed for Frames<S> {
 
     fn vantage(&self) -> Vantage {
         let mut vantage = self.reader.vantage();
+        vantage.last = vantage.last.max(self.passed);
         vantage.dropped += self.source.dropped();
         vantage.misstated = self.source.misstated();
         vantage

@@ -56,6 +56,7 @@ impl Prepared {
 /// The file of `-w`.
 fn savefile(args: &LiveArgs) -> anyhow::Result<Option<Savefile>> {
     let Some(write) = &args.keep.write else { return Ok(None) };
+    anyhow::ensure!(write.as_os_str() != "-", "-w -: packets go to files, rows to standard output");
     if let Some(follow) = &args.source.follow {
         let place = |path: &Path| path.canonicalize().ok();
         let is_same = place(write).is_some_and(|write| Some(write) == place(follow));

@@ -61,6 +61,7 @@ pub(super) fn watch(
         }
         if pulse.is_due() {
             if let Some((_, latest)) = feed.span() {
+                feed.pass(pulse.now(latest));
                 let moment = Moment::new(pulse.now(latest), feed);
                 show.pulse(&moment, sink)?;
                 sink.flush()?;
