@@ -18,10 +18,14 @@ use crate::transport::{Envelope, Signal, Text};
 const IDLE: i64 = 2 * TIMEOUT;
 /// What transactions, dialogs and indexes add to a message, roughly, in octets.
 const SHARE: usize = 160;
+/// What indexes, queues, timers and room to grow add to a flow while it is awake, measured.
+const AWAKE: usize = 1 << 10;
 /// Entries of flows that are gone or succeeded, beyond as many as there are flows, that are kept.
 const DOUBTFUL: usize = 1 << 12;
-/// Reports of flows let go that are kept; beyond, they are only counted.
-const REPORTS: usize = 1 << 16;
+/// Reports of flows let go that are kept, at least and at most; beyond, they are only counted.
+const REPORTS: (usize, usize) = (1 << 10, 1 << 16);
+/// Octets of memory allowed for which one report is kept; it takes an eighth of that.
+const PER_REPORT: usize = 4 << 10;
 
 /// The number of a flow that was let go: none in the model.
 const GONE: FlowId = FlowId(u32::MAX);
@@ -191,8 +195,17 @@ impl<'a, R> Analyzer<'a, R> {
         let Some(slot) = self.flows.get_mut(place as usize) else { return };
         if slot.flow.take().is_some() {
             self.held = self.held.saturating_sub(slot.held);
-            self.places.remove(&slot.key);
+            let key = slot.key;
+            self.forget(key);
             self.vacate(place);
+        }
+    }
+
+    /// The flow `key` is held no more.
+    fn forget(&mut self, key: u64) {
+        self.places.remove(&key);
+        if let Some(timers) = &mut self.timers {
+            timers.forget(key);
         }
     }
 
@@ -312,7 +325,7 @@ impl<'a, R> Analyzer<'a, R> {
             flow: Some(Box::new(CallFlow::new(self.seed))),
             key,
             last: Timestamp(i64::MIN),
-            held: size_of::<CallFlow>(),
+            held: size_of::<CallFlow>() + AWAKE,
             state: State::Awake,
         };
         self.held += slot.held;
@@ -420,9 +433,10 @@ impl<'a, R> Analyzer<'a, R> {
         flow.rest();
         flow.id = GONE;
         self.held = self.held.saturating_sub(slot.held);
-        self.places.remove(&slot.key);
+        let key = slot.key;
+        self.forget(key);
         self.tally.lose(reason);
-        if self.reports.len() < REPORTS {
+        if self.reports.len() < (self.limits.memory / PER_REPORT).clamp(REPORTS.0, REPORTS.1) {
             self.reports.push((first_seq(&flow), (self.let_go)(&flow)));
         } else {
             self.tally.lose("let-go-unreported");

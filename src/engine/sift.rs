@@ -26,6 +26,13 @@ const LOOKED_AT: usize = 16;
 /// Octets of a slot beside its messages: what finds it, ends it, and is left of it.
 const SLOT: usize = size_of::<Slot>() + size_of::<Answered>() + 4 * size_of::<(u64, u64)>();
 
+/// Octets of an open slot beside its messages, with what transactions and indexes of its flow take,
+/// measured.
+const OPEN: usize = size_of::<Open>() + 512;
+
+/// Entries of slots that are gone that queues hold, beyond as many as there are slots.
+const STALE: usize = 1 << 12;
+
 /// What came of a run.
 pub struct Audited {
     /// The audit.
@@ -319,9 +326,9 @@ impl<'t> Sift<'t> {
         }
         let at = self.first + self.slots.len() as u64;
         let flow = CallFlow::new(self.seed);
-        let open = Open { flow, keys, last: self.now, is_answered: false, held: 0 };
+        let open = Open { flow, keys, last: self.now, is_answered: false, held: OPEN };
         self.slots.push_back(Slot::Open(Box::new(open)));
-        self.held += SLOT;
+        self.held += SLOT + OPEN;
         self.places.insert(keys.strict, at);
         self.places.insert(keys.loose, at);
         Some(at)
@@ -424,6 +431,12 @@ impl<'t> Sift<'t> {
             self.tally.lose("let-go");
         }
         self.end(0);
+        let most = 2 * self.slots.len() + STALE;
+        for queue in &mut self.due {
+            if most < queue.len() {
+                queue.retain(|(_, at)| self.first < *at);
+            }
+        }
     }
 
     /// Hands on what nothing that is open began before.

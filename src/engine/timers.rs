@@ -13,6 +13,9 @@ pub const SETTLED: i64 = 5 * SECOND;
 /// After this long no transaction waits any more, and the rules have had their second to see it.
 const SILENT: i64 = TIMEOUT + SECOND;
 
+/// Entries of flows that are gone that queues hold, beyond as many as there are flows.
+const STALE: usize = 1 << 12;
+
 /// Why a flow is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -53,6 +56,22 @@ impl Timers {
         if !standing.is_timed {
             standing.is_timed = true;
             self.settling.push_back((now, place, key));
+        }
+    }
+
+    /// The flow `key` was let go. What stands of it in the queues is passed over, and taken out before
+    /// a flood of such flows fills them.
+    pub(super) fn forget(&mut self, key: u64) {
+        self.standing.remove(&key);
+        let Self { fresh, standing, settling, falling_silent, .. } = self;
+        let most = 2 * standing.len() + STALE;
+        for queue in [settling, falling_silent] {
+            if most < queue.len() {
+                queue.retain(|(_, _, key)| standing.contains_key(key));
+            }
+        }
+        if most < fresh.len() {
+            fresh.retain(|(_, key)| standing.contains_key(key));
         }
     }
 
@@ -132,6 +151,20 @@ mod tests {
         timers.advance(at(44), |_, _| Some(at(11)));
         assert_eq!(all(&mut timers), [(0, Due::Silent)]);
         assert!(timers.standing.is_empty(), "nothing of it is kept");
+    }
+
+    #[test]
+    fn a_flood_of_flows_that_are_let_go_leaves_little_behind() {
+        let mut timers = Timers::default();
+        timers.touch(0, u64::MAX, at(10));
+        for key in 0..100_000 {
+            timers.touch(1, key, at(10));
+            timers.forget(key);
+        }
+        assert_eq!(timers.standing.len(), 1);
+        assert!(timers.settling.len() <= 2 * STALE && timers.fresh.len() <= 2 * STALE);
+        timers.advance(at(15), |place, _| (place == 0).then_some(at(10)));
+        assert!(all(&mut timers).contains(&(0, Due::Settled)), "who is still there is looked at");
     }
 
     #[test]

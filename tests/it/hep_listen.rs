@@ -18,6 +18,9 @@ use crate::reader::message;
 /// Longer than anything here takes; only a failing test waits so long.
 const LONG: Duration = Duration::from_mins(1);
 
+/// Words of the completeness line that these tests prove: beyond the rate, beyond the connections.
+pub(crate) const LOSSES: [&str; 2] = ["hep-rate", "hep-connections"];
+
 /// A listener at work, and what came of it.
 struct Listening {
     live: Live,
@@ -149,7 +152,7 @@ fn a_sender_of_too_much_is_held_to_its_share_and_named() {
     for number in 0..100 {
         udp.send(&reported(number)).unwrap();
     }
-    let seen = |it: &Listening| it.calls.len() as u64 + it.lost("hep-rate");
+    let seen = |it: &Listening| it.calls.len() as u64 + it.lost(LOSSES[0]);
     listening.until(|it| seen(it) == 100);
     assert!((10..60).contains(&listening.calls.len()), "{}", listening.calls.len());
     assert_eq!(listening.notes.len(), 1);
@@ -165,7 +168,7 @@ fn connections_of_one_host_are_held_in_bounds() {
     let mut listening = Listening::on("127.0.0.1:0", HEP_RATE);
     // More than one host may have.
     let open: Vec<_> = (0..40).map(|_| listening.tcp()).collect();
-    listening.until(|it| it.lost("hep-connections") == 8);
+    listening.until(|it| it.lost(LOSSES[1]) == 8);
     let mut kept = &open[0];
     kept.write_all(&reported(1)).unwrap();
     listening.until(|it| it.calls.len() == 1);

@@ -248,6 +248,8 @@ fn the_completeness_line_names_each_loss_by_reason() {
     (0..103).for_each(|n| tally.notice(n.to_string()));
     assert_eq!(tally.lost.get("notices"), Some(&3));
     made.extend(["let-go-evidence", "let-go-unreported", "notices"]);
+    #[cfg(all(feature = "live", unix))]
+    made.extend(crate::hep_listen::LOSSES);
 
     let page = include_str!("../../docs/limits.md");
     let (_, words) = page.split_once("## Words of the completeness line").unwrap();

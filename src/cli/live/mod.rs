@@ -61,9 +61,11 @@ use watch::{Beside, say, watch};
 
 /// Messages of one flow that are held: what lasts longer begins anew.
 const FLOW_MESSAGES: usize = 10_000;
-/// Eighths of `--memory` that what is counted may take: indexes, room that lists grow into and the
-/// queue of captured frames take the rest.
+/// Eighths of `--memory` that what is counted may take: room that lists grow into and the queue of
+/// captured frames take the rest.
 const COUNTED_EIGHTHS: usize = 5;
+/// How many of them are for the numbers of registrations that `--metrics` serves beside another view.
+const NUMBERED_EIGHTHS: usize = 1;
 /// Octets of `--memory` for each device that is told apart, and how many are, whatever it is.
 const DEVICE: usize = 8 << 10;
 const DEVICES_LEAST: usize = 1_024;
@@ -97,8 +99,10 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     } else {
         selection(&args.rules)?
     };
+    let is_numbered = args.metrics.is_some() && !args.show.registrations;
+    let numbered = if is_numbered { NUMBERED_EIGHTHS } else { 0 };
     let limits = Limits {
-        memory: args.memory / 8 * COUNTED_EIGHTHS,
+        memory: args.memory / 8 * (COUNTED_EIGHTHS - numbered),
         flow_messages: FLOW_MESSAGES,
         devices: (args.memory / DEVICE).max(DEVICES_LEAST),
         ..Limits::default()
@@ -144,8 +148,11 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         say(&[format!("watching {}; Ctrl-C ends it", names.join(", "))], args.output.quiet);
     }
     let mut gauges = page.map(|page| {
-        let sift = || Sift::live(&plan, terms, Past::default());
-        Gauges::new(page, (!args.show.registrations).then(sift))
+        let sift = || {
+            let limits = Limits { memory: args.memory / 16 * numbered, ..plan.limits.clone() };
+            Sift::live(&Plan { limits, ..plan.clone() }, terms, Past::default())
+        };
+        Gauges::new(page, is_numbered.then(sift))
     });
     let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
