@@ -46,7 +46,7 @@ def main():
 
 INTRODUCTION = """Measured by `benches/live.py` over a veth pair between two network namespaces, siplens\n{siplens}; each \
 tool watches\nin turn, with the sender beside it on the same two cores. Shown is what it missed of what the \
-interface\nreceived, and the CPU it took for each second of traffic. Every tool has its default buffer."""
+interface\nreceived, and the CPU it took for each second of traffic. Every tool has its default buffer. A tool that\ntakes less CPU at a higher rate of calls saw fewer: SIPp had given up."""
 
 
 def arguments():

@@ -88,7 +88,7 @@ impl Timers {
             self.settling.pop_front_if(|(since, ..)| SETTLED <= now.since(*since))
         {
             match last(place, key) {
-                None => drop(self.standing.remove(&key)),
+                None => {}
                 // It went on: its time runs from its last message.
                 Some(last) if now.since(last) < SETTLED => {
                     self.settling.push_back((last, place, key));
@@ -103,7 +103,7 @@ impl Timers {
             self.falling_silent.pop_front_if(|(since, ..)| SILENT <= now.since(*since))
         {
             match last(place, key) {
-                None => drop(self.standing.remove(&key)),
+                None => {}
                 Some(last) if now.since(last) < SETTLED => {
                     self.settling.push_back((last, place, key));
                 }
@@ -168,11 +168,24 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_that_begins_anew_is_due_in_its_own_time() {
+        let mut timers = Timers::default();
+        timers.touch(0, 7, at(10));
+        timers.forget(7);
+        timers.touch(1, 7, at(13));
+        timers.advance(at(16), |place, _| (place == 1).then_some(at(13)));
+        assert_eq!(all(&mut timers), [(0, Due::Changed), (1, Due::Changed)]);
+        timers.advance(at(18), |place, _| (place == 1).then_some(at(13)));
+        assert_eq!(all(&mut timers), [(1, Due::Settled)], "not lost with the one before");
+    }
+
+    #[test]
     fn a_flow_that_is_gone_is_forgotten() {
         let mut timers = Timers::default();
         timers.touch(0, 7, at(10));
         timers.advance(at(16), |_, _| None);
         assert_eq!(all(&mut timers), [(0, Due::Changed)]);
+        timers.forget(7);
         assert!(timers.standing.is_empty() && timers.falling_silent.is_empty());
     }
 }
