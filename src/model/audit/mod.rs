@@ -6,7 +6,7 @@
 //! cannot show is counted as unknown, never guessed.
 //!
 //! A [`Watch`] takes in what happens in the order of the capture and holds few octets for each
-//! attempt; the [`Audit`] it ends in works out one device at a time. A [`Lookout`] tells what
+//! attempt; the [`Audit`] it ends in works out one device at a time. A [`Lookout`](lookout::Lookout) tells what
 //! changes while it changes.
 
 mod arena;
