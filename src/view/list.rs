@@ -34,25 +34,34 @@ pub fn write(
     let with_date = spans_days(&flows);
     let rows: Vec<Vec<Cell>> =
         flows.iter().map(|flow| row(subject, flow, &flow.summary(), style, with_date)).collect();
-    table::write(&HEAD, &rows, style, out)
+    table::write(&head(style.width), &rows, style, out)
 }
 
-const HEAD: [Column; 14] = [
-    column("#", 1, 7, 0, Fit::Number),
-    column("Start", 19, 19, 1, Fit::Text),
-    column("From", 10, 40, 0, Fit::Text),
-    column("To", 10, 40, 0, Fit::Text),
-    column("Source", 14, 47, 8, Fit::Whole),
-    column("Destination", 14, 47, 9, Fit::Whole),
-    column("Method", 8, 10, 3, Fit::Text),
-    column("State", 11, 11, 2, Fit::Text),
-    column("Status", 6, 6, 0, Fit::Number),
-    column("Msgs", 4, 6, 5, Fit::Number),
-    column("Setup", 7, 10, 7, Fit::Number),
-    column("Talk", 7, 10, 6, Fit::Number),
-    column("Findings", 8, 24, 4, Fit::Text),
-    column("Call-ID", 16, 60, 10, Fit::Whole),
-];
+/// The columns in so much room. What tells calls apart and what went wrong with them stays longest;
+/// the wider the terminal, the more of a name is worth another column.
+const fn head(width: usize) -> [Column; 14] {
+    let name = match width {
+        ..80 => 9,
+        80..100 => 12,
+        100.. => 16,
+    };
+    [
+        column("#", 1, 7, 5, Fit::Number),
+        column("Start", 19, 19, 1, Fit::Text),
+        column("From", name, 40, 0, Fit::Text),
+        column("To", name, 40, 0, Fit::Text),
+        column("Source", 14, 47, 10, Fit::Whole),
+        column("Destination", 14, 47, 11, Fit::Whole),
+        column("Method", 8, 10, 6, Fit::Text),
+        column("State", 11, 11, 2, Fit::Text),
+        column("Status", 6, 6, 0, Fit::Number),
+        column("Msgs", 4, 6, 8, Fit::Number),
+        column("Setup", 7, 10, 9, Fit::Number),
+        column("Talk", 7, 10, 7, Fit::Number),
+        column("Findings", 8, 24, 3, Fit::Text),
+        column("Call-ID", 8, 120, 4, Fit::Text),
+    ]
+}
 
 const fn column(title: &'static str, least: usize, most: usize, rank: u8, fit: Fit) -> Column {
     Column { title, least, most, rank, fit }
@@ -80,10 +89,17 @@ fn row(
         summary.status.map(|status| status.0.to_string()).unwrap_or_default().into(),
         summary.messages.to_string().into(),
         span_of(summary.setup),
-        span_of(summary.duration),
+        span_of(talk(summary, subject.now)),
         findings(subject, flow),
         visible(flow.call_id()).into(),
     ]
+}
+
+/// How long the two have talked: of a call that goes on until `now`, where that is known.
+fn talk(summary: &Summary, now: Option<Timestamp>) -> Option<i64> {
+    let since = now.filter(|_| summary.state == FlowState::InCall);
+    let more = since.map_or(0, |now| now.since(summary.end).max(0));
+    summary.duration.map(|talked| talked + more)
 }
 
 /// Whether the times of a list need their date.

@@ -7,6 +7,7 @@ use crate::frame::FrameId;
 use crate::model::{CallFlow, FlowId, MessageId, Model, Note, Sighted};
 use crate::rules::{Coverage, Finding, Mark, Report, Rule, Severity};
 use crate::sip::Message;
+use crate::time::Timestamp;
 use crate::transport::Completeness;
 
 /// What is to be shown.
@@ -21,6 +22,8 @@ pub struct Subject<'a> {
     pub files: Files<'a>,
     /// The chosen flows, in order.
     pub flows: Vec<FlowId>,
+    /// What time it is, where calls still go on.
+    pub now: Option<Timestamp>,
     /// Findings by the message they point at, as places in `findings`.
     at: FxHashMap<(FlowId, MessageId), Vec<usize>>,
     report: &'a Report,
@@ -47,6 +50,7 @@ impl<'a> Subject<'a> {
             coverage: &report.coverage,
             files: Files(files),
             flows,
+            now: None,
             at,
             report,
             of,
@@ -57,6 +61,13 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn choose(mut self, flows: Vec<FlowId>) -> Self {
         self.flows = flows;
+        self
+    }
+
+    /// The same as of `now`: calls that go on have lasted until then.
+    #[must_use]
+    pub fn as_of(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
         self
     }
 

@@ -310,6 +310,29 @@ fn rows_of_another_day_stand_below_its_date() {
     assert_eq!(lines[2], "2026-11-22");
 }
 
+#[test]
+fn a_call_that_goes_on_has_talked_until_now() {
+    let talked = |over: bool| {
+        let mut scene = Scene::new();
+        scene.send(A, B, &request("INVITE", "1 INVITE", &[A], "", ""));
+        scene.send(B, A, &response("200 OK", "1 INVITE", &[A], "INVITE", ""));
+        scene.send(A, B, &request("ACK", "1 ACK", &[A], "X-a: in-dialog\r\n", ""));
+        if over {
+            scene.send(A, B, &request("BYE", "2 BYE", &[A], "X-a: in-dialog\r\n", ""));
+            scene.send(B, A, &response("200 OK", "2 BYE", &[A], "BYE", ""));
+        }
+        let (model, report) = scene.model();
+        let now = model.vantage.last.plus(65 * 1000 * MILLISECOND);
+        let subject = Subject::new(&model, &report, &[]).as_of(now);
+        let mut out = Vec::new();
+        list::write(&subject, Format::Text, &Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    // The 200 came 1.2 s before what the model calls the end.
+    assert!(talked(false).contains("1:06 min"), "{}", talked(false));
+    assert!(!talked(true).contains("min"), "{}", talked(true));
+}
+
 fn messages(subject: &Subject<'_>, format: Format, detail: Detail) -> String {
     let mut writer = Messages::new(format, detail, Style::default(), subject.files.0);
     let mut out = Vec::new();
