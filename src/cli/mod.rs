@@ -47,11 +47,13 @@ impl From<Outcome> for ExitCode {
             Outcome::Findings => 1,
             Outcome::Unreadable => 3,
             Outcome::Empty => 4,
-            Outcome::Interrupted => 130,
+            Outcome::Interrupted => INTERRUPTED,
         })
     }
 }
 
+/// Exit code after Ctrl-C or SIGTERM.
+const INTERRUPTED: u8 = 130;
 /// Exit code of wrong usage, and of output that cannot be written.
 const USAGE: u8 = 2;
 

@@ -81,13 +81,6 @@ impl Sink {
         }
     }
 
-    /// Rows there are; `None` for what goes to no terminal.
-    pub fn height(&self) -> Option<usize> {
-        let Writer::Stdout(_) = self.writer else { return None };
-        let (_, rows) = terminal_size::terminal_size_of(io::stdout())?;
-        Some(usize::from(rows.0))
-    }
-
     /// The file it goes to, if it is one of our own.
     pub fn file(&self) -> Option<&File> {
         match &self.writer {

@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
                 .map(|filter| Choosing::new(Some(filter), Plan::new(limits.clone(), 1).seed)),
             total,
             quiet: common.output.quiet,
-            interrupted: on_interrupt(),
+            interrupted: on_interrupt().flag,
         };
         let mut reader = Reader::new(&limits);
         add_key_logs(&mut reader, &common.input.keylog)?;

@@ -47,6 +47,8 @@ mod rules;
 mod samples;
 mod savefile;
 mod sctp;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod second_screen;
 mod reader;
 mod support;
 mod tcp;

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
 use super::super::audit::args::PolicyArgs;
 use super::super::audit::values::span;
+use super::terminal::has_second_screen;
 #[cfg(unix)]
 use crate::capture::live::{HEP_RATE, HepAddress};
 use crate::capture::write::Ring;
@@ -47,6 +48,14 @@ pub struct LiveArgs {
     /// How it looks.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+impl LiveArgs {
+    /// True when calls are drawn on the terminal's second screen.
+    pub(super) fn is_drawn(&self) -> bool {
+        let is_text = self.show.format == LiveFormat::Text;
+        self.show.list && is_text && self.output.output.is_none() && has_second_screen()
+    }
 }
 
 /// What is watched.

@@ -17,6 +17,7 @@ mod pulse;
 mod show;
 mod source;
 mod table;
+mod terminal;
 mod watch;
 
 use std::io::{self, Write as _};
@@ -57,6 +58,7 @@ use lines::Lines;
 use prepare::Prepared;
 use show::{Ended, Show};
 use table::Table;
+use terminal::{Ear, SecondScreen};
 use watch::{Beside, say, watch};
 
 /// Messages of one flow that are held: what lasts longer begins anew.
@@ -72,8 +74,6 @@ const DEVICES_LEAST: usize = 1_024;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
 /// with the time a timer may take.
 const LAPSE_GRACE: i64 = 700 * MILLISECOND;
-/// Rows of a terminal that are no rows of the table: its head, and the line below it.
-const FRAME_ROWS: usize = 4;
 
 /// `siplens live`.
 pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
@@ -108,9 +108,14 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         ..Limits::default()
     };
     let plan = Plan::new(limits, 1);
-    let interrupted = on_interrupt();
+    let mut interrupts = on_interrupt();
+    let ear = args.is_drawn().then(Ear::new).transpose()?;
     let Prepared { reader, mut sink, opened, page, savefile } =
-        Prepared::of(args, &plan, &interrupted)?;
+        Prepared::of(args, &plan, &interrupts.flag)?;
+    let second_screen = ear.map(|ear| {
+        interrupts.leave_the_second();
+        SecondScreen::new(args.output.width.map(usize::from), ear)
+    });
     let names = opened.names.clone();
     // Frames are counted over all interfaces: to views they are one input.
     let input = [names.join(",")];
@@ -120,7 +125,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         filter: filter.clone().map(|filter| Choosing::new(Some(filter), plan.seed)),
         total: None,
         quiet: true,
-        interrupted,
+        interrupted: interrupts.flag,
     };
     let judging = Judging::new(filter.clone(), &selection);
     let let_go = |flow: &CallFlow| judging.early(flow);
@@ -142,7 +147,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         let_go: &let_go,
     };
     let keeper = savefile.map(|savefile| keeper(savefile, &names, filter.clone(), args, &plan));
-    let mut show = setting.show(filter, &selection, &sink);
+    let mut show = setting.show(filter, &selection, (&sink, second_screen.transpose()?));
     let mut feed = Frames::new(opened.start(args.memory)?, reader, wanted).tapped(keeper);
     if args.source.input.is_none() {
         say(&[format!("watching {}; Ctrl-C ends it", names.join(", "))], args.output.quiet);
@@ -223,7 +228,7 @@ impl<'a> Setting<'a> {
         &self,
         filter: Option<Filter>,
         selection: &'a Selection,
-        sink: &Sink,
+        (sink, screen): (&Sink, Option<SecondScreen>),
     ) -> Box<dyn Show + 'a> {
         let Self { args, plan, names, judging, let_go, terms, judge } = *self;
         let flows = || Flows::new(plan, let_go);
@@ -234,9 +239,7 @@ impl<'a> Setting<'a> {
         };
         let is_text = format == Format::Text;
         if args.show.list {
-            let rows = is_text.then(|| sink.height()).flatten();
-            let rows = rows.map(|rows| rows.saturating_sub(FRAME_ROWS).max(1));
-            return Box::new(Table::new(flows(), judging, (format, row_style), names, rows));
+            return Box::new(Table::new(flows(), judging, (format, row_style), names, screen));
         }
         if args.show.check {
             let format = if is_text { CheckFormat::Text } else { CheckFormat::Ndjson };

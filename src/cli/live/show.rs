@@ -33,6 +33,11 @@ pub(super) trait Show {
         Ok(())
     }
 
+    /// Takes sentences for the user where the screen is its own; gives back those to be said now.
+    fn hear(&mut self, notes: Vec<String>) -> Vec<String> {
+        notes
+    }
+
     /// Nothing more comes: what there is to say at the end.
     fn finish(self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended>;
 

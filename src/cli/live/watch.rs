@@ -70,11 +70,10 @@ pub(super) fn watch(
                 }
             }
             feed.forget_ends();
-            if let Some((tap, _, live)) = feed.tap() {
-                say(&tap.pulse(&|interface| live.lost_by(interface)), args.output.quiet);
+            let notes = news(feed, &mut drops);
+            if !args.output.quiet {
+                say(&show.hear(notes), false);
             }
-            say(&feed.take_notes(), args.output.quiet);
-            say(&drops.news(feed.source()), args.output.quiet);
             if let Some(gauges) = &mut beside.gauges {
                 let now = feed.span().map(|(_, latest)| pulse.now(latest));
                 gauges.publish(now.unwrap_or_default(), feed, show);
@@ -85,6 +84,17 @@ pub(super) fn watch(
         }
     }
     Ok(())
+}
+
+/// What there is to say beside the output.
+fn news(feed: &mut Frames<Live>, drops: &mut Drops) -> Vec<String> {
+    let mut news = match feed.tap() {
+        Some((tap, _, live)) => tap.pulse(&|interface| live.lost_by(interface)),
+        None => Vec::new(),
+    };
+    news.extend(feed.take_notes());
+    news.extend(drops.news(feed.source()));
+    news
 }
 
 /// How late packets may be: those of this machine are not.
