@@ -13,8 +13,8 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0    fine
   1    findings at or above --fail-on
-  2    wrong usage
-  3    an input could not be read (what could be read is shown)
+  2    wrong usage, or output that cannot be written
+  3    an input could not be read (what could be read is shown), or packets not be kept
   4    the input holds nothing of what was asked for (0 with --allow-empty)
   130  interrupted, after showing what there was";
 

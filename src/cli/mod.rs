@@ -9,6 +9,7 @@ mod commands;
 pub mod facts;
 pub(crate) mod feed;
 pub mod filter;
+mod habits;
 mod judging;
 #[cfg(feature = "live")]
 pub mod live;
@@ -34,8 +35,8 @@ pub enum Outcome {
     Findings,
     /// The input holds nothing of what was asked for.
     Empty,
-    /// An input could not be read, or not to its end.
-    Unreadable,
+    /// An input could not be read to its end, or packets could not be kept.
+    Incomplete,
     /// Ctrl-C, after showing what there was.
     Interrupted,
 }
@@ -45,7 +46,7 @@ impl From<Outcome> for ExitCode {
         Self::from(match outcome {
             Outcome::Fine => 0,
             Outcome::Findings => 1,
-            Outcome::Unreadable => 3,
+            Outcome::Incomplete => 3,
             Outcome::Empty => 4,
             Outcome::Interrupted => INTERRUPTED,
         })
@@ -61,7 +62,8 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            habits::advise(&mut error);
             // Help and mistakes alike; where they cannot be printed, the exit code still tells.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
@@ -72,7 +74,13 @@ pub fn main() -> ExitCode {
         // Whoever reads has read enough: `siplens messages a.pcap | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "siplens: {error:#}");
+            let _ = match error.downcast_ref::<io::Error>() {
+                // What is not said of anything else, is said of the output.
+                Some(why) if error.chain().count() == 1 => {
+                    writeln!(io::stderr(), "siplens: cannot write the output: {}", words(why))
+                }
+                _ => writeln!(io::stderr(), "siplens: {error:#}"),
+            };
             ExitCode::from(USAGE)
         }
     }
@@ -93,6 +101,12 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Completions(args) => pages::completions(args),
         Command::Man => pages::man(),
     }
+}
+
+/// What the system says, without the number of the error.
+fn words(error: &io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

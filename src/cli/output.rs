@@ -1,8 +1,9 @@
 //! Where output goes: a file, a pipe, a terminal, a pager; and how it may look there.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::Context as _;
@@ -24,9 +25,17 @@ pub struct Sink {
 }
 
 enum Writer {
-    File(BufWriter<File>),
+    /// A file, and whether it is a new one.
+    File(BufWriter<File>, Origin),
     Stdout(BufWriter<io::Stdout>),
     Pager(Child, Option<BufWriter<ChildStdin>>),
+}
+
+/// Whether a file was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    New,
+    Old,
 }
 
 /// Whether a command's output is read to its end before it is acted on.
@@ -45,11 +54,11 @@ impl Sink {
     /// When the file cannot be written.
     pub fn open(options: &OutputArgs, paging: Paging) -> anyhow::Result<Self> {
         if let Some(path) = &options.output {
-            let file =
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let (file, origin) =
+                create(path).with_context(|| format!("cannot write {}", path.display()))?;
             let color = options.color == When::Always;
             let width = options.width.map(usize::from);
-            return Ok(Self { writer: Writer::File(BufWriter::new(file)), color, width });
+            return Ok(Self { writer: Writer::File(BufWriter::new(file), origin), color, width });
         }
         let terminal = io::stdout().is_terminal();
         let color = match options.color {
@@ -81,11 +90,11 @@ impl Sink {
         }
     }
 
-    /// The file it goes to, if it is one of our own.
+    /// The file it goes to, if it was made for that.
     pub fn file(&self) -> Option<&File> {
         match &self.writer {
-            Writer::File(file) => Some(file.get_ref()),
-            Writer::Stdout(_) | Writer::Pager(..) => None,
+            Writer::File(file, Origin::New) => Some(file.get_ref()),
+            Writer::File(..) | Writer::Stdout(_) | Writer::Pager(..) => None,
         }
     }
 
@@ -116,7 +125,7 @@ impl Drop for Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.writer {
-            Writer::File(file) => file.write(bytes),
+            Writer::File(file, _) => file.write(bytes),
             Writer::Stdout(stdout) => stdout.write(bytes),
             Writer::Pager(_, Some(stdin)) => stdin.write(bytes),
             Writer::Pager(_, None) => Ok(bytes.len()),
@@ -125,12 +134,50 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.writer {
-            Writer::File(file) => file.flush(),
+            Writer::File(file, _) => file.flush(),
             Writer::Stdout(stdout) => stdout.flush(),
             Writer::Pager(_, Some(stdin)) => stdin.flush(),
             Writer::Pager(_, None) => Ok(()),
         }
     }
+}
+
+/// Makes the file `path`, or empties it when it is there.
+fn create(path: &Path) -> io::Result<(File, Origin)> {
+    match File::create_new(path) {
+        Ok(file) => Ok((file, Origin::New)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            File::create(path).map(|file| (file, Origin::Old))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether two paths name one file, be it by links, be it one that is still to be made.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => one.is_file() && identity(&one) == identity(&other),
+        (Err(_), Err(_)) => {
+            let place = |path: &Path| {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+                Some((folder.ok()?, path.file_name()?.to_owned()))
+            };
+            place(one).is_some_and(|one| Some(one) == place(other))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(unix)]
+fn identity(about: &fs::Metadata) -> impl PartialEq {
+    use std::os::unix::fs::MetadataExt as _;
+    (about.dev(), about.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(about: &fs::Metadata) -> impl PartialEq {
+    (about.created().ok(), about.len())
 }
 
 /// How times are written.

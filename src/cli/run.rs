@@ -14,7 +14,7 @@ use super::closing;
 use super::feed::{Frames, Wanted, on_interrupt};
 use super::filter::Filter;
 use super::judging::{Found, Judging};
-use super::output::{Paging, Sink, time_style};
+use super::output::{Paging, Sink, is_same_file, time_style};
 use super::window::Window;
 use super::zone;
 use crate::capture::{Capture, Filter as PacketFilter, Input, Options};
@@ -135,6 +135,14 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn sink(&self, paging: Paging) -> anyhow::Result<Sink> {
+        if let Some(output) = &self.common.output.output {
+            let read = self.files.iter().map(Path::new);
+            let key_logs = self.common.input.keylog.iter().map(PathBuf::as_path);
+            let same = read.chain(key_logs).find(|path| is_same_file(output, path));
+            if let Some(path) = same {
+                bail!("-o {}: that is {}, which is read", output.display(), path.display());
+            }
+        }
         Sink::open(&self.common.output, paging)
     }
 
@@ -159,7 +167,7 @@ impl<'a> Run<'a> {
             return Ok(Outcome::Interrupted);
         }
         if self.feed.is_troubled() {
-            return Ok(Outcome::Unreadable);
+            return Ok(Outcome::Incomplete);
         }
         if shown == 0 && !self.common.output.allow_empty {
             if !self.common.output.quiet {

@@ -9,6 +9,20 @@ use crate::program::{finished, program, run, run_on, sample, skip};
 const CALL: &str = "samples/call.pcap";
 
 #[test]
+fn what_is_read_is_not_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("call.pcap");
+    std::fs::copy("samples/call.pcap", &file).unwrap();
+    let (name, before) = (file.display().to_string(), std::fs::metadata(&file).unwrap().len());
+    for command in ["list", "messages", "check"] {
+        let run = run(&[command, &name, "-o", &name]);
+        assert_eq!(run.code, 2, "{}", run.err);
+        assert!(run.err.contains("which is read"), "{}", run.err);
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
+    }
+}
+
+#[test]
 fn a_good_run_is_0_and_ends_with_what_was_read() {
     let run = run(&["list", CALL]);
     assert_eq!(run.code, 0, "{}", run.err);

@@ -175,7 +175,7 @@ fn cli_page() -> String {
         let own: Vec<_> = sub
             .get_arguments()
             .filter(|arg| !arg.get_help_heading().is_some_and(|h| COMMON.contains(&h)))
-            .filter(|arg| arg.get_id() != "help")
+            .filter(|arg| arg.get_id() != "help" && !arg.is_hide_set())
             .collect();
         if own.is_empty() {
             continue;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+#[cfg(target_os = "linux")]
+use std::process::Command;
 
 use siplens::capture::{Capture, Source as _};
 use siplens::engine::live::Flows;
@@ -12,6 +14,8 @@ use siplens::model::{CallFlow, Crossings, Vantage};
 use siplens::rules::{Context, Finding, Selection, Settings, check_flow};
 
 use crate::program::{Run, run, run_on, sample, samples};
+#[cfg(target_os = "linux")]
+use crate::program::{finished, program, skip};
 
 /// The octets of a sample as a pipe brings them.
 fn octets(name: &str) -> Vec<u8> {
@@ -136,6 +140,98 @@ fn a_file_is_not_watched_but_read_and_the_words_say_how() {
     let run = run(&["live", "samples/call.pcap"]);
     assert_eq!(run.code, 2);
     assert!(run.err.contains("--follow"), "{}", run.err);
+}
+
+#[test]
+fn words_are_a_packet_filter_as_they_are_for_tcpdump() {
+    let count = |words: &[&str]| {
+        let run = live("call.pcap", words);
+        assert_eq!(run.code, 0, "{words:?} {}", run.err);
+        run.out.lines().count()
+    };
+    let all = count(&[]);
+    let octets = octets("call.pcap");
+    let with = |args: &[&str]| run_on(&octets, &[&["live", "--allow-empty"], args].concat());
+    assert_eq!(with(&["-", "udp", "port", "5060"]).out.lines().count(), all);
+    let typed = with(&["-nn", "-l", "-U", "-p", "-s0", "-", "udp", "and", "port", "1"]);
+    assert_eq!((typed.code, typed.out.as_str()), (0, ""), "{}", typed.err);
+    assert_eq!(with(&["-nA", "-"]).out, with(&["-v", "-"]).out);
+}
+
+#[test]
+fn what_fingers_know_of_other_tools_is_answered_with_what_to_do() {
+    for (args, tip) in [
+        (&["live", "-C", "100"][..], "--ring 10x100MB"),
+        (&["live", "-G", "3600"], "--ring 24x1h"),
+        (&["live", "-X"], "-v"),
+        (&["live", "-r", "a.pcap"], "siplens messages -r FILE"),
+        (&["live", "lo"], "siplens live -i lo"),
+        (&["live", "any"], "siplens live -i any"),
+        (&["live", "-f", "udp port 5060", "-"], "siplens live udp port 5060"),
+        (&["live", "-", "-i", "lo"], "standard input"),
+    ] {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{args:?} {}", run.err);
+        assert!(run.err.contains(tip), "{args:?} {}", run.err);
+    }
+}
+
+#[test]
+fn what_is_watched_is_said_of_every_source() {
+    let err = live("call.pcap", &[]).err;
+    assert!(err.contains("watching standard input; Ctrl-C ends it"), "{err}");
+}
+
+#[test]
+fn one_file_is_not_written_by_two_nor_read_and_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (one, link, new) = (at("one"), at("link"), at("new"));
+    let roundabout = at("./new");
+    fs::write(&one, "kept").unwrap();
+    fs::hard_link(&one, &link).unwrap();
+    let pairs: [&[&str]; 4] = [
+        &["live", "-", "-o", &one, "-w", &link],
+        &["live", "-", "-o", &new, "-w", &roundabout],
+        &["live", "--follow", &one, "-w", &link],
+        &["live", "--follow", &one, "-o", &one],
+    ];
+    for args in pairs {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{args:?} {}", run.err);
+        assert!(run.err.contains("are the same file"), "{args:?} {}", run.err);
+        assert_eq!(fs::read_to_string(&one).unwrap(), "kept");
+        assert!(!fs::exists(&new).unwrap());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_said_to_be_that() {
+    let mut command = program();
+    let command = command.args(["live", "-"]).stdin(fs::File::open(sample("call.pcap")).unwrap());
+    let run = finished(command.stdout(fs::File::options().write(true).open("/dev/full").unwrap()));
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("cannot write the output: No space left on device\n"), "{}", run.err);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn packets_that_could_not_be_kept_make_the_exit_status_3() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("kept.pcapng");
+    let script = r#"mount -t tmpfs -o size=16k none "$0" && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]).arg(directory.path()).arg(program().get_program());
+    command.args(["live", "-", "-w"]).arg(&file);
+    command.stdin(fs::File::open(sample("call.pcap")).unwrap());
+    let Ok(output) = command.output() else { return skip("a full disk: no unshare") };
+    let err = String::from_utf8_lossy(&output.stderr);
+    if err.contains("unshare:") || err.contains("mount:") {
+        return skip("a full disk: mounting a small one needs root");
+    }
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains("capture goes on") && err.contains("29 SIP messages"), "{err}");
 }
 
 #[test]

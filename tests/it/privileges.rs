@@ -39,6 +39,9 @@ impl Stage {
             open_to_all(&directory.path().join(name));
         }
         fs::write(directory.path().join("readable/in"), "in").unwrap();
+        let closed = directory.path().join("readable/closed");
+        fs::write(&closed, "closed").unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(directory.path().join("secret"), "secret").unwrap();
         Self { directory, program: std::env::current_exe().unwrap() }
     }
@@ -96,6 +99,7 @@ fn perform(stage: &Path, user: Option<&str>) {
     let wanted = Wanted {
         user,
         readable: vec![stage.join("readable")],
+        reopened: vec![stage.join("readable/in"), stage.join("readable/closed")],
         writable: vec![stage.join("writable")],
         outputs: vec![&output],
     };
@@ -268,7 +272,10 @@ fn root_becomes_who_called_sudo_and_may_do_nothing_more() {
     }
     assert_eq!(report["thread.CapBnd"], "0000000000000000");
     assert_eq!(report["owner"], "12345", "the file that root opened is the user's");
-    assert_eq!(report["notes"], "");
+    let notes = &report["notes"];
+    assert!(notes.starts_with("user 12345 may not open "), "{notes}");
+    assert_eq!(notes.matches("may not open").count(), 1, "{notes}");
+    assert!(notes.contains("readable/closed again"), "{notes}");
     assert_confined(&report);
 }
 

@@ -200,6 +200,50 @@ fn a_file_of_a_ring_ends_with_its_time_and_bears_that_of_its_first_packet() {
     assert_eq!(told, expected.map(|(name, count)| (name.to_owned(), count)));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_there_is_emptied_and_stays_whose_it_is() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    let directory = tempfile::tempdir().unwrap();
+    let [old, new] = ["old.pcapng", "new.pcapng"].map(|name| directory.path().join(name));
+    fs::write(&old, vec![7; 100_000]).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
+    let before = fs::metadata(&old).unwrap();
+    for (path, mode) in [(&old, 0o640), (&new, 0o600)] {
+        let savefile = Savefile::create(path, None).unwrap();
+        assert_eq!(savefile.file().is_some(), path == &new, "only a new one is given away");
+        drop(savefile);
+        let now = fs::metadata(path).unwrap();
+        assert_eq!((now.mode() & 0o777, now.uid()), (mode, before.uid()));
+        assert_eq!(whole(path), []);
+    }
+    assert_eq!(fs::metadata(&old).unwrap().ino(), before.ino());
+}
+
+#[test]
+fn files_of_earlier_runs_are_neither_emptied_nor_counted_nor_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("call.pcapng");
+    let ring = || "2x1min".parse::<Ring>().ok();
+    let run = || {
+        let mut savefile = Savefile::create(&path, ring()).unwrap();
+        for minute in 0..3 {
+            savefile.write(&frame(1, EVENING + minute * 60 * SECOND, b"octets"));
+        }
+    };
+    run();
+    let before: Vec<_> =
+        files(directory.path()).into_iter().map(|file| (whole(&file), file)).collect();
+    assert_eq!(before.len(), 2);
+    // Names are by number and time: these are the same.
+    run();
+    assert_eq!(files(directory.path()).len(), 4);
+    for (seen, file) in before {
+        assert_eq!(whole(&file), seen);
+    }
+}
+
 #[test]
 fn a_place_that_cannot_be_written_is_told_before_anything_is_captured() {
     let directory = tempfile::tempdir().unwrap();

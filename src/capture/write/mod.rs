@@ -28,6 +28,9 @@ const INTERFACES_MAX: usize = 65_536;
 /// some packets and refuses others.
 const RECOVERED: u32 = 4;
 
+/// Names of a ring that may be taken in a row.
+const TAKEN_MAX: u32 = 1_000;
+
 /// Packets on their way to a pcapng file or a ring of them.
 ///
 /// Nothing here reads a clock: who writes calls [`flush`](Self::flush) a few times a second.
@@ -37,7 +40,7 @@ pub struct Savefile {
     os: String,
     /// Files of the ring that are there, oldest first, with the one being written.
     files: VecDeque<PathBuf>,
-    /// Files begun so far.
+    /// Files begun so far, and numbers passed over that were taken.
     begun: u64,
     piece: Option<Begun>,
     /// No file could be begun since the last flush.
@@ -58,6 +61,8 @@ type Origin = (FileId, u32);
 struct Begun {
     piece: Piece<File>,
     path: PathBuf,
+    /// Whether it was made for this run.
+    is_new: bool,
     /// Times of its first and its latest packet.
     first: Timestamp,
     last: Timestamp,
@@ -123,7 +128,7 @@ impl CannotWrite {
 }
 
 impl Savefile {
-    /// Makes the file `path`, or finds that files of a ring can be made beside it.
+    /// Makes the file `path`, or empties it, or finds that files of a ring can be made beside it.
     ///
     /// The file of a ring is made by its first packet, whose time is in its name.
     pub fn create(path: &Path, ring: Option<Ring>) -> Result<Self, CannotWrite> {
@@ -156,9 +161,13 @@ impl Savefile {
         if self.ring.is_none() {
             return Ok(());
         }
+        // What bears that name is not ours; that files can be made is known then, too.
         let probe = ring::name(&self.path, 0, Timestamp::default());
-        piece::create(&probe)?;
-        fs::remove_file(&probe)
+        match piece::make(&probe) {
+            Ok(_) => fs::remove_file(&probe),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The directory in which files of a ring come and go; `None` without a ring.
@@ -168,9 +177,9 @@ impl Savefile {
         Some(parent.unwrap_or(Path::new(".")))
     }
 
-    /// The file being written, to give it another owner.
+    /// The file being written, to give it another owner; `None` when it was there before.
     pub fn file(&self) -> Option<&File> {
-        self.piece.as_ref().map(|begun| begun.piece.store())
+        self.piece.as_ref().filter(|begun| begun.is_new).map(|begun| begun.piece.store())
     }
 
     /// Names interface `interface` of the input `file`; `snap` is what is captured of a packet at
@@ -266,15 +275,21 @@ impl Savefile {
 
     /// Begins a file with the packet of `first`.
     fn begin(&mut self, first: Timestamp) -> io::Result<()> {
-        let path = match self.ring {
+        let (path, file, is_new) = match self.ring {
             Some(ring) => {
                 self.make_room(ring);
-                ring::name(&self.path, self.begun + 1, first)
+                let (path, file) = self.make_next(first)?;
+                (path, file, true)
             }
-            None if self.begun == 0 => self.path.clone(),
+            None if self.begun == 0 => match piece::make(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    (self.path.clone(), piece::empty(&self.path)?, false)
+                }
+                made => (self.path.clone(), made?, true),
+            },
             None => return Err(io::Error::other("it is complete")),
         };
-        let mut piece = Piece::new(piece::create(&path)?);
+        let mut piece = Piece::new(file);
         self.begun += 1;
         if self.ring.is_some() {
             self.files.push_back(path.clone());
@@ -287,7 +302,8 @@ impl Savefile {
             blocks::section(out, std::env::consts::ARCH, &self.os, application);
         });
         let flushed = piece.flush();
-        self.piece = Some(Begun { piece, path, first, last: first, packets: 0, described: 0 });
+        let (last, packets, described) = (first, 0, 0);
+        self.piece = Some(Begun { piece, path, is_new, first, last, packets, described });
         match flushed.trouble {
             Some(error) if self.ring.is_none() => Err(error),
             _ => {
@@ -295,6 +311,19 @@ impl Savefile {
                 Ok(())
             }
         }
+    }
+
+    /// Makes the next file of a ring. A name that is taken is that of an earlier run, whose file is
+    /// not ours to empty.
+    fn make_next(&mut self, first: Timestamp) -> io::Result<(PathBuf, File)> {
+        for _ in 0..TAKEN_MAX {
+            let path = ring::name(&self.path, self.begun + 1, first);
+            match piece::make(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.begun += 1,
+                made => return made.map(|file| (path, file)),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Removes the oldest files of a ring that is full.

@@ -20,14 +20,19 @@ impl Store for File {
     }
 }
 
-/// Makes the file, or empties it when it is there. Only its owner may read it: it holds what
-/// people say to each other.
-pub(super) fn create(path: &Path) -> io::Result<File> {
+/// Makes the file, which must not be there. Only its owner may read it: it holds what people say to
+/// each other.
+pub(super) fn make(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Empties a file that is there; its owner and who may read it stay as they are.
+pub(super) fn empty(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).truncate(true).open(path)
 }
 
 /// A file that grows by whole blocks.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
 use super::super::audit::args::PolicyArgs;
@@ -48,6 +48,9 @@ pub struct LiveArgs {
     /// How it looks.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What tcpdump has.
+    #[command(flatten)]
+    pub habits: HabitArgs,
 }
 
 impl LiveArgs {
@@ -62,15 +65,16 @@ impl LiveArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
-    /// - reads a capture from standard input as it comes: ssh host tcpdump -U -w - | siplens live -
-    #[arg(value_name = "-", conflicts_with_all = ["interface", "follow"])]
-    pub input: Option<String>,
+    /// A packet filter, as with --bpf. One that begins with - is for a capture that is read from
+    /// standard input as it comes: ssh host tcpdump -U -w - | siplens live -
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
     /// Interfaces to capture from, with commas between; any is all of them, and what is taken
     /// unless given
     #[arg(short = 'i', long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
     /// List the interfaces there are, and end
-    #[arg(long)]
+    #[arg(short = 'D', long)]
     pub interfaces: bool,
     /// Read a capture file, or a log, that another program is still writing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -90,9 +94,9 @@ pub struct SourceArgs {
     /// Packet filter, as with --bpf
     #[arg(last = true, value_name = "BPF")]
     pub bpf_words: Vec<String>,
-    /// Octets captured of each packet
-    #[arg(short = 's', long, value_name = "N", default_value_t = 262_144)]
-    #[arg(value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    /// Octets captured of each packet; 0 is all, as it is with tcpdump
+    #[arg(short = 's', long, value_name = "N", default_value_t = SNAPLEN)]
+    #[arg(value_parser = snaplen_of)]
     pub snaplen: u32,
     /// Buffer of the kernel for each interface
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = buffer_of)]
@@ -119,13 +123,46 @@ pub struct SourceArgs {
 
 impl SourceArgs {
     /// True when all packets are captured by this machine, now.
-    pub const fn is_local(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         #[cfg(unix)]
         if self.hep_listen.is_some() {
             return false;
         }
-        self.input.is_none() && self.follow.is_none()
+        !self.is_pipe() && self.follow.is_none()
     }
+
+    /// True when a capture is read from standard input.
+    pub fn is_pipe(&self) -> bool {
+        self.words.first().is_some_and(|word| word == "-")
+    }
+
+    /// The packet filter: of `--bpf`, or of the words.
+    pub fn packet_filter(&self) -> Option<String> {
+        let words = self.words.iter().skip(usize::from(self.is_pipe())).chain(&self.bpf_words);
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        self.bpf.clone().or_else(|| (!words.is_empty()).then(|| words.join(" ")))
+    }
+}
+
+/// What fingers add that know tcpdump. All but -A are as they are anyway.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of the command line.
+pub struct HabitArgs {
+    /// Names are never looked up
+    #[arg(short = 'n', action = ArgAction::Count, hide = true)]
+    pub numeric: u8,
+    /// The text of messages: -v
+    #[arg(short = 'A', hide = true)]
+    pub ascii_text: bool,
+    /// Lines are written at once
+    #[arg(short = 'l', hide = true)]
+    pub line_buffered: bool,
+    /// So are packets
+    #[arg(short = 'U', hide = true)]
+    pub packet_buffered: bool,
+    /// Packets for other hosts are not asked for
+    #[arg(short = 'p', hide = true, conflicts_with = "promiscuous")]
+    pub not_promiscuous: bool,
 }
 
 /// What is shown.
@@ -197,6 +234,17 @@ pub enum LiveFormat {
     Text,
     /// One JSON object per line.
     Ndjson,
+}
+
+/// Octets of a packet as long as any.
+const SNAPLEN: u32 = 262_144;
+
+fn snaplen_of(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => Ok(SNAPLEN),
+        Ok(length @ 64..=SNAPLEN) => Ok(length),
+        _ => Err(format!("expected 64 to {SNAPLEN}, or 0 for all")),
+    }
 }
 
 fn buffer_of(text: &str) -> Result<u32, String> {

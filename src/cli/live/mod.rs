@@ -22,6 +22,8 @@ mod watch;
 
 use std::io::{self, Write as _};
 
+use anyhow::{Context as _, anyhow};
+
 use super::audit::{self, Judge};
 use super::choosing::Choosing;
 use super::feed::{Frames, Tap, Wanted, on_interrupt};
@@ -31,6 +33,7 @@ use super::output::Sink;
 use super::run::selection;
 use super::window::Window;
 use super::{Outcome, choice, closing};
+use crate::capture::Filter as PacketFilter;
 use crate::capture::live::Live;
 use crate::capture::write::Savefile;
 use crate::engine::keeping::Keep;
@@ -85,7 +88,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         !args.policy.learn,
         "--learn is for what has been captured: siplens registrations --learn FILE"
     );
-    let filter = choice::filter(&args.choice)?;
+    let filter = choice::filter(&args.choice).map_err(|error| meant_for_packets(error, args))?;
     let is_of_messages = args.show.is_of_messages()
         || args.end.count.is_some()
         || (args.keep.write.is_some() && args.keep.keep == Keep::Calls);
@@ -109,14 +112,15 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     };
     let plan = Plan::new(limits, 1);
     let mut interrupts = on_interrupt();
-    let ear = args.is_drawn().then(Ear::new).transpose()?;
+    let ear = args.is_drawn().then(Ear::new).transpose().context("cannot hear signals")?;
     let Prepared { reader, mut sink, opened, page, savefile } =
         Prepared::of(args, &plan, &interrupts.flag)?;
     let second_screen = ear.map(|ear| {
         interrupts.leave_the_second();
         SecondScreen::new(args.output.width.map(usize::from), ear)
     });
-    let names = opened.names.clone();
+    let second_screen = second_screen.transpose().context("cannot hear signals")?;
+    let (names, watched) = (opened.names.clone(), opened.watched.clone());
     // Frames are counted over all interfaces: to views they are one input.
     let input = [names.join(",")];
     let wanted = Wanted {
@@ -147,11 +151,10 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         let_go: &let_go,
     };
     let keeper = savefile.map(|savefile| keeper(savefile, &names, filter.clone(), args, &plan));
-    let mut show = setting.show(filter, &selection, (&sink, second_screen.transpose()?));
-    let mut feed = Frames::new(opened.start(args.memory)?, reader, wanted).tapped(keeper);
-    if args.source.input.is_none() {
-        say(&[format!("watching {}; Ctrl-C ends it", names.join(", "))], args.output.quiet);
-    }
+    let mut show = setting.show(filter, &selection, (&sink, second_screen));
+    let live = opened.start(args.memory).context("cannot start to capture")?;
+    let mut feed = Frames::new(live, reader, wanted).tapped(keeper);
+    say(&[format!("watching {}; Ctrl-C ends it", watched.join(", "))], args.output.quiet);
     let mut gauges = page.map(|page| {
         let sift = || {
             let limits = Limits { memory: args.memory / 16 * numbered, ..plan.limits.clone() };
@@ -161,8 +164,8 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     });
     let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
-    let watched = watch(&mut feed, (&mut *show, beside), &mut sink, args);
-    let ended = watched.and_then(|()| show.finish(&feed, &mut sink));
+    let run = watch(&mut feed, (&mut *show, beside), &mut sink, args);
+    let ended = run.and_then(|()| show.finish(&feed, &mut sink));
     // What was to be kept is kept, though nobody may read the output any more.
     if let Some((tap, reader, live)) = feed.tap() {
         say(&tap.finish(reader, &|interface| live.lost_by(interface)), args.output.quiet);
@@ -177,6 +180,16 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         closing::close(&tally);
     }
     Ok(outcome(&feed, &ended, args))
+}
+
+/// A condition that is none, and may be a packet filter, as tshark has it behind -f.
+fn meant_for_packets(error: anyhow::Error, args: &LiveArgs) -> anyhow::Error {
+    match &args.choice.filter {
+        Some(text) if text.contains(' ') && PacketFilter::new(text).is_ok() => {
+            anyhow!("-f chooses calls; a packet filter needs no option: siplens live {text}")
+        }
+        _ => error,
+    }
 }
 
 /// What packets are kept by, of the interfaces `names`.
@@ -199,8 +212,8 @@ fn outcome(feed: &Frames<Live>, ended: &Ended, args: &LiveArgs) -> Outcome {
     if feed.is_interrupted() {
         return Outcome::Interrupted;
     }
-    if feed.is_troubled() {
-        return Outcome::Unreadable;
+    if feed.is_troubled() || feed.unwritten() != 0 {
+        return Outcome::Incomplete;
     }
     if ended.shown == 0 && !args.output.allow_empty {
         say(&["nothing of what was asked for was seen".to_owned()], args.output.quiet);
@@ -256,7 +269,7 @@ impl<'a> Setting<'a> {
             return Box::new(Events::new(sift, by, (format, style), names));
         }
         let choosing = Choosing::new(filter, plan.seed);
-        let detail = match args.output.verbose {
+        let detail = match args.output.verbose.max(args.habits.ascii_text.into()) {
             0 => Detail::Line,
             1 => Detail::Whole,
             _ => Detail::Explained,

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::super::output::{Paging, Sink};
+use anyhow::Context as _;
+
+use super::super::output::{Paging, Sink, is_same_file};
 use super::super::run::add_key_logs;
 use super::args::LiveArgs;
 use super::metrics::{Listener, Page};
@@ -40,6 +42,7 @@ impl Prepared {
         plan: &Plan,
         interrupted: &Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
+        keep_apart(args)?;
         let mut reader = Reader::new(&plan.limits);
         add_key_logs(&mut reader, &args.source.keylog)?;
         let sink = Sink::open(&args.output, Paging::Never)?;
@@ -48,20 +51,39 @@ impl Prepared {
         let listener = args.metrics.as_deref().map(Listener::bind).transpose()?;
         let savefile = savefile(args)?;
         give_up_rights(args, &sink, savefile.as_ref())?;
-        let page = listener.map(Listener::serve).transpose()?;
+        let page = listener.map(Listener::serve).transpose().context("cannot serve metrics")?;
         Ok(Self { reader, sink, opened, page, savefile })
     }
+}
+
+/// Refuses to write where something is read, or two things to one file.
+fn keep_apart(args: &LiveArgs) -> anyhow::Result<()> {
+    let named = |name, path: Option<&PathBuf>| path.map(|path| (name, path.clone()));
+    // A ring writes to files of other names.
+    let kept = args.keep.write.as_ref().filter(|_| args.keep.ring.is_none());
+    let written = [named("-o", args.output.output.as_ref()), named("-w", kept)];
+    let written: Vec<_> = written.into_iter().flatten().collect();
+    let mut others: Vec<_> = args.source.keylog.iter().map(|path| ("--keylog", path)).collect();
+    others.extend(args.source.follow.iter().map(|path| ("--follow", path)));
+    others.extend(args.policy.policy.iter().map(|path| ("--policy", path)));
+    others.extend(written.iter().skip(1).map(|(name, path)| (*name, path)));
+    for (name, path) in &written {
+        let same = others.iter().find(|(other, place)| other != name && is_same_file(path, place));
+        if let Some((other, place)) = same {
+            anyhow::bail!(
+                "{name} {} and {other} {} are the same file",
+                path.display(),
+                place.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The file of `-w`.
 fn savefile(args: &LiveArgs) -> anyhow::Result<Option<Savefile>> {
     let Some(write) = &args.keep.write else { return Ok(None) };
     anyhow::ensure!(write.as_os_str() != "-", "-w -: packets go to files, rows to standard output");
-    if let Some(follow) = &args.source.follow {
-        let place = |path: &Path| path.canonicalize().ok();
-        let is_same = place(write).is_some_and(|write| Some(write) == place(follow));
-        anyhow::ensure!(!is_same, "-w {} is what --follow reads", write.display());
-    }
     Ok(Some(Savefile::create(write, args.keep.ring)?))
 }
 
@@ -74,6 +96,7 @@ fn give_up_rights(args: &LiveArgs, sink: &Sink, savefile: Option<&Savefile>) -> 
     let wanted = privileges::Wanted {
         user: args.source.successor.as_deref(),
         readable: args.source.follow.iter().map(|path| directory_of(path)).collect(),
+        reopened: args.source.follow.iter().cloned().collect(),
         writable: directory.into_iter().map(Path::to_owned).collect(),
         outputs: sink.file().into_iter().chain(kept).collect(),
     };

@@ -16,10 +16,13 @@ use crate::capture::live::{Captor, Device, Live, Tuning, interfaces, of_source};
 use crate::capture::{Capture, Error, Filter, Following, Input, Options};
 
 /// What is open and not read yet.
+#[derive(Default)]
 pub(super) struct Opened {
     captors: Vec<Captor>,
     /// What the inputs are called, in the order in which frames name them.
     pub(super) names: Vec<String>,
+    /// The same in words.
+    pub(super) watched: Vec<String>,
     /// Sentences for the user.
     pub(super) notes: Vec<String>,
 }
@@ -30,14 +33,15 @@ impl Opened {
     /// # Errors
     /// When one of them cannot be opened, with what to do about it.
     pub(super) fn of(args: &SourceArgs, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
-        let mut opened = Self { captors: Vec::new(), names: Vec::new(), notes: Vec::new() };
-        if let Some(input) = &args.input {
+        let mut opened = Self::default();
+        if args.is_pipe() {
             ensure!(
-                input == "-",
-                "live watches what happens: {input} is read by siplens messages, list, check …; \
-                 a file that still grows by siplens live --follow {input}"
+                args.interface.is_empty() && args.follow.is_none(),
+                "- is standard input: not beside -i or --follow"
             );
             opened.add_pipe(args)?;
+        } else if let [word] = args.words.as_slice() {
+            is_no_filter(word)?;
         }
         if let Some(path) = &args.follow {
             opened.add_growing(path, args, stop)?;
@@ -62,6 +66,7 @@ impl Opened {
         let capture = Capture::open(&[Input::Stdin], options(args)?);
         self.captors.push(of_source(capture));
         self.names.push("-".to_owned());
+        self.watched.push("standard input".to_owned());
         Ok(())
     }
 
@@ -79,6 +84,7 @@ impl Opened {
         })?;
         self.captors.push(of_source(following));
         self.names.push(path.display().to_string());
+        self.watched.push(format!("{} from its beginning", path.display()));
         Ok(())
     }
 
@@ -88,12 +94,13 @@ impl Opened {
         let listener = HepListener::bind(address, args.hep_rate)?;
         self.captors.extend(listener.captors(self.names.len() as u32));
         self.names.push(format!("hep {}", address.0));
+        self.watched.push(format!("HEP at {}", address.0));
         Ok(())
     }
 
     fn add_devices(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
         let tuning = Tuning {
-            filter: expression(args),
+            filter: args.packet_filter(),
             snap_length: args.snaplen,
             buffer: args.buffer,
             immediate: args.immediate,
@@ -118,6 +125,7 @@ impl Opened {
             }
             self.captors.push(device.captor(self.names.len() as u32));
             self.names.push(name.clone());
+            self.watched.push(name.clone());
         }
         Ok(())
     }
@@ -133,15 +141,23 @@ fn how_to_get_rights() -> &'static str {
 
 /// How a capture that comes is read.
 fn options(args: &SourceArgs) -> anyhow::Result<Options> {
-    let filter = expression(args).map(|text| Filter::new(&text)).transpose()?;
+    let filter = args.packet_filter().map(|text| Filter::new(&text)).transpose()?;
     let log_zone = args.tz.clone().unwrap_or_else(jiff::tz::TimeZone::system);
     Ok(Options { filter, log_zone: Some(zone::clocks(log_zone)) })
 }
 
-/// The packet filter of `--bpf`, or of the words behind `--`.
-fn expression(args: &SourceArgs) -> Option<String> {
-    let words = args.bpf_words.join(" ");
-    args.bpf.clone().or((!words.is_empty()).then_some(words))
+/// Says what was meant by a single word that is no packet filter: a file, an interface.
+fn is_no_filter(word: &str) -> anyhow::Result<()> {
+    let is_path = word.contains(['.', '/']) && Path::new(word).exists();
+    ensure!(
+        !is_path,
+        "live watches what happens: {word} is read by siplens messages, list, check …; a file that \
+         still grows by siplens live --follow {word}"
+    );
+    let is_interface = word == "any"
+        || interfaces().is_ok_and(|all| all.iter().any(|interface| interface.name == word));
+    ensure!(!is_interface, "{word} is an interface: siplens live -i {word}");
+    Ok(())
 }
 
 /// `--interfaces`: one row each.

@@ -34,9 +34,11 @@ pub struct Wanted<'a> {
     pub user: Option<&'a str>,
     /// Files and directories still to be read: where the followed file lies.
     pub readable: Vec<PathBuf>,
+    /// Files that are opened again when another takes their name.
+    pub reopened: Vec<PathBuf>,
     /// Directories in which files are still to be created, renamed and removed: a ring of captures.
     pub writable: Vec<PathBuf>,
-    /// Outputs that are open already; those that belong to root are given to whom we become.
+    /// Outputs that were made for this run; those that belong to root are given to whom we become.
     pub outputs: Vec<&'a File>,
 }
 
@@ -82,6 +84,7 @@ pub fn confine_thread(wanted: &Wanted<'_>) -> anyhow::Result<Told> {
     #[cfg(target_os = "linux")]
     rights::clear(&successor)?;
     check_writable(wanted, &successor)?;
+    told.notes.extend(unreadable(wanted, &successor));
     told.lacking = restrict(wanted)?;
     Ok(told)
 }
@@ -122,6 +125,19 @@ fn hand_over(wanted: &Wanted<'_>, successor: &Successor) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is open now, and may not be opened again: better told now than when it is rotated.
+fn unreadable(wanted: &Wanted<'_>, successor: &Successor) -> Vec<String> {
+    let is_barred = |path: &&PathBuf| access(path.as_path(), AccessFlags::R_OK).is_err();
+    let tell = |path: &PathBuf| {
+        format!(
+            "{successor} may not open {} again: when another file takes its name, that one cannot \
+             be read; choose who may with `--user`",
+            path.display()
+        )
+    };
+    wanted.reopened.iter().filter(is_barred).map(tell).collect()
 }
 
 /// Better now than when the first file of a ring is full.
