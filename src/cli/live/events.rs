@@ -75,8 +75,10 @@ impl Show for Events<'_> {
     }
 
     fn pulse(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let (lost, since) = std::mem::replace(&mut self.lost, (moment.vantage.dropped, moment.now));
-        if lost < moment.vantage.dropped {
+        // A gap in one connection is no stretch without any packet.
+        let dropped = moment.feed.tally().lost.get("dropped").copied().unwrap_or_default();
+        let (lost, since) = std::mem::replace(&mut self.lost, (dropped, moment.now));
+        if lost < dropped {
             // Losses are counted once a second.
             let since = since.plus(-2 * SECOND).max(moment.vantage.first);
             self.sift.lost((since.0, moment.now.0));
