@@ -53,6 +53,52 @@ impl Default for Limits {
     }
 }
 
+/// All words of [`Tally::lost`], in order.
+pub const REASONS: &[&str] = &[
+    "desync",
+    "dropped",
+    "encrypted",
+    "encrypted-no-handshake",
+    "encrypted-partly",
+    "encrypted-unknown-cipher",
+    "encrypted-wrong-keys",
+    "file-corrupt",
+    "file-cut",
+    "fragment-lost",
+    "hep-connections",
+    "hep-inflate",
+    "hep-malformed",
+    "hep-not-sip",
+    "hep-rate",
+    "let-go",
+    "let-go-attempts",
+    "let-go-bindings",
+    "let-go-changes",
+    "let-go-devices",
+    "let-go-evidence",
+    "let-go-idle",
+    "let-go-keepalives",
+    "let-go-orphans",
+    "let-go-past",
+    "let-go-probed",
+    "let-go-registrars",
+    "let-go-tls",
+    "let-go-unreported",
+    "notices",
+    "sctp-gap",
+    "skipped-octets",
+    "tcp-gap",
+    "too-deep",
+    "too-long",
+    "truncated",
+    "undecodable",
+    "unknown-interface",
+    "unknown-link",
+    "unreadable",
+    "ws-deflate",
+    "ws-desync",
+];
+
 /// Counters: what came in, and why what was not understood was not.
 ///
 /// Every frame ends in exactly one of `sip_frames`, `other_frames` and `skipped_frames`.

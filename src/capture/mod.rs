@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::frame::{Frame, Sightings};
+use crate::frame::{Frame, FrameId, Sightings};
 use crate::time::Timestamp;
 
 /// Octets a record may claim to hold; a longer claim is a corrupt length, not a packet.
@@ -72,6 +72,13 @@ pub trait Source {
     /// Sentences for the user since the last call, about what is worth knowing and no error.
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The interface on which the frame that was handed out last was captured; empty when that is
+    /// not `frame`, when there is one interface only, or it is not known.
+    #[allow(clippy::unnecessary_literal_bound)]
+    fn interface(&self, _frame: FrameId) -> &str {
+        ""
     }
 
     /// Packets the capture itself says it lost (kernel and interface), so far.

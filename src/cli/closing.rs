@@ -57,13 +57,15 @@ impl Drop for Progress {
     }
 }
 
-/// Prints the notices and the completeness line of `tally`.
-pub fn close(tally: &Tally) {
+/// Prints the notices and the completeness line of `tally`, with what a filter let through: how
+/// many of what.
+pub fn close(tally: &Tally, chosen: Option<(usize, &str)>) {
     let mut stderr = io::stderr().lock();
     for notice in &tally.notices {
         let _ = writeln!(stderr, "siplens: {notice}");
     }
-    let _ = writeln!(stderr, "{}", completeness::line(tally));
+    let chosen = chosen.map(|(count, what)| completeness::chosen(count, what));
+    let _ = writeln!(stderr, "{}{}", completeness::line(tally), chosen.unwrap_or_default());
 }
 
 /// `1234567` as `1,234,567`.

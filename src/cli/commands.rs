@@ -36,7 +36,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
     list_view::write(&subject, format(args.format), &style, &mut sink)?;
     let shown = subject.flows.len();
     drop(subject);
-    run.close(sink, found.tally(), shown)
+    run.close(sink, found.tally(), (shown, "flow"))
 }
 
 /// `siplens messages`.
@@ -70,6 +70,7 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
             relation: Relation::of_sighting(sighted),
             findings: rules::codes(message, &rules),
             path,
+            interface: "",
             elapsed: args.elapsed.then_some(elapsed),
         };
         result = view.row(&row, &mut sink);
@@ -80,7 +81,7 @@ pub(super) fn messages(args: &MessagesArgs) -> anyhow::Result<Outcome> {
     });
     result?;
     view.end(&tally, &mut sink)?;
-    run.close(sink, tally, shown)
+    run.close(sink, tally, (shown, "message"))
 }
 
 /// `siplens ladder`.
@@ -114,7 +115,7 @@ pub(super) fn ladder(args: &LadderArgs) -> anyhow::Result<Outcome> {
     drop(calls);
     let shown = subject.flows.len();
     drop(subject);
-    run.close(sink, found.tally(), shown)
+    run.close(sink, found.tally(), (shown, "flow"))
 }
 
 /// `siplens check`.
@@ -139,7 +140,7 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     check_view::write(&subject, format, &style, &mut sink)?;
     let shown = subject.flows.len();
     drop(subject);
-    let outcome = run.close(sink, found.tally(), shown)?;
+    let outcome = run.close(sink, found.tally(), (shown, "flow"))?;
     let worst = found.report().worst();
     let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
     Ok(if outcome == Outcome::Fine && fails { Outcome::Findings } else { outcome })
@@ -174,7 +175,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
     html::write(&subject, &options, &mut sink)?;
     let shown = subject.flows.len();
     drop(subject);
-    run.close(sink, found.tally(), shown)
+    run.close(sink, found.tally(), (shown, "flow"))
 }
 
 /// The chosen flows by call: flows that belong together are drawn together.

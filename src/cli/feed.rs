@@ -16,7 +16,7 @@ use super::window::Window;
 use crate::capture::{self, Source};
 use crate::engine::Feed;
 use crate::engine::reader::{Fate, Reader};
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameId};
 use crate::limits::Tally;
 use crate::model::Vantage;
 use crate::net::PathId;
@@ -41,6 +41,8 @@ pub(crate) struct Frames<S> {
     read: u64,
     span: Option<(Timestamp, Timestamp)>,
     octets: u64,
+    /// Octets that these packets had on the wire.
+    on_wire: u64,
     total: Option<u64>,
     progress: Progress,
     interrupted: Arc<AtomicBool>,
@@ -111,6 +113,7 @@ impl<S: Source> Frames<S> {
             read: 0,
             span: None,
             octets: 0,
+            on_wire: 0,
             total: wanted.total,
             progress: Progress::new(wanted.quiet),
             interrupted: wanted.interrupted,
@@ -170,9 +173,9 @@ impl<S: Source> Frames<S> {
         self.tap.as_ref().map_or(0, |tap| tap.unwritten())
     }
 
-    /// Octets read, headers of records among them.
-    pub(crate) const fn octets(&self) -> u64 {
-        self.octets
+    /// Octets that the packets read had on the wire.
+    pub(crate) const fn on_wire(&self) -> u64 {
+        self.on_wire
     }
 
     /// Time went on to `now`, and no packet came: what was watched in silence was watched.
@@ -247,6 +250,7 @@ impl<S: Source> Feed for Frames<S> {
                 }
                 self.read += 1;
                 self.octets += frame.bytes.len() as u64 + RECORD;
+                self.on_wire += u64::from(frame.wire_len);
             }
             Ok(None) => {
                 if enough || self.source.is_over() {
@@ -274,6 +278,10 @@ impl<S: Source> Feed for Frames<S> {
 
     fn path(&self, id: PathId) -> &str {
         self.reader.path(id)
+    }
+
+    fn interface(&self, frame: FrameId) -> &str {
+        self.source.interface(frame)
     }
 
     fn tally(&self) -> Tally {

@@ -31,7 +31,7 @@ pub(super) fn rules(args: &RulesArgs) -> anyhow::Result<Outcome> {
         }
         CatalogFormat::Ndjson => {
             for rule in RULES {
-                writeln!(sink, "{}", object(rule))?;
+                json::line(&object(rule), "rule", &mut sink)?;
             }
         }
     }

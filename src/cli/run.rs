@@ -146,7 +146,8 @@ impl<'a> Run<'a> {
         Sink::open(&self.common.output, paging)
     }
 
-    /// Closes the output, says what was read, and how the run ended; `shown` rows were printed.
+    /// Closes the output, says what was read, and how the run ended; so many rows were `shown`, of
+    /// messages, calls …
     ///
     /// # Errors
     /// When the output cannot be written.
@@ -154,14 +155,14 @@ impl<'a> Run<'a> {
         mut self,
         sink: Sink,
         mut tally: Tally,
-        shown: usize,
+        (shown, what): (usize, &str),
     ) -> anyhow::Result<Outcome> {
         sink.close()?;
         for note in self.feed.close() {
             tally.notice(note);
         }
         if !self.common.output.quiet {
-            closing::close(&tally);
+            closing::close(&tally, self.filter.is_some().then_some((shown, what)));
         }
         if self.feed.is_interrupted() {
             return Ok(Outcome::Interrupted);

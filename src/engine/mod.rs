@@ -12,6 +12,7 @@ mod timers;
 
 use std::net::IpAddr;
 
+use crate::frame::FrameId;
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Model, Seed, Vantage};
 use crate::net::PathId;
@@ -38,6 +39,13 @@ pub trait Feed {
     /// first; empty without any.
     #[allow(clippy::unnecessary_literal_bound)] // Others keep a table of them.
     fn path(&self, _id: PathId) -> &str {
+        ""
+    }
+
+    /// The interface on which the frame that was read last was captured; empty when that is not
+    /// `frame`, when there is one interface only, or it is not known.
+    #[allow(clippy::unnecessary_literal_bound)]
+    fn interface(&self, _frame: FrameId) -> &str {
         ""
     }
 }

@@ -45,6 +45,10 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// All that there are.
+    pub const ALL: [Self; 7] =
+        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss, Self::Sctp, Self::Unknown];
+
     /// The word of Via and of machine output in lower case: `udp`, `tcp`, …
     pub const fn word(self) -> &'static str {
         match self {

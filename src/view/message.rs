@@ -80,7 +80,10 @@ fn line(
     writeln!(out, "{}", style.paint(paint, &text))
 }
 
-/// Frame, time, hop, transport; a narrow terminal gets less of them.
+/// Columns of the name of an interface, where it is shown; a longer one takes more.
+const INTERFACE: usize = 6;
+
+/// Frame, time, interface, hop, transport; a narrow terminal gets less of them.
 fn lead(row: &MessageRow<'_>, files: Files<'_>, style: &Style) -> String {
     let envelope = &row.message.envelope;
     let frame = files.frame(envelope.frame);
@@ -95,7 +98,12 @@ fn lead(row: &MessageRow<'_>, files: Files<'_>, style: &Style) -> String {
         let seconds = format!("+{:.digits$}", nanos as f64 / SECOND as f64);
         format!(" {seconds:>0$}", digits + 4)
     });
-    let lead = format!("{frame:>5} {time}{} {}", elapsed.unwrap_or_default(), pad(&hop, 31));
+    let interface = match row.interface {
+        "" => String::new(),
+        name => format!(" {}", pad(&visible(name.as_bytes()), INTERFACE)),
+    };
+    let elapsed = elapsed.unwrap_or_default();
+    let lead = format!("{frame:>5} {time}{elapsed}{interface} {}", pad(&hop, 31));
     if transport.is_empty() { lead } else { format!("{lead} {transport:<4}") }
 }
 

@@ -85,7 +85,7 @@ impl<'a> Messages<'a> {
             }
             Format::Ndjson => {
                 self.writer.json(row, self.files, &mut self.line);
-                self.line.push(b'\n');
+                json::end("message", &mut self.line);
             }
             Format::Csv => self.writer.csv(row, self.files, &mut self.line),
         }

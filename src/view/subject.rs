@@ -135,6 +135,7 @@ impl<'a> Subject<'a> {
             relation: Relation::of(flow_of, entry.note),
             findings: self.codes_at(flow, message),
             path: "",
+            interface: "",
             elapsed: None,
         }
     }
@@ -156,6 +157,8 @@ pub struct MessageRow<'a> {
     pub findings: Vec<&'static str>,
     /// The encapsulations it came in, outermost first; empty without any, or where nobody asks.
     pub path: &'a str,
+    /// The interface it was captured on; empty where there is one only, or it is not known.
+    pub interface: &'a str,
     /// Nanoseconds since the first message of its call, where that is shown.
     pub elapsed: Option<i64>,
 }
@@ -163,7 +166,14 @@ pub struct MessageRow<'a> {
 impl<'a> MessageRow<'a> {
     /// A message without relation and findings.
     pub fn new(message: &'a Message) -> Self {
-        Self { message, relation: None, findings: Vec::new(), path: "", elapsed: None }
+        Self {
+            message,
+            relation: None,
+            findings: Vec::new(),
+            path: "",
+            interface: "",
+            elapsed: None,
+        }
     }
 
     /// The stable word of the note, absent for an ordinary message.

@@ -177,6 +177,62 @@ fn what_fingers_know_of_other_tools_is_answered_with_what_to_do() {
 }
 
 #[test]
+fn options_that_do_not_go_together_are_refused_and_none_is_passed_over() {
+    for (args, word) in [
+        (&["live", "--registrations", "--from", "a", "-"][..], "follows all devices"),
+        (&["live", "--ladder", "--format", "ndjson", "-"], "--ladder is drawn as text"),
+    ] {
+        let run = run(args);
+        assert_eq!(run.code, 2, "{args:?} {}", run.err);
+        assert!(run.err.contains(word), "{}", run.err);
+    }
+}
+
+#[test]
+fn the_closing_line_says_how_much_a_filter_let_through() {
+    let last = |run: Run| run.err.lines().last().unwrap_or_default().to_owned();
+    for (args, chosen) in [
+        (&["messages", "--method", "INVITE"][..], "; 7 messages fit the filter"),
+        (&["list", "--method", "INVITE"], "; 1 flow fits the filter"),
+        (&["list", "--from", "nobody"], "; 0 flows fit the filter"),
+        (&["list"], "packets"),
+    ] {
+        let offline = last(offline("call.pcap", args));
+        assert!(offline.starts_with("29 SIP messages in 577 packets"), "{offline}");
+        assert!(offline.ends_with(chosen), "{offline}");
+        let view = if args[0] == "list" { &["--list"][..] } else { &[] };
+        assert_eq!(last(live("call.pcap", &[view, &args[1..]].concat())), offline);
+    }
+}
+
+/// One with messages, findings and events.
+const SAMPLE: &str = "register-digest.pcap";
+
+#[test]
+fn each_line_for_programs_says_what_it_is_offline_and_live() {
+    let kinds = |run: Run| {
+        let kind = |line: &str| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["type"].as_str().unwrap().to_owned()
+        };
+        run.out.lines().map(kind).collect::<std::collections::BTreeSet<_>>()
+    };
+    let form = ["--format", "ndjson"];
+    for (command, view, offline_kind, live_kind) in [
+        ("messages", None, "message", "message"),
+        ("list", Some("--list"), "call", "call"),
+        ("check", Some("--check"), "finding", "finding"),
+        ("registrations", Some("--registrations"), "device", "event"),
+    ] {
+        let offline = offline(SAMPLE, &[&[command], &form[..]].concat());
+        assert_eq!(kinds(offline), [offline_kind.to_owned()].into());
+        let args: Vec<&str> = view.into_iter().chain(form).collect();
+        assert_eq!(kinds(live(SAMPLE, &args)), [live_kind.to_owned()].into());
+    }
+    assert_eq!(kinds(run(&["rules", "--format", "ndjson"])), ["rule".to_owned()].into());
+}
+
+#[test]
 fn what_is_watched_is_said_of_every_source() {
     let err = live("call.pcap", &[]).err;
     assert!(err.contains("watching standard input; Ctrl-C ends it"), "{err}");

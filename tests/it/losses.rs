@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use siplens::engine::{Feed, Plan, Reader, analyze};
 use siplens::frame::Frame;
-use siplens::limits::{Limits, Tally};
+use siplens::limits::{Limits, REASONS, Tally};
 use siplens::model::{CallFlow, Seed, Vantage};
 use siplens::net::IcmpKind;
 use siplens::transport::{Envelope, Observation, Signal, Transport};
@@ -259,4 +259,5 @@ fn the_completeness_line_names_each_loss_by_reason() {
         .filter(|word| !word.is_empty())
         .collect();
     assert_eq!(made, documented);
+    assert_eq!(REASONS.iter().copied().collect::<BTreeSet<_>>(), documented);
 }

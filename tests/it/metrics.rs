@@ -157,8 +157,8 @@ fn every_number_is_shown_under_its_name_and_labels() {
     let expected: &[Expected] = &[
         ("siplens_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0),
         ("siplens_packets_total", &[], 1_000.0),
-        ("siplens_octets_total", &[], 500_000.0),
-        ("siplens_latest_packet_seconds", &[], 1_795_000_000.25),
+        ("siplens_packet_bytes_total", &[], 500_000.0),
+        ("siplens_latest_packet_timestamp_seconds", &[], 1_795_000_000.25),
         ("siplens_messages_total", &[("transport", "udp")], 400.0),
         ("siplens_requests_total", &[("method", "REGISTER")], 200.0),
         ("siplens_responses_total", &[("class", "2xx")], 190.0),
@@ -207,6 +207,35 @@ fn a_run_without_audit_shows_no_numbers_of_registrations() {
     let samples = read(&Exposition::default().render(&Snapshot::default()));
     assert_eq!(value(&samples, "siplens_packets_total", &[]), Some(0.0));
     assert!(samples.iter().all(|sample| !sample.name.starts_with("siplens_reg_")));
+}
+
+#[test]
+fn what_an_alert_may_ask_for_is_there_before_it_happens() {
+    let quiet = Snapshot {
+        drops: [("eth0".to_owned(), Drops::default())].into(),
+        registrations: Some(Registrations {
+            registrars: [("lab.example".to_owned(), Registrar::default())].into(),
+            ..Registrations::default()
+        }),
+        ..Snapshot::default()
+    };
+    let samples = read(&Exposition::default().render(&quiet));
+    let lab = ("registrar", "lab.example");
+    let known: &[(&str, &[(&str, &str)])] = &[
+        ("siplens_capture_drops_total", &[("interface", "eth0"), ("by", "kernel")]),
+        ("siplens_losses_total", &[("reason", "dropped")]),
+        ("siplens_losses_total", &[("reason", "let-go")]),
+        ("siplens_messages_total", &[("transport", "tls")]),
+        ("siplens_requests_total", &[("method", "REGISTER")]),
+        ("siplens_responses_total", &[("class", "5xx")]),
+        ("siplens_unwritten_packets_total", &[]),
+        ("siplens_reg_devices", &[lab, ("state", "offline")]),
+        ("siplens_reg_lapses_total", &[lab, ("cause", "no-refresh")]),
+        ("siplens_reg_storm", &[]),
+    ];
+    for (name, labels) in known {
+        assert_eq!(value(&samples, name, labels), Some(0.0), "{name} {labels:?}");
+    }
 }
 
 #[test]

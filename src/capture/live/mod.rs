@@ -23,7 +23,7 @@ use order::Order;
 use queue::{Batch, Head, Item, News, Receiver, Sender, Taken};
 
 use crate::capture::{Error, Secrets, Source};
-use crate::frame::{FileId, Frame, FrameId};
+use crate::frame::{FileId, Frame, FrameId, LinkType};
 
 /// How long [`Live::next`] waits for a frame before it says that none came.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -33,6 +33,11 @@ const LAST: Duration = Duration::from_millis(500);
 const QUEUE: (usize, usize) = (1 << 20, 32 << 20);
 /// The share of the memory allowed that may wait for the reader; as much is being read.
 const SHARE: usize = 16;
+
+/// Link type of `any`, whose header numbers the interface, and where it does
+/// (`LINKTYPE_LINUX_SLL2`).
+const LINUX_SLL2: LinkType = LinkType(276);
+const SLL2_INDEX: std::ops::Range<usize> = 4..8;
 
 /// An interface packets may be captured from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub struct Live {
     order: Order,
     lent: Option<Lent>,
     interfaces: Vec<String>,
+    /// What the system calls its interfaces, by its numbers for them.
+    devices: BTreeMap<u32, String>,
     number: u64,
     dropped: BTreeMap<u32, (u64, u64)>,
     losses: Vec<(&'static str, u64)>,
@@ -111,6 +118,7 @@ impl Live {
         let capacity = (memory / SHARE).clamp(QUEUE.0, QUEUE.1);
         let (sender, receiver) = queue::queue(capacity);
         let count = captors.len();
+        let dropped = (0..interfaces.len() as u32).map(|number| (number, (0, 0))).collect();
         for captor in captors {
             let sender = sender.clone();
             // Nobody waits for it: it ends when nobody listens any more.
@@ -125,14 +133,21 @@ impl Live {
             order: Order::default(),
             lent: None,
             interfaces,
+            devices: BTreeMap::new(),
             number: 0,
-            dropped: BTreeMap::new(),
+            dropped,
             losses: Vec::new(),
             secrets: Vec::new(),
             notes: Vec::new(),
             over: false,
             stopped: None,
         })
+    }
+
+    /// The same with the names that the system has for its interfaces, which `any` only numbers.
+    #[must_use]
+    pub fn knowing(self, devices: BTreeMap<u32, String>) -> Self {
+        Self { devices, ..self }
     }
 
     /// Packets lost so far by each interface: by the kernel, and by the interface itself.
@@ -158,6 +173,19 @@ impl Live {
     /// The name of an interface of the run.
     pub fn name(&self, interface: u32) -> &str {
         self.interfaces.get(interface as usize).map_or("", String::as_str)
+    }
+
+    /// What the frame handed out last was captured on, where there is a choice.
+    fn origin(&self) -> Option<&str> {
+        let (head, octets) = match self.lent.as_ref()? {
+            Lent::Batch(head, start, end) => (head, self.batch.octets.get(*start..*end)?),
+            Lent::Own(head, octets) => (head, octets.as_slice()),
+        };
+        if head.link == LINUX_SLL2 {
+            let index = octets.get(SLL2_INDEX).and_then(|octets| octets.try_into().ok());
+            return self.devices.get(&index.map(u32::from_be_bytes)?).map(String::as_str);
+        }
+        (1 < self.interfaces.len()).then(|| self.name(head.interface))
     }
 
     /// Goes on in what was handed over, until there is a frame to hand out or an error to tell.
@@ -253,6 +281,10 @@ impl Source for Live {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn interface(&self, frame: FrameId) -> &str {
+        self.origin().filter(|_| frame.number == self.number).unwrap_or_default()
     }
 
     #[allow(clippy::disallowed_methods)] // Patience is of the user's time.

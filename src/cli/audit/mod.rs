@@ -82,7 +82,7 @@ pub(super) fn registrations(args: &RegistrationsArgs) -> anyhow::Result<Outcome>
     for sentence in judge.unused() {
         let _ = writeln!(io::stderr(), "siplens: {sentence}");
     }
-    let outcome = run.close(sink, tally, shown)?;
+    let outcome = run.close(sink, tally, (shown, "device"))?;
     let fails = args.fail_on.threshold().is_some_and(|limit| worst.is_some_and(|w| limit <= w));
     let counts = outcome == Outcome::Fine && fails && !args.policy.learn;
     Ok(if counts { Outcome::Findings } else { outcome })

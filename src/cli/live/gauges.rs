@@ -85,7 +85,7 @@ impl<'a> Gauges<'a> {
         let (flows, held) = show.held();
         let snapshot = &mut self.snapshot;
         snapshot.packets = tally.frames;
-        snapshot.octets = feed.octets();
+        snapshot.octets = feed.on_wire();
         snapshot.latest = feed.span().map(|(_, last)| last.0 as f64 / 1e9);
         snapshot.losses = tally.lost;
         let of_sift = self.sift.as_ref().map(Sift::tally).unwrap_or_default();

@@ -51,6 +51,7 @@ impl Show for Lines<'_> {
                 relation: Relation::of_sighting(sighted),
                 findings: rules::codes(&message, self.selection),
                 path: feed.path(message.envelope.path),
+                interface: feed.interface(message.envelope.frame),
                 elapsed: Some(elapsed),
             };
             self.view.row(&row, out)?;

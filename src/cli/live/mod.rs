@@ -84,14 +84,12 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         io::stdout().write_all(source::list()?.as_bytes())?;
         return Ok(Outcome::Fine);
     }
-    anyhow::ensure!(
-        !args.policy.learn,
-        "--learn is for what has been captured: siplens registrations --learn FILE"
-    );
     let filter = choice::filter(&args.choice).map_err(|error| meant_for_packets(error, args))?;
+    let is_chosen = filter.is_some() && !args.show.registrations;
     let is_of_messages = args.show.is_of_messages()
         || args.end.count.is_some()
         || (args.keep.write.is_some() && args.keep.keep == Keep::Calls);
+    is_of_one_view(args, filter.is_some())?;
     if is_of_messages {
         of_calls(filter.as_ref())?;
     }
@@ -177,7 +175,8 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         tally.notice(note);
     }
     if !args.output.quiet {
-        closing::close(&tally);
+        let what = if args.show.is_of_messages() { "message" } else { "flow" };
+        closing::close(&tally, is_chosen.then_some((ended.shown, what)));
     }
     Ok(outcome(&feed, &ended, args))
 }
@@ -277,6 +276,27 @@ impl<'a> Setting<'a> {
         let view = Messages::new(format, detail, row_style, names);
         Box::new(Lines::new(plan.seed, choosing, selection, view))
     }
+}
+
+/// Says what options do not go together, rather than to pass one over.
+fn is_of_one_view(args: &LiveArgs, is_chosen: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !args.policy.learn,
+        "--learn is for what has been captured: siplens registrations --learn FILE"
+    );
+    let is_text = args.show.format == LiveFormat::Text;
+    anyhow::ensure!(
+        is_text || !args.show.ladder,
+        "--ladder is drawn as text; objects for programs: without it, or with --list"
+    );
+    let is_for_others =
+        args.keep.keep == Keep::Calls || args.end.count.is_some() || args.end.exit_after_call;
+    anyhow::ensure!(
+        !is_chosen || !args.show.registrations || is_for_others,
+        "--registrations follows all devices; of some calls: keep packets with -w, then siplens \
+         registrations with the same choice"
+    );
+    Ok(())
 }
 
 /// Single messages have no duration, state, findings …

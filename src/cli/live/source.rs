@@ -1,5 +1,6 @@
 //! Opens what is watched, while the rights to do so are still there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     pub(super) names: Vec<String>,
     /// The same in words.
     pub(super) watched: Vec<String>,
+    /// What the system calls its interfaces, by its numbers for them.
+    devices: BTreeMap<u32, String>,
     /// Sentences for the user.
     pub(super) notes: Vec<String>,
 }
@@ -50,6 +53,7 @@ impl Opened {
         opened.add_agents(args)?;
         if opened.captors.is_empty() || !args.interface.is_empty() {
             opened.add_devices(args)?;
+            opened.devices = devices();
         }
         Ok(opened)
     }
@@ -59,7 +63,7 @@ impl Opened {
     /// # Errors
     /// When the system allows no more threads.
     pub(super) fn start(self, memory: usize) -> io::Result<Live> {
-        Live::start(self.captors, self.names, memory)
+        Ok(Live::start(self.captors, self.names, memory)?.knowing(self.devices))
     }
 
     fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
@@ -129,6 +133,20 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// The interfaces there are, by the numbers that packets of `any` bear.
+#[cfg(unix)]
+fn devices() -> BTreeMap<u32, String> {
+    let all = nix::net::if_::if_nameindex();
+    let named =
+        |one: &nix::net::if_::Interface| (one.index(), one.name().to_string_lossy().into_owned());
+    all.map(|all| all.iter().map(named).collect()).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn devices() -> BTreeMap<u32, String> {
+    BTreeMap::new()
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{octets, value};
+use super::{line, octets, value};
 use crate::frame::FrameId;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
@@ -62,8 +62,7 @@ pub fn document(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()>
 pub fn lines(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()> {
     for place in view.chosen() {
         let Some((device, findings)) = view.of(place) else { continue };
-        value(&record(view, &device, &findings), out)?;
-        out.write_all(b"\n")?;
+        line(&record(view, &device, &findings), "device", out)?;
     }
     Ok(())
 }

@@ -43,6 +43,7 @@ pub struct CallRecord<'a> {
 
 impl Record for CallRecord<'_> {
     const LIST: &'static str = "calls";
+    const TYPE: &'static str = "call";
     const KEYS: &'static [&'static str] = &[
         "call_id",
         "kind",

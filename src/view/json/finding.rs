@@ -48,6 +48,7 @@ pub struct EvidenceRecord<'a> {
 
 impl Record for FindingRecord<'_> {
     const LIST: &'static str = "findings";
+    const TYPE: &'static str = "finding";
     const KEYS: &'static [&'static str] = &[
         "rule", "code", "kind", "severity", "title", "call_id", "sender", "hop", "evidence",
         "frames", "refs", "help", "count", "first", "last",

@@ -87,6 +87,9 @@ impl MessageWriter {
         if !row.path.is_empty() {
             text("path", Some(row.path.as_bytes()), out);
         }
+        if !row.interface.is_empty() {
+            text("interface", Some(row.interface.as_bytes()), out);
+        }
         out.push(b'}');
     }
 

@@ -24,6 +24,8 @@ pub const VERSION: &str = "siplens/1";
 pub trait Record: Serialize {
     /// The name of the list in a JSON document.
     const LIST: &'static str;
+    /// What a line of its own says it is.
+    const TYPE: &'static str;
     /// All keys in order: the columns of CSV.
     const KEYS: &'static [&'static str];
 }
@@ -64,11 +66,8 @@ pub fn write<T: Record>(
         Format::Json => document(records, tally, out),
         Format::Csv => table(records, out),
         Format::Ndjson | Format::Text => {
-            for record in records {
-                value(&record, out)?;
-                out.write_all(b"\n")?;
-            }
-            Ok(())
+            let mut records = records;
+            records.try_for_each(|record| line(&record, T::TYPE, out))
         }
     }
 }
@@ -77,6 +76,23 @@ pub fn write<T: Record>(
 pub fn value(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, octets::Careful);
     value.serialize(&mut serializer).map_err(io::Error::from)
+}
+
+/// Writes the object `value` as a line that says what `kind` of line it is.
+pub fn line(value: &impl Serialize, kind: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = Vec::with_capacity(1024);
+    self::value(value, &mut line)?;
+    end(kind, &mut line);
+    out.write_all(&line)
+}
+
+/// Ends a line that holds an object and says what it is.
+pub(super) fn end(kind: &str, line: &mut Vec<u8>) {
+    // The brace moves behind the last key.
+    line.pop();
+    line.extend_from_slice(b",\"type\":\"");
+    line.extend_from_slice(kind.as_bytes());
+    line.extend_from_slice(b"\"}\n");
 }
 
 fn document<T: Record>(

@@ -30,8 +30,7 @@ pub fn line(change: &Change, style: &Style, out: &mut dyn Write) -> io::Result<(
 
 /// Writes `change` as one line of JSON.
 pub fn object(change: &Change, out: &mut dyn Write) -> io::Result<()> {
-    json::value(&Object::of(change), out)?;
-    out.write_all(b"\n")
+    json::line(&Object::of(change), "event", out)
 }
 
 /// The word a line begins with, and its color.
@@ -303,7 +302,7 @@ mod tests {
             "{\"event\":\"lapse\",\"time\":\"1970-01-01T10:05:31.530000000Z\",\
              \"device\":\"34020000001320000002\",\"registrar\":\"r.example\",\
              \"since\":\"1970-01-01T10:05:30.530000000Z\",\"cause\":\"no-refresh\",\
-             \"last_register\":\"1970-01-01T09:50:30.530000000Z\",\"keepalives\":\"on\"}\n"
+             \"last_register\":\"1970-01-01T09:50:30.530000000Z\",\"keepalives\":\"on\",\"type\":\"event\"}\n"
         );
     }
 
@@ -320,7 +319,10 @@ mod tests {
         };
         let (text, json) = told(&Change { registrar: None, ..change(None, Turn::Storm(surge)) });
         assert_eq!(text, "10:05:31.530 STORM   200 devices in 8.0 s, peak 25/s, 503 x 80\n");
-        assert!(json.ends_with("\"peak\":25,\"refused\":{\"503\":80}}\n"), "{json}");
+        assert!(
+            json.ends_with("\"peak\":25,\"refused\":{\"503\":80},\"type\":\"event\"}\n"),
+            "{json}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::stage::{Family, Stage};
 use super::talk::{Carrier, Talk};
-use super::watcher::live;
+use super::watcher::{Running, live};
 
 #[test]
 fn each_message_is_shown_soon_after_it_was_said() {
@@ -50,6 +50,37 @@ fn calls_of_all_transports_are_complete_and_without_findings() {
     }
     let check = check.over();
     assert_eq!(check.out(), "", "no violation");
+}
+
+#[test]
+fn of_several_interfaces_each_message_names_its_own() {
+    for watched in [&["-i", "any"][..], &["-i", "lo,{}"], &["-i", "{}"]] {
+        let Some(stage) = Stage::new() else { return };
+        let own = &stage.near.interface;
+        let args: Vec<String> = watched.iter().map(|word| word.replace("{}", own)).collect();
+        let start = |more: &[&str]| {
+            let mut command = stage.near.command(env!("CARGO_BIN_EXE_siplens"));
+            let running = Running::start(command.arg("live").args(&args).args(more));
+            running.until_err("watching");
+            running
+        };
+        let (text, rows) = (start(&["-c", "7"]), start(&["-c", "7", "--format", "ndjson"]));
+        Talk::new(&stage, Carrier::Udp, Family::V4, 5060).make_call("one");
+        let is_named = watched.len() == 2 && watched[1] != "{}";
+        let text = text.over().out();
+        assert_eq!(
+            text.matches(&format!(" {own} ")).count(),
+            if is_named { 7 } else { 0 },
+            "{text}"
+        );
+        for row in rows.over().rows() {
+            assert_eq!(
+                row.get("interface"),
+                is_named.then(|| own.as_str().into()).as_ref(),
+                "{row}"
+            );
+        }
+    }
 }
 
 fn ways() -> Vec<(Carrier, Family)> {

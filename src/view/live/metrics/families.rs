@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::registrations::STATES;
 use super::text::{Family, Kind, Value};
-use super::{Exposition, Registrar, Registrations, Snapshot};
+use super::{CAUSES, Exposition, METHODS, Registrar, Registrations, Snapshot};
+use crate::limits::REASONS;
+use crate::transport::Transport;
 
 /// All families of one page.
 pub(super) fn of(snapshot: &Snapshot, exposition: &mut Exposition) -> Vec<Family> {
@@ -24,19 +27,25 @@ fn gauge(name: &'static str, help: &'static str) -> Family {
 }
 
 fn traffic(snapshot: &Snapshot, exposition: &mut Exposition) -> Vec<Family> {
+    // What an alert may ask for is there before it happens for the first time.
     let requests = snapshot.requests.iter().map(|(method, count)| (method.as_str(), *count));
-    let requests = exposition.methods.fold(requests);
-    let responses = snapshot.responses.iter().map(|(class, count)| (format!("{class}xx"), *count));
+    let requests = exposition.methods.fold(METHODS.iter().map(|name| (*name, 0)).chain(requests));
+    let classes = (1..=6).map(|class| (class, snapshot.responses.get(&class).copied()));
+    let responses = classes.map(|(class, count)| (format!("{class}xx"), count.unwrap_or_default()));
     let latest = snapshot.latest.map(Value::Float);
     vec![
         gauge("siplens_build_info", "Always 1; the version of siplens.")
             .with([("version", env!("CARGO_PKG_VERSION"))], Value::Whole(1)),
         counter("siplens_packets", "Packets read.").alone(snapshot.packets),
-        counter("siplens_octets", "Octets of these packets on the wire.").alone(snapshot.octets),
-        gauge("siplens_latest_packet_seconds", "Time of the latest packet, since the epoch.")
-            .rows(latest.map(|latest| (Vec::new(), latest))),
+        counter("siplens_packet_bytes", "Octets these packets had on the wire.")
+            .alone(snapshot.octets),
+        gauge(
+            "siplens_latest_packet_timestamp_seconds",
+            "Time of the latest packet since the epoch.",
+        )
+        .rows(latest.map(|latest| (Vec::new(), latest))),
         counter("siplens_messages", "SIP messages found.")
-            .by("transport", counted(&snapshot.messages)),
+            .by("transport", known(Transport::ALL.map(Transport::word), &snapshot.messages)),
         counter("siplens_requests", "SIP requests found.").by("method", requests),
         counter("siplens_responses", "SIP responses found.").by("class", responses),
     ]
@@ -54,15 +63,25 @@ fn health(snapshot: &Snapshot) -> Vec<Family> {
         )
         .rows(dropped),
         counter("siplens_losses", "What was not understood or let go.")
-            .by("reason", counted(&snapshot.losses)),
-        gauge("siplens_flows", "Call flows held.").alone(snapshot.flows),
-        gauge("siplens_held_bytes", "Memory that flows, streams and fragments hold.")
-            .alone(snapshot.held),
+            .by("reason", known(REASONS.iter().copied(), &snapshot.losses)),
+        gauge("siplens_flows", "Call flows held: of --list, --check and --ladder.")
+            .alone(snapshot.flows),
+        gauge("siplens_held_bytes", "Memory that these flows hold.").alone(snapshot.held),
         counter("siplens_unwritten_packets", "Packets that could not be kept.")
             .alone(snapshot.unwritten),
         gauge("siplens_queue_bytes", "Captured packets that wait to be read.")
             .alone(snapshot.queue),
     ]
+}
+
+/// The same with 0 for each of `words` that has not been counted.
+fn known(
+    words: impl IntoIterator<Item = &'static str>,
+    counts: &BTreeMap<&'static str, u64>,
+) -> impl Iterator<Item = (String, u64)> {
+    let mut all: BTreeMap<&'static str, u64> = words.into_iter().map(|word| (word, 0)).collect();
+    all.extend(counts);
+    all.into_iter().map(|(word, count)| (word.to_owned(), count))
 }
 
 fn counted(counts: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (String, u64)> {
@@ -127,11 +146,12 @@ fn by_registrar(
     let mut keepalives = counter("siplens_reg_keepalives", "Keepalives by what came of them.");
     for (registrar, numbers) in registrars {
         let own = named([("registrar", registrar)]);
-        devices = devices.each(&own, "state", counted(&numbers.devices));
+        devices = devices.each(&own, "state", known(STATES, &numbers.devices));
         attempts = attempts.rows(tried(&own, numbers, exposition));
         delay = delay.rows([(own.clone(), Value::Histogram(numbers.request_delay.clone()))]);
         ratio = ratio.rows([(own.clone(), Value::Histogram(numbers.refresh_ratio.clone()))]);
         let causes = numbers.lapses.iter().map(|(cause, count)| (cause.as_str(), *count));
+        let causes = CAUSES.iter().map(|cause| (*cause, 0)).chain(causes);
         lapses = lapses.each(&own, "cause", exposition.causes.fold(causes));
         lapsed = lapsed.rows([(own.clone(), Value::Float(numbers.lapsed_seconds))]);
         let stale = [("true", numbers.stale_challenges), ("false", numbers.challenges)];

@@ -210,6 +210,8 @@ const METHODS: &[&str] = &[
     "MESSAGE",
     "UPDATE",
 ];
+/// Causes of lapses that have, too.
+const CAUSES: &[&str] = &["no-refresh", "connection-lost"];
 /// Final answers to REGISTER that have, too.
 const CODES: &[&str] =
     &["200", "301", "302", "400", "401", "403", "404", "407", "408", "423", "480", "500", "503"];
@@ -219,7 +221,7 @@ impl Default for Exposition {
         Self {
             registrars: Admitted::new(&[], 64),
             methods: Admitted::new(METHODS, 16),
-            causes: Admitted::new(&["no-refresh", "connection-lost"], 64),
+            causes: Admitted::new(CAUSES, 64),
             codes: Admitted::new(CODES, 32),
         }
     }

@@ -66,6 +66,9 @@ impl Histogram {
     }
 }
 
+/// The words of [`State::word`].
+pub(super) const STATES: [&str; 4] = ["unknown", "live", "lapsed", "offline"];
+
 impl State {
     /// The stable word.
     const fn word(self) -> &'static str {
