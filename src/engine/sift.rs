@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use super::timers::SETTLED;
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
 use crate::model::audit::lookout::{Change, Counts, Lookout};
@@ -14,11 +15,8 @@ use crate::model::audit::{Audit, Beat, Event, Past, Terms, Watch};
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Seed, Vantage};
 use crate::sip::{Message, Method, Status};
-use crate::time::{SECOND, TIMEOUT, Timestamp};
+use crate::time::{TIMEOUT, Timestamp};
 use crate::transport::{ConnectionChange, Observation, Signal, Text};
-
-/// After an answer, no copy stays in the network longer than this: T4 (RFC 3261 section 17.1.2.2).
-const SETTLED: i64 = 5 * SECOND;
 
 /// Messages of a transaction that are each shown to a lookout; of more, the answers.
 const LOOKED_AT: usize = 16;

@@ -1,7 +1,7 @@
 //! When a flow is to be looked at: soon after it changed, and when it has been silent for long
 //! enough to be over.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 
@@ -13,7 +13,7 @@ pub const SETTLED: i64 = 5 * SECOND;
 /// After this long no transaction waits any more, and the rules have had their second to see it.
 const SILENT: i64 = TIMEOUT + SECOND;
 
-/// Entries of flows that are gone that queues hold, beyond as many as there are flows.
+/// Changes of flows that are gone that stand in line, beyond as many as there are flows.
 const STALE: usize = 1 << 12;
 
 /// Why a flow is to be looked at.
@@ -27,50 +27,63 @@ pub enum Due {
     Silent,
 }
 
-/// The timers of all flows; each flow stands in one queue at most.
+/// The timers of all flows; each flow has one at most.
 #[derive(Default)]
 pub(super) struct Timers {
     /// Flows that changed, in order, each once.
     fresh: VecDeque<(u32, u64)>,
     /// Where a flow stands; flows are numbered by their place.
     standing: FxHashMap<u64, Standing>,
-    settling: VecDeque<(Timestamp, u32, u64)>,
-    falling_silent: VecDeque<(Timestamp, u32, u64)>,
+    /// What comes due when, and of which flow.
+    times: BTreeSet<(Timestamp, u64)>,
     due: VecDeque<(u32, u64, Due)>,
 }
 
-#[derive(Clone, Copy, Default)]
 struct Standing {
+    place: u32,
     is_fresh: bool,
-    is_timed: bool,
+    /// When its timer fires, and whether it has settled by then.
+    timer: (Timestamp, Stage),
+}
+
+/// What a flow waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Settling,
+    FallingSilent,
+}
+
+impl Stage {
+    const fn patience(self) -> i64 {
+        match self {
+            Self::Settling => SETTLED,
+            Self::FallingSilent => SILENT,
+        }
+    }
 }
 
 impl Timers {
     /// The flow `key` at `place` has a new message.
     pub(super) fn touch(&mut self, place: u32, key: u64, now: Timestamp) {
-        let standing = self.standing.entry(key).or_default();
-        if !standing.is_fresh {
-            standing.is_fresh = true;
+        let times = &mut self.times;
+        let standing = self.standing.entry(key).or_insert_with(|| {
+            let timer = now.plus(SETTLED);
+            times.insert((timer, key));
+            Standing { place, is_fresh: false, timer: (timer, Stage::Settling) }
+        });
+        if !std::mem::replace(&mut standing.is_fresh, true) {
             self.fresh.push_back((place, key));
-        }
-        if !standing.is_timed {
-            standing.is_timed = true;
-            self.settling.push_back((now, place, key));
         }
     }
 
-    /// The flow `key` was let go. What stands of it in the queues is passed over, and taken out before
-    /// a flood of such flows fills them.
+    /// The flow `key` was let go. That it changed is passed over, and taken out of line before a
+    /// flood of such flows fills it.
     pub(super) fn forget(&mut self, key: u64) {
-        self.standing.remove(&key);
-        let Self { fresh, standing, settling, falling_silent, .. } = self;
-        let most = 2 * standing.len() + STALE;
-        for queue in [settling, falling_silent] {
-            if most < queue.len() {
-                queue.retain(|(_, _, key)| standing.contains_key(key));
-            }
+        if let Some(Standing { timer: (time, _), .. }) = self.standing.remove(&key) {
+            self.times.remove(&(time, key));
         }
-        if most < fresh.len() {
+        let Self { fresh, standing, .. } = self;
+        if 2 * standing.len() + STALE < fresh.len() {
             fresh.retain(|(_, key)| standing.contains_key(key));
         }
     }
@@ -84,39 +97,37 @@ impl Timers {
             }
             self.due.push_back((place, key, Due::Changed));
         }
-        while let Some((_, place, key)) =
-            self.settling.pop_front_if(|(since, ..)| SETTLED <= now.since(*since))
-        {
-            match last(place, key) {
-                None => {}
-                // It went on: its time runs from its last message.
-                Some(last) if now.since(last) < SETTLED => {
-                    self.settling.push_back((last, place, key));
-                }
-                Some(last) => {
-                    self.due.push_back((place, key, Due::Settled));
-                    self.falling_silent.push_back((last, place, key));
-                }
+        let mut later = Vec::new();
+        while let Some((_, key)) = self.next_until(now) {
+            let Some(standing) = self.standing.get_mut(&key) else { continue };
+            let (place, stage) = (standing.place, standing.timer.1);
+            let Some(last) = last(place, key) else {
+                self.standing.remove(&key);
+                continue;
+            };
+            let silence = now.since(last);
+            // It may have gone on: its time runs from its last message.
+            let next = if silence < SETTLED { Stage::Settling } else { stage };
+            if silence < next.patience() {
+                standing.timer = (last.plus(next.patience()), next);
+                later.push((standing.timer.0, key));
+            } else if stage == Stage::Settling {
+                standing.timer = (last.plus(SILENT), Stage::FallingSilent);
+                self.times.insert((standing.timer.0, key));
+                self.due.push_back((place, key, Due::Settled));
+            } else {
+                // Touched again, it is timed again.
+                self.standing.remove(&key);
+                self.due.push_back((place, key, Due::Silent));
             }
         }
-        while let Some((_, place, key)) =
-            self.falling_silent.pop_front_if(|(since, ..)| SILENT <= now.since(*since))
-        {
-            match last(place, key) {
-                None => {}
-                Some(last) if now.since(last) < SETTLED => {
-                    self.settling.push_back((last, place, key));
-                }
-                Some(last) if now.since(last) < SILENT => {
-                    self.falling_silent.push_back((last, place, key));
-                }
-                Some(_) => {
-                    self.due.push_back((place, key, Due::Silent));
-                    // Touched again, it is timed again.
-                    self.standing.remove(&key);
-                }
-            }
-        }
+        self.times.extend(later);
+    }
+
+    /// Takes out the first timer that fires until `now`.
+    fn next_until(&mut self, now: Timestamp) -> Option<(Timestamp, u64)> {
+        self.times.first().filter(|(time, _)| *time <= now)?;
+        self.times.pop_first()
     }
 
     /// The next flow that is to be looked at.
@@ -161,8 +172,8 @@ mod tests {
             timers.touch(1, key, at(10));
             timers.forget(key);
         }
-        assert_eq!(timers.standing.len(), 1);
-        assert!(timers.settling.len() <= 2 * STALE && timers.fresh.len() <= 2 * STALE);
+        assert_eq!((timers.standing.len(), timers.times.len()), (1, 1));
+        assert!(timers.fresh.len() <= 2 * STALE);
         timers.advance(at(15), |place, _| (place == 0).then_some(at(10)));
         assert!(all(&mut timers).contains(&(0, Due::Settled)), "who is still there is looked at");
     }
@@ -185,7 +196,35 @@ mod tests {
         timers.touch(0, 7, at(10));
         timers.advance(at(16), |_, _| None);
         assert_eq!(all(&mut timers), [(0, Due::Changed)]);
-        timers.forget(7);
-        assert!(timers.standing.is_empty() && timers.falling_silent.is_empty());
+        assert!(timers.standing.is_empty() && timers.times.is_empty());
+    }
+
+    #[test]
+    fn a_flow_settles_on_time_however_steady_the_traffic_of_others_is() {
+        let mut timers = Timers::default();
+        // The first goes on until 14 s; one that came at 14 s and fell silent is behind it.
+        timers.touch(0, 0, at(10));
+        for second in 11..19 {
+            timers.touch(second, u64::from(second), at(i64::from(second)));
+        }
+        let last = |place: u32, _| Some(at(if place == 0 { 14 } else { i64::from(place) }));
+        let mut settled = Vec::new();
+        for second in 15..24 {
+            timers.advance(at(second), last);
+            let due = all(&mut timers).into_iter().filter(|(_, due)| *due == Due::Settled);
+            settled.extend(due.map(|(place, _)| (place, second)));
+        }
+        let on_time = |(place, second): &(u32, i64)| {
+            *second == SETTLED / SECOND + if *place == 0 { 14 } else { i64::from(*place) }
+        };
+        assert!(settled.len() == 9 && settled.iter().all(on_time), "{settled:?}");
+    }
+
+    #[test]
+    fn the_end_of_time_is_the_end_of_waiting_for_it() {
+        let mut timers = Timers::default();
+        timers.touch(0, 7, Timestamp(i64::MAX));
+        timers.advance(Timestamp(i64::MAX), |_, _| Some(Timestamp(i64::MAX)));
+        assert_eq!(all(&mut timers), [(0, Due::Changed)]);
     }
 }
