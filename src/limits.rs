@@ -31,6 +31,8 @@ pub struct Limits {
     pub devices: usize,
     /// Bindings of one device that are live at once.
     pub bindings: usize,
+    /// How much later than the time it gives a report of a capture agent may come, nanoseconds.
+    pub report_delay: i64,
 }
 
 impl Default for Limits {
@@ -49,6 +51,8 @@ impl Default for Limits {
             flow_messages: 100_000,
             devices: 1 << 20,
             bindings: 256,
+            // Reports of what a file holds come years later.
+            report_delay: i64::MAX,
         }
     }
 }

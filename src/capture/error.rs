@@ -157,6 +157,7 @@ impl Error {
             Self::Cut { .. } => "file-cut",
             Self::Corrupt { .. } => "file-corrupt",
             Self::Stranger { .. } => "unknown-interface",
+            Self::Device { .. } => "source-gone",
             Self::Missing { .. }
             | Self::Permission { .. }
             | Self::Open { .. }
@@ -166,7 +167,6 @@ impl Error {
             | Self::TooMany { .. }
             | Self::NoDevice { .. }
             | Self::NoRights { .. }
-            | Self::Device { .. }
             | Self::NoLibpcap
             | Self::Filter(_)
             | Self::Read { .. } => "unreadable",

@@ -91,6 +91,12 @@ pub trait Source {
         Vec::new()
     }
 
+    /// Stretches of time in which nothing was captured, so far: the machine slept, an interface was
+    /// down.
+    fn unwatched(&self) -> &[(Timestamp, Timestamp)] {
+        &[]
+    }
+
     /// Records of text logs that name another length than the message in them has, so far.
     fn misstated(&self) -> Sightings {
         Sightings::default()

@@ -163,9 +163,16 @@ impl<S: Source> Frames<S> {
         &self.source
     }
 
-    /// What the source has to say since the last time.
+    /// The same, to ask it for what it has to say.
+    pub(crate) const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// What the source and the reader have to say since the last time.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
-        self.source.take_notes()
+        let mut notes = self.source.take_notes();
+        notes.append(&mut self.reader.take_notices());
+        notes
     }
 
     /// Packets that should have been kept and could not be written.
@@ -273,6 +280,7 @@ impl<S: Source> Feed for Frames<S> {
         vantage.last = vantage.last.max(self.passed);
         vantage.dropped += self.source.dropped();
         vantage.misstated = self.source.misstated();
+        vantage.unwatched = self.source.unwatched().to_vec();
         vantage
     }
 

@@ -56,7 +56,7 @@ impl Reader {
             decoder: Decoder::new(limits),
             connections: Connections::new(limits),
             associations: Associations::new(limits),
-            desk: Desk::new(),
+            desk: Desk::new(limits),
             vault: Vault::new(limits),
             given_up: Vec::new(),
         }
@@ -177,6 +177,11 @@ impl Reader {
     /// What was counted so far.
     pub fn tally(&self) -> &Tally {
         &self.desk.tally
+    }
+
+    /// Takes the sentences for the user that are not told by the [tally](Self::tally) then.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.desk.tally.notices)
     }
 
     /// Forgets the ends of connections that the [vantage](Self::vantage) remembers; each was handed
@@ -339,6 +344,10 @@ impl Pass<'_, '_> {
             reading.consume(used);
             let After::Gap(_) = after else { break };
             self.desk.note_gap();
+            if link.standing == Standing::Sip {
+                let origin = direction.origin(reading.arrival(0), link.path);
+                self.desk.gap(origin, self.each);
+            }
             reading.pass_gap();
         }
         let carrier = &link.carriers[direction.side as usize];

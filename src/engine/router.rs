@@ -52,7 +52,7 @@ impl Router {
                 let text = Text::of(text, home);
                 Some(Item { flow, what: What::Message { envelope, text } })
             }
-            Observation::Ping { .. } => None,
+            Observation::Ping { .. } | Observation::Gap { .. } => None,
             Observation::Connection { signal, change } => {
                 if matches!(change, ConnectionChange::Opened | ConnectionChange::Closed) {
                     return None;

@@ -184,6 +184,11 @@ impl<'t> Sift<'t> {
                 }
             }
             Observation::Connection { signal, change } => self.connection(signal, *change),
+            Observation::Gap { signal } => {
+                if let Some(lookout) = &mut self.lookout {
+                    lookout.lost_on(signal.connection, signal.time);
+                }
+            }
             Observation::Ping { .. } | Observation::Unreachable { .. } => {}
         }
     }

@@ -30,6 +30,9 @@ pub struct Vantage {
     pub pings: Arc<BTreeMap<Endpoint, Pings>>,
     /// First and last frame of each input file, and what lies between.
     pub spans: Vec<Span>,
+    /// Stretches in which nothing was captured though the capture went on: the machine slept, an
+    /// interface was down.
+    pub unwatched: Vec<(Timestamp, Timestamp)>,
     /// Records of text logs that name another length than the message in them has.
     pub misstated: Sightings,
 }
@@ -154,8 +157,10 @@ impl Vantage {
         self.directions.contains((from, to))
     }
 
-    /// True when the capture goes on for `nanos` after `time` (guard END).
+    /// True when the capture goes on for `nanos` after `time`, and watches all of it (guard END).
     pub fn covers(&self, time: Timestamp, nanos: i64) -> bool {
-        self.last.since(time) >= nanos
+        let until = time.plus(nanos);
+        let is_watched = |(from, to): &(Timestamp, Timestamp)| *to <= time || until <= *from;
+        self.last.since(time) >= nanos && self.unwatched.iter().all(is_watched)
     }
 }

@@ -211,6 +211,11 @@ pub enum Observation<'a> {
         /// What happened.
         change: ConnectionChange,
     },
+    /// The capture lost octets that `from` sent on a connection that carried SIP.
+    Gap {
+        /// When what follows them came.
+        signal: Signal,
+    },
     /// An ICMP error about a packet sent earlier.
     Unreachable {
         /// When; `from` is the router, `to` whom it told.

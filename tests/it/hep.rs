@@ -78,6 +78,40 @@ fn a_report_of_an_agent_is_the_message_it_saw() {
 }
 
 #[test]
+fn a_report_is_never_of_later_than_it_came_and_a_wrong_clock_is_named() {
+    let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&chunk(15, &message(1, b"x")))).whole());
+    // When it says it was, in milliseconds.
+    let own = 1_700_000_000_250;
+    let read = |came: i64, limits: &Limits| {
+        let (mut reader, mut time) = (Reader::new(limits), 0);
+        reader.read(&frame(1, came, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                time = envelope.time.0 / 1_000_000;
+            }
+        });
+        let wrong = reader.tally().lost.get("hep-clock").copied();
+        (time, wrong.unwrap_or(0), reader.tally().notices.clone())
+    };
+    let (files, live) =
+        (Limits::default(), Limits { report_delay: 30_000_000_000, ..Limits::default() });
+    for (came, limits, time, wrong) in [
+        (own + 40, &live, own, 0),
+        (own + 29_000, &live, own, 0),
+        (own + 31_000, &live, own + 31_000, 1),
+        // A file may hold what another file is reported of.
+        (own + 1_000_000_000, &files, own, 0),
+        (own - 20, &files, own - 20, 0),
+        (own - 4_000, &live, own - 4_000, 0),
+        (own - 3_600_000, &files, own - 3_600_000, 1),
+    ] {
+        let (is, lost, notices) = read(came, limits);
+        assert_eq!((is, lost, notices.len() as u64), (time, wrong, wrong), "came {}", came - own);
+    }
+    let (.., notices) = read(own - 3_600_000, &files);
+    assert!(notices[0].contains("192.0.2.1: a clock that is 3600 s ahead of"), "{notices:?}");
+}
+
+#[test]
 fn the_agent_of_a_report_is_its_path_by_number_and_name() {
     let named = [chunk(19, b"proxy-1\n"), chunk(15, &message(1, b"x"))].concat();
     for (payload, name) in [(named, "hep 7 proxy-1"), (chunk(15, &message(1, b"x")), "hep 7")] {

@@ -13,9 +13,12 @@ use siplens::limits::{Limits, Tally};
 use siplens::model::{CallFlow, Crossings, Vantage};
 use siplens::rules::{Context, Finding, Selection, Settings, check_flow};
 
+use crate::fleet::{REGISTRAR, Wire, host, register};
 use crate::program::{Run, run, run_on, sample, samples};
 #[cfg(target_os = "linux")]
 use crate::program::{finished, program, skip};
+use crate::support::packet::{ethernet, udp};
+use crate::support::pcap::Pcap;
 
 /// The octets of a sample as a pipe brings them.
 fn octets(name: &str) -> Vec<u8> {
@@ -319,6 +322,32 @@ fn nothing_raw_reaches_the_terminal() {
             assert_eq!(raw, None, "{name} {args:?}");
         }
     }
+}
+
+#[test]
+fn a_report_with_a_time_of_its_own_making_moves_nobodys_timers() {
+    let agent = "192.0.2.7:9060";
+    let far = crate::hep::report(&crate::hep::chunk(15, &crate::reader::message(1, b"x")));
+    let device = register("a@example.com", "c", "Contact: <sip:a@192.0.2.1>;expires=3600\r\n");
+    let mut wire = Wire::default();
+    wire.ask(1_000_000_000, host(1), host(REGISTRAR), &device, 200);
+    let mut file = Pcap::new();
+    for (envelope, text) in &wire.messages {
+        let (from, to) = (envelope.from.to_string(), envelope.to.to_string());
+        let frame = ethernet(&udp(&from, &to, text.as_bytes()).whole());
+        file = file.frame(1_000, 0, &frame);
+    }
+    // Decades later, says who sent it.
+    let frame = ethernet(&udp(agent, "192.0.2.2:5060", &far).whole());
+    let file = file.frame(1_001, 0, &frame);
+    let run = run_on(&file.bytes, &["live", "--registrations", "--format", "ndjson", "-"]);
+    let events: Vec<_> = run.out.lines().filter(|line| line.contains("\"event\"")).collect();
+    assert!(matches!(events[..], [new] if new.contains("\"new\"")), "{events:#?}");
+    assert!(
+        run.err.contains("1 hep-clock") && run.err.contains("192.0.2.7: a clock"),
+        "{}",
+        run.err
+    );
 }
 
 /// Each finding that is told of a capture looked at after every message, and those at its end.

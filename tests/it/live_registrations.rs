@@ -16,7 +16,7 @@ use siplens::time::{SECOND, Timestamp};
 use siplens::transport::Observation;
 
 use crate::audit::{data, frames};
-use crate::fleet::{Chance, Plot, REGISTRAR, Wire, host, plot, register, terms};
+use crate::fleet::{Ask, Chance, Plot, REGISTRAR, Wire, host, plot, register, terms};
 
 /// What came of a run.
 struct Told {
@@ -236,6 +236,90 @@ fn a_device_that_falls_silent_is_offline_then_overdue_then_lapsed_without_a_pack
     let told = told(&mut frames(&scenario("14-silence.pcap")), &policy, (0, 1));
     // A second refresh was due at 600 s, and one may be missing while the binding lives.
     assert_eq!(words(&told), ["new 0.026", "offline 725.000", "overdue 900.000", "lapse 901.026"]);
+}
+
+/// Two devices that register for 60 s over connections 1 and 2; what is told until 100 s when in
+/// between `happens`.
+fn told_of_two(happens: impl Fn(&mut Sift<'_>)) -> Vec<String> {
+    let mut wire = Wire::default();
+    for (n, name) in [(1, "a@example.com"), (2, "b@example.com")] {
+        let contact = format!("Contact: <sip:{name}>;expires=60\r\n");
+        let ask = register(name, name, &contact);
+        wire.ask(i64::from(n) * SECOND, host(n), host(REGISTRAR), &ask, 200);
+        let of_device = wire.messages.iter_mut().rev().take(2);
+        of_device.for_each(|(envelope, _)| envelope.connection = n);
+    }
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+    let mut sift = Sift::live(&plan, terms(&policy), Past::default());
+    while wire.advance(&mut |observation| sift.observe(&observation)) {}
+    happens(&mut sift);
+    sift.advance(Timestamp::new(100, 0));
+    let told = std::iter::from_fn(|| sift.poll()).filter_map(|change| match change.turn {
+        Turn::Lapse { .. } => Some(format!("lapse {}", change.device.unwrap())),
+        Turn::Fail { .. } => Some(format!("fail {}", change.device.unwrap())),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn octets_lost_on_a_connection_concern_those_who_register_over_it_and_no_others() {
+    let both = ["lapse a@example.com", "lapse b@example.com"];
+    assert_eq!(told_of_two(|_| {}), both);
+    let lost_on = |connection| {
+        told_of_two(|sift| {
+            let (mut envelope, _) =
+                crate::wire::Wire::texts("30 a>b OPTIONS id=x cseq=1").remove(0);
+            envelope.time = Timestamp::new(30, 0);
+            let signal = siplens::transport::Signal {
+                seq: 9,
+                frame: envelope.frame,
+                time: envelope.time,
+                from: host(1),
+                to: host(REGISTRAR),
+                transport: siplens::transport::Transport::Tcp,
+                connection,
+            };
+            sift.observe(&Observation::Gap { signal });
+        })
+    };
+    assert_eq!(lost_on(1), both[1..]);
+    assert_eq!(lost_on(2), both[..1]);
+    assert_eq!(lost_on(3), both);
+}
+
+#[test]
+fn a_time_that_was_not_watched_is_nobodys_silence() {
+    let gap =
+        |from: i64, until: i64| told_of_two(|sift| sift.lost((from * SECOND, until * SECOND)));
+    assert!(gap(10, 90).is_empty());
+    assert_eq!(gap(0, 1).len(), 2, "what was not seen before they registered");
+}
+
+#[test]
+fn an_answer_that_may_have_been_lost_is_no_failure() {
+    let fails = |gap: Option<(i64, i64)>| {
+        told_of_two(|sift| {
+            let contact = "Contact: <sip:a@example.com>;expires=60\r\n";
+            let mut wire = Wire::default();
+            let ask = Ask { cseq: 2, ..register("a@example.com", "a@example.com", contact) };
+            wire.ask(31 * SECOND, host(1), host(REGISTRAR), &ask, 200);
+            // The answer never comes.
+            wire.messages.truncate(1);
+            wire.advance(&mut |observation| sift.observe(&observation));
+            if let Some((from, until)) = gap {
+                sift.lost((from * SECOND, until * SECOND));
+            }
+        })
+        .iter()
+        .filter(|told| told.starts_with("fail"))
+        .count()
+    };
+    assert_eq!(fails(None), 1);
+    assert_eq!(fails(Some((31, 32))), 0);
+    assert_eq!(fails(Some((5, 6))), 1, "that was before");
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn made_by_frames() -> Vec<(&'static str, Tally)> {
         ("hep-malformed", ether(&[sent(b"HEP3\0\x20\0\0\0\x01\0\x03abc")])),
         ("hep-inflate", ether(&[sent(&report(&chunk(16, b"no zlib")))])),
         ("hep-not-sip", ether(&[sent(&report(&chunk(15, b"{\"rtcp\":1}")))])),
+        ("hep-clock", lost_of(1, &[sent(&report(&chunk(15, &one)))], b"")),
         ("sctp-gap", ether(&[sctp(2, 10, &one[..100])])),
         ("undecodable", ether(&[ethernet_of(0x0800, &[0x41; 40])])),
         ("unknown-link", lost_of(147, &[vec![0; 60]], b"")),
@@ -249,7 +250,7 @@ fn the_completeness_line_names_each_loss_by_reason() {
     assert_eq!(tally.lost.get("notices"), Some(&3));
     made.extend(["let-go-evidence", "let-go-unreported", "notices"]);
     #[cfg(all(feature = "live", unix))]
-    made.extend(crate::hep_listen::LOSSES);
+    made.extend(crate::hep_listen::LOSSES.into_iter().chain([crate::live_sources::LOSS]));
 
     let page = include_str!("../../docs/limits.md");
     let (_, words) = page.split_once("## Words of the completeness line").unwrap();

@@ -28,6 +28,8 @@ mod keeping;
 #[cfg(feature = "live")]
 mod live;
 mod live_registrations;
+#[cfg(feature = "live")]
+mod live_sources;
 #[cfg(all(feature = "live", libpcap, target_os = "linux"))]
 mod live_net;
 mod logs;

@@ -48,7 +48,7 @@ impl Got {
             }
             Observation::Ping { .. } => self.pings += 1,
             Observation::Connection { change, .. } => self.changes.push(*change),
-            Observation::Unreachable { .. } => {}
+            Observation::Gap { .. } | Observation::Unreachable { .. } => {}
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pcap::{Active, Capture, Linktype, Precision, Stat};
 
-use super::clock::Clock;
-use super::queue::{Closed, Head, News, Sender};
+use super::clock::{Clock, Steady, slept_for};
+use super::queue::{Closed, Head, Missed, News, Sender};
 use super::{Captor, Interface, Tuning};
 use crate::capture::{Error, Filter};
 use crate::frame::LinkType;
@@ -18,8 +18,9 @@ const LAST_BLOCK: Duration = Duration::from_millis(250);
 /// Packets read before counters and clocks are looked at again: a wire that is faster than we are
 /// would never let us.
 const AT_ONCE: usize = 1_024;
-/// How often the counters of lost packets are read.
-const COUNT: Duration = Duration::from_secs(1);
+/// How often the counters of lost packets are read: what is lost must be known before somebody is
+/// told to be silent.
+const COUNT: Duration = Duration::from_millis(250);
 /// How long to wait for packets before looking at the interface again, milliseconds.
 #[cfg(target_os = "linux")]
 const LOOK: u16 = 250;
@@ -172,10 +173,16 @@ struct Watch {
     device: Device,
     interface: u32,
     clock: Clock,
-    began: Instant,
+    steady: Steady,
+    /// When the clocks were looked at last, as times go on.
+    looked: Timestamp,
     counted: Instant,
+    /// The time then, as times go on.
+    counted_at: Timestamp,
     stat: Stat,
     state: State,
+    /// When it was up last, as far as is known.
+    up_at: Timestamp,
     /// When the last packet was captured, by the clock of the day.
     latest: i64,
 }
@@ -189,10 +196,13 @@ impl Watch {
             device,
             interface,
             clock: Clock::default(),
-            began: now,
+            steady: Steady::new(),
+            looked: Timestamp(i64::MAX),
             counted: now,
+            counted_at: Timestamp(i64::MAX),
             stat,
             state: State::Up,
+            up_at: Timestamp(i64::MAX),
             latest: 0,
         }
     }
@@ -205,7 +215,7 @@ impl Watch {
 
     fn step(&mut self, sender: &Sender) -> Result<(), Closed> {
         wait(&self.device.capture);
-        let monotonic = self.look_at_clock(sender)?;
+        let steady = self.look_at_clock(sender)?;
         let Self { device, interface, clock, latest, .. } = self;
         let (interface, link) = (*interface, device.link);
         let mut told = Ok(());
@@ -215,7 +225,7 @@ impl Watch {
             #[allow(clippy::useless_conversion)] // Not where these are 32 bits wide.
             let stamped = i64::from(head.ts.tv_sec) * 1_000_000_000 + i64::from(head.ts.tv_usec);
             *latest = stamped;
-            let time = Timestamp(clock.time(stamped, monotonic));
+            let time = Timestamp(clock.time(stamped, steady));
             let head = Head { time, link, interface, wire_len: head.len };
             if told.is_ok() {
                 told = sender.push(head, packet.data);
@@ -243,13 +253,19 @@ impl Watch {
 
     /// Tells when the interface went down or came up.
     fn is_now(&mut self, state: State, sender: &Sender) -> Result<(), Closed> {
+        let (from, until) = (self.up_at.min(self.looked), self.looked);
+        let what = match state {
+            State::Down => "went down; waiting for it to come up again",
+            State::Up => {
+                self.up_at = until;
+                "up again"
+            }
+        };
         if std::mem::replace(&mut self.state, state) == state {
             return Ok(());
         }
-        let what = match state {
-            State::Down => "went down; waiting for it to come up again",
-            State::Up => "up again",
-        };
+        // While it is down, nobody can be heard.
+        sender.tell(News::Gap { from, until, missed: Missed::All })?;
         sender.tell(News::Note(format!("{}: {what}", self.device.name)))
     }
 
@@ -275,6 +291,7 @@ impl Watch {
     #[allow(clippy::disallowed_methods)] // The counters are read in the user's time.
     fn count(&mut self, sender: &Sender) -> Result<(), Closed> {
         self.counted = Instant::now();
+        let from = std::mem::replace(&mut self.counted_at, self.looked).min(self.looked);
         let Ok(stat) = self.device.capture.stats() else { return Ok(()) };
         let since = std::mem::replace(&mut self.stat, stat);
         // The counters of libpcap wrap at 32 bits.
@@ -283,15 +300,22 @@ impl Watch {
         if (by_kernel, by_interface) == (0, 0) {
             return Ok(());
         }
+        sender.tell(News::Gap { from, until: self.looked, missed: Missed::Some })?;
         sender.tell(News::Dropped { interface: self.interface, by_kernel, by_interface })
     }
 
-    /// Looks at the clock; the monotonic time now, nanoseconds.
+    /// Looks at the clocks; what the steady one shows now, nanoseconds.
     #[allow(clippy::disallowed_methods)] // The clock is what is watched.
     fn look_at_clock(&mut self, sender: &Sender) -> Result<i64, Closed> {
         let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let monotonic = self.began.elapsed().as_nanos() as i64;
-        let step = self.clock.look(of_day.as_nanos() as i64, monotonic);
+        let steady = self.steady.now();
+        let step = self.clock.look(of_day.as_nanos() as i64, steady);
+        let now = Timestamp(self.clock.now(steady));
+        let before = std::mem::replace(&mut self.looked, now).min(now);
+        if let Some(slept) = self.steady.take_sleep() {
+            sender.tell(News::Gap { from: before, until: now, missed: Missed::All })?;
+            sender.tell(News::Note(slept_for(slept)))?;
+        }
         if let Some(step) = step {
             let which = if step < 0 { "back" } else { "forward" };
             let by = step.unsigned_abs() as f64 / 1e9;
@@ -300,6 +324,6 @@ impl Watch {
                  before, so that intervals are true"
             )))?;
         }
-        Ok(monotonic)
+        Ok(steady)
     }
 }

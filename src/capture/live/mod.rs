@@ -19,11 +19,13 @@ use std::time::{Duration, Instant};
 pub use device::{Device, interfaces};
 #[cfg(unix)]
 pub use hep::{HEP_RATE, HepAddress, HepListener};
+pub use order::HOLD;
 use order::Order;
-use queue::{Batch, Head, Item, News, Receiver, Sender, Taken};
+use queue::{Batch, Head, Item, Missed, News, Receiver, Sender, Taken};
 
 use crate::capture::{Error, Secrets, Source};
-use crate::frame::{FileId, Frame, FrameId, LinkType};
+use crate::frame::{FileId, Frame, FrameId, LinkType, Sightings};
+use crate::time::Timestamp;
 
 /// How long [`Live::next`] waits for a frame before it says that none came.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -38,6 +40,8 @@ const SHARE: usize = 16;
 /// (`LINKTYPE_LINUX_SLL2`).
 const LINUX_SLL2: LinkType = LinkType(276);
 const SLL2_INDEX: std::ops::Range<usize> = 4..8;
+/// Stretches of time not watched that are remembered; of more, the latest.
+const GAPS: usize = 64;
 
 /// An interface packets may be captured from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +93,15 @@ pub struct Live {
     number: u64,
     dropped: BTreeMap<u32, (u64, u64)>,
     losses: Vec<(&'static str, u64)>,
+    misstated: Sightings,
     secrets: Vec<Secrets>,
     notes: Vec<String>,
+    /// Stretches in which not all was seen, that were not fetched yet.
+    gaps: Vec<(Timestamp, Timestamp)>,
+    /// Those in which nothing was seen, joined.
+    unwatched: Vec<(Timestamp, Timestamp)>,
+    /// A gap is to be told before what comes after it.
+    has_gap: bool,
     over: bool,
     /// Since when no more is wanted.
     stopped: Option<Instant>,
@@ -137,8 +148,12 @@ impl Live {
             number: 0,
             dropped,
             losses: Vec::new(),
+            misstated: Sightings::default(),
             secrets: Vec::new(),
             notes: Vec::new(),
+            gaps: Vec::new(),
+            unwatched: Vec::new(),
+            has_gap: false,
             over: false,
             stopped: None,
         })
@@ -190,6 +205,7 @@ impl Live {
 
     /// Goes on in what was handed over, until there is a frame to hand out or an error to tell.
     fn step(&mut self) -> Result<Option<Lent>, Error> {
+        self.has_gap = false;
         loop {
             // Who goes on capturing is not waited for any longer.
             self.over |= self.has_waited();
@@ -212,6 +228,10 @@ impl Live {
                         let placeholder = News::Lost("", 0);
                         let news = std::mem::replace(&mut **news, placeholder);
                         self.hear(news)?;
+                        // Whoever judges silence has to know before time goes on.
+                        if self.has_gap {
+                            return Ok(None);
+                        }
                     }
                 }
             }
@@ -248,12 +268,38 @@ impl Live {
                 all.0 += by_kernel;
                 all.1 += by_interface;
             }
+            News::Gap { from, until, missed } => {
+                self.has_gap = true;
+                self.gaps.push((from, until));
+                if missed == Missed::All {
+                    self.note_unwatched(from, until);
+                }
+            }
             News::Lost(reason, count) => self.losses.push((reason, count)),
+            News::Misstated(misstated) => self.misstated = misstated,
             News::Secrets(secrets) => self.secrets.push(secrets),
             News::Note(note) => self.notes.push(note),
             News::Trouble(error) => return Err(error),
         }
         Ok(())
+    }
+}
+
+impl Live {
+    /// Stretches in which not all was seen, since the last call. They are told before the first
+    /// frame after them.
+    pub fn take_gaps(&mut self) -> Vec<(Timestamp, Timestamp)> {
+        std::mem::take(&mut self.gaps)
+    }
+
+    fn note_unwatched(&mut self, from: Timestamp, until: Timestamp) {
+        match self.unwatched.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => self.unwatched.push((from, until)),
+        }
+        if GAPS < self.unwatched.len() {
+            self.unwatched.remove(0);
+        }
     }
 }
 
@@ -280,7 +326,7 @@ impl Source for Live {
     }
 
     fn is_over(&self) -> bool {
-        self.over
+        self.over && !self.has_gap
     }
 
     fn interface(&self, frame: FrameId) -> &str {
@@ -311,21 +357,30 @@ impl Source for Live {
     fn dropped(&self) -> u64 {
         self.dropped.values().map(|(kernel, interface)| kernel + interface).sum()
     }
+
+    fn misstated(&self) -> Sightings {
+        self.misstated
+    }
+
+    fn unwatched(&self) -> &[(Timestamp, Timestamp)] {
+        &self.unwatched
+    }
 }
 
-/// Captures what `source` hands out, as it comes: a pipe, a file that grows.
-pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
+/// Captures what `source` hands out, as it comes: a pipe, a file that grows. Its interfaces are
+/// numbered from `first`; as nobody knows how many they are, none may come after them.
+pub fn of_source(mut source: impl Source + Send + 'static, first: u32) -> Captor {
     Box::new(move |sender| {
-        let mut dropped = 0;
+        let mut told = Told { first, dropped: 0, misstated: Sightings::default() };
         loop {
             if sender.stopped().is_some() {
                 break;
             }
-            let told = match source.next() {
+            let sent = match source.next() {
                 Ok(Some(frame)) => {
-                    let told = sender.push(head_of(&frame), frame.bytes);
+                    let sent = sender.push(head_of(&frame, first), frame.bytes);
                     sender.flush();
-                    told
+                    sent
                 }
                 Ok(None) => {
                     if source.is_over() {
@@ -335,39 +390,49 @@ pub fn of_source(mut source: impl Source + Send + 'static) -> Captor {
                 }
                 Err(error) => sender.tell(News::Trouble(error)),
             };
-            if told.and_then(|()| pass_on(&mut source, &mut dropped, &sender)).is_err() {
+            if sent.and_then(|()| told.pass_on(&mut source, &sender)).is_err() {
                 return;
             }
         }
         // Who does not listen any more misses nothing.
-        let _ = pass_on(&mut source, &mut dropped, &sender);
+        let _ = told.pass_on(&mut source, &sender);
     })
 }
 
-fn head_of(frame: &Frame<'_>) -> Head {
+fn head_of(frame: &Frame<'_>, first: u32) -> Head {
     let Frame { time, link, interface, wire_len, .. } = *frame;
-    Head { time, link, interface, wire_len }
+    Head { time, link, interface: first.saturating_add(interface), wire_len }
 }
 
-/// Hands over what `source` has to say beside frames.
-fn pass_on(
-    source: &mut impl Source,
-    dropped: &mut u64,
-    sender: &Sender,
-) -> Result<(), queue::Closed> {
-    let before = std::mem::replace(dropped, source.dropped());
-    if before < *dropped {
-        let by_kernel = *dropped - before;
-        sender.tell(News::Dropped { interface: 0, by_kernel, by_interface: 0 })?;
+/// What a source said so far beside frames.
+struct Told {
+    /// The number of its first interface.
+    first: u32,
+    dropped: u64,
+    misstated: Sightings,
+}
+
+impl Told {
+    /// Hands over what `source` has to say beside frames.
+    fn pass_on(&mut self, source: &mut impl Source, sender: &Sender) -> Result<(), queue::Closed> {
+        let before = std::mem::replace(&mut self.dropped, source.dropped());
+        if before < self.dropped {
+            let (interface, by_kernel) = (self.first, self.dropped - before);
+            sender.tell(News::Dropped { interface, by_kernel, by_interface: 0 })?;
+        }
+        let misstated = source.misstated();
+        if std::mem::replace(&mut self.misstated, misstated) != misstated {
+            sender.tell(News::Misstated(misstated))?;
+        }
+        for (reason, count) in source.take_losses() {
+            sender.tell(News::Lost(reason, count))?;
+        }
+        for secrets in source.take_secrets() {
+            sender.tell(News::Secrets(secrets))?;
+        }
+        for note in source.take_notes() {
+            sender.tell(News::Note(note))?;
+        }
+        Ok(())
     }
-    for (reason, count) in source.take_losses() {
-        sender.tell(News::Lost(reason, count))?;
-    }
-    for secrets in source.take_secrets() {
-        sender.tell(News::Secrets(secrets))?;
-    }
-    for note in source.take_notes() {
-        sender.tell(News::Note(note))?;
-    }
-    Ok(())
 }

@@ -11,10 +11,12 @@ use super::queue::Head;
 use crate::time::Timestamp;
 
 /// How long a frame waits for older ones: twice what a block waits in the kernel, and some.
-const HOLD: Duration = Duration::from_millis(250);
+pub const HOLD: Duration = Duration::from_millis(250);
 
 /// Octets that wait at most; beyond, the oldest frame goes ahead of its time.
 const MOST: usize = 32 << 20;
+/// What a frame that waits takes beside its octets, room to grow among it.
+const OVERHEAD: usize = 2 * size_of::<Waiting>() + 32;
 
 /// Frames that wait.
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl Order {
     #[allow(clippy::disallowed_methods)] // What waits, waits in the user's time.
     pub(super) fn add(&mut self, head: Head, octets: &[u8]) {
         self.count += 1;
-        self.held += octets.len();
+        self.held += octets.len() + OVERHEAD;
         self.waiting.push(Reverse(Waiting {
             time: head.time,
             count: self.count,
@@ -54,7 +56,7 @@ impl Order {
             return None;
         }
         let Reverse(waiting) = self.waiting.pop()?;
-        self.held -= waiting.octets.len();
+        self.held -= waiting.octets.len() + OVERHEAD;
         Some((waiting.head, waiting.octets))
     }
 
@@ -117,5 +119,17 @@ mod tests {
             times.push((head.time.0 / 1_000_000_000, head.interface));
         }
         assert_eq!(times, [(1, 1), (3, 0), (3, 1), (5, 0)]);
+    }
+
+    #[test]
+    fn frames_without_octets_are_held_in_bounds() {
+        let mut order = Order::default();
+        let head =
+            Head { time: Timestamp::new(1, 0), link: LinkType(1), interface: 0, wire_len: 0 };
+        let most = MOST / size_of::<Waiting>();
+        for _ in 0..most {
+            order.add(head, &[]);
+        }
+        assert!(order.has_ripe() && order.ripe(false).is_some(), "they need not wait");
     }
 }

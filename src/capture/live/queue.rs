@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{Error, Secrets};
-use crate::frame::LinkType;
+use crate::frame::{LinkType, Sightings};
 use crate::time::Timestamp;
 
 /// What a frame costs in the queue beside its octets.
@@ -38,15 +38,35 @@ pub enum News {
         /// By the interface or its driver.
         by_interface: u64,
     },
+    /// Not all of what passed in this time was seen.
+    Gap {
+        /// Its begin.
+        from: Timestamp,
+        /// Its end.
+        until: Timestamp,
+        /// How much was missed.
+        missed: Missed,
+    },
     /// Packets left out on purpose or for want of room, and why: a word of
     /// [`Tally::lost`](crate::limits::Tally::lost).
     Lost(&'static str, u64),
+    /// Records of a text log that lie about their length, so far.
+    Misstated(Sightings),
     /// Key material met on the way.
     Secrets(Secrets),
     /// A sentence for the user, to be said at once.
     Note(String),
     /// The source cannot be read any further, or not in part.
     Trouble(Error),
+}
+
+/// How much was missed in a time that was not watched well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// All: nobody watched.
+    All,
+    /// Some packets; they are counted.
+    Some,
 }
 
 /// A place in the order of what was handed over.

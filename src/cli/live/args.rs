@@ -128,6 +128,11 @@ impl SourceArgs {
         if self.hep_listen.is_some() {
             return false;
         }
+        self.is_of_now()
+    }
+
+    /// True when all frames bear the time of this machine; a pipe or a file may be a replay.
+    pub fn is_of_now(&self) -> bool {
         !self.is_pipe() && self.follow.is_none()
     }
 

@@ -11,8 +11,9 @@ use crate::engine::sift::Sift;
 use crate::limits::Tally;
 use crate::model::audit::Platform;
 use crate::model::audit::lookout::Change;
+use crate::model::audit::series::Stretch;
 use crate::rules::Selection;
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
 use crate::transport::Observation;
 use crate::view::live::metrics::Registrations as Numbers;
 use crate::view::live::registrations::{line, object};
@@ -30,8 +31,6 @@ pub(super) struct Events<'a> {
     names: &'a [String],
     begun: bool,
     pending: VecDeque<Change>,
-    /// Packets lost so far, and until when that was told.
-    lost: (u64, Timestamp),
 }
 
 impl<'a> Events<'a> {
@@ -41,9 +40,8 @@ impl<'a> Events<'a> {
         (format, style): (Format, Style),
         names: &'a [String],
     ) -> Self {
-        let lost = (0, Timestamp(i64::MIN));
         let pending = VecDeque::new();
-        Self { sift, judge, selection, platform, format, style, names, begun: false, pending, lost }
+        Self { sift, judge, selection, platform, format, style, names, begun: false, pending }
     }
 
     fn poll(&mut self) {
@@ -74,15 +72,11 @@ impl Show for Events<'_> {
         self.print(out)
     }
 
+    fn gap(&mut self, stretch: Stretch) {
+        self.sift.lost(stretch);
+    }
+
     fn pulse(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
-        // A gap in one connection is no stretch without any packet.
-        let dropped = moment.feed.tally().lost.get("dropped").copied().unwrap_or_default();
-        let (lost, since) = std::mem::replace(&mut self.lost, (dropped, moment.now));
-        if lost < dropped {
-            // Losses are counted once a second.
-            let since = since.plus(-2 * SECOND).max(moment.vantage.first);
-            self.sift.lost((since.0, moment.now.0));
-        }
         self.sift.advance(moment.now);
         self.poll();
         self.print(out)

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::metrics::Page;
 use super::show::Show;
-use crate::capture::Source as _;
 use crate::capture::live::Live;
 use crate::cli::feed::Frames;
 use crate::engine::Feed as _;
 use crate::engine::sift::Sift;
-use crate::time::{SECOND, Timestamp};
+use crate::model::audit::series::Stretch;
+use crate::time::Timestamp;
 use crate::transport::Observation;
 use crate::view::live::metrics::{Drops, Exposition, Registrations, Snapshot};
 
@@ -28,14 +28,13 @@ pub(super) struct Gauges<'a> {
     exposition: Exposition,
     snapshot: Snapshot,
     made: Option<Instant>,
-    dropped: u64,
 }
 
 impl<'a> Gauges<'a> {
     /// Publishes on `page`; `sift` counts registrations, where nobody else does.
     pub(super) fn new(page: Page, sift: Option<Sift<'a>>) -> Self {
         let (exposition, snapshot) = (Exposition::default(), Snapshot::default());
-        Self { page, sift, exposition, snapshot, made: None, dropped: 0 }
+        Self { page, sift, exposition, snapshot, made: None }
     }
 
     /// Takes in what was seen next.
@@ -65,15 +64,17 @@ impl<'a> Gauges<'a> {
         *requests.entry(name.to_owned()).or_default() += 1;
     }
 
+    /// Not all of what passed in `stretch` was seen.
+    pub(super) fn gap(&mut self, stretch: Stretch) {
+        if let Some(sift) = &mut self.sift {
+            sift.lost(stretch);
+        }
+    }
+
     /// Publishes what was counted, once a second.
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
     pub(super) fn publish(&mut self, now: Timestamp, feed: &Frames<Live>, show: &dyn Show) {
         if let Some(sift) = &mut self.sift {
-            let dropped = feed.source().dropped();
-            if std::mem::replace(&mut self.dropped, dropped) < dropped {
-                // Losses are counted once a second, as this is.
-                sift.lost((now.plus(-3 * SECOND).0, now.0));
-            }
             sift.advance(now);
             while sift.poll().is_some() {}
         }

@@ -34,7 +34,7 @@ use super::run::selection;
 use super::window::Window;
 use super::{Outcome, choice, closing};
 use crate::capture::Filter as PacketFilter;
-use crate::capture::live::Live;
+use crate::capture::live::{HOLD, Live};
 use crate::capture::write::Savefile;
 use crate::engine::keeping::Keep;
 use crate::engine::live::Flows;
@@ -45,7 +45,7 @@ use crate::limits::Limits;
 use crate::model::CallFlow;
 use crate::model::audit::{Applicant, Past, Policy, Terms};
 use crate::rules::{FlowReport, Selection, Told, is_scanner};
-use crate::time::MILLISECOND;
+use crate::time::{MILLISECOND, SECOND};
 use crate::view::Format;
 use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
@@ -75,8 +75,10 @@ const NUMBERED_EIGHTHS: usize = 1;
 const DEVICE: usize = 8 << 10;
 const DEVICES_LEAST: usize = 1_024;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
-/// with the time a timer may take.
+/// with the time that the kernel holds packets and a timer may take.
 const LAPSE_GRACE: i64 = 700 * MILLISECOND;
+/// How late the report of a capture agent may be, nanoseconds: it may have lost its connection.
+const REPORT_DELAY: i64 = 30 * SECOND;
 
 /// `siplens live`.
 pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
@@ -93,7 +95,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     if is_of_messages {
         of_calls(filter.as_ref())?;
     }
-    let usual = Policy { lapse_grace: LAPSE_GRACE, ..Policy::default() };
+    let usual = Policy { lapse_grace: lapse_grace(args), ..Policy::default() };
     let judge = Judge::of(&args.policy)?.based_on(usual);
     let selection = if args.show.registrations {
         audit::selection(&args.rules, &judge)?
@@ -106,6 +108,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         memory: args.memory / 8 * (COUNTED_EIGHTHS - numbered),
         flow_messages: FLOW_MESSAGES,
         devices: (args.memory / DEVICE).max(DEVICES_LEAST),
+        report_delay: if args.source.is_of_now() { REPORT_DELAY } else { i64::MAX },
         ..Limits::default()
     };
     let plan = Plan::new(limits, 1);
@@ -189,6 +192,12 @@ fn meant_for_packets(error: anyhow::Error, args: &LiveArgs) -> anyhow::Error {
         }
         _ => error,
     }
+}
+
+/// The grace of a run: to wait for other interfaces takes a part of it.
+fn lapse_grace(args: &LiveArgs) -> i64 {
+    let is_ordered = 1 < args.source.interface.len();
+    LAPSE_GRACE - if is_ordered { HOLD.as_nanos() as i64 } else { 0 }
 }
 
 /// What packets are kept by, of the interfaces `names`.

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::engine::Feed;
 use crate::engine::live::SETTLED;
 use crate::limits::Tally;
+use crate::model::audit::series::Stretch;
 use crate::model::{CallFlow, Model, Vantage};
 use crate::rules::Severity;
 use crate::time::Timestamp;
@@ -27,6 +28,9 @@ pub(super) trait Show {
     fn frame(&mut self, _feed: &dyn Feed, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
+
+    /// Not all of what passed in `stretch`, nanoseconds since the epoch, was seen.
+    fn gap(&mut self, _stretch: Stretch) {}
 
     /// Time has passed, as it does a few times a second.
     fn pulse(&mut self, _moment: &Moment<'_>, _out: &mut dyn Write) -> io::Result<()> {

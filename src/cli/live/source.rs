@@ -37,6 +37,9 @@ impl Opened {
     /// When one of them cannot be opened, with what to do about it.
     pub(super) fn of(args: &SourceArgs, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
         let mut opened = Self::default();
+        #[cfg(unix)]
+        opened.add_agents(args)?;
+        // Last, for what comes so may have any number of interfaces.
         if args.is_pipe() {
             ensure!(
                 args.interface.is_empty() && args.follow.is_none(),
@@ -49,8 +52,6 @@ impl Opened {
         if let Some(path) = &args.follow {
             opened.add_growing(path, args, stop)?;
         }
-        #[cfg(unix)]
-        opened.add_agents(args)?;
         if opened.captors.is_empty() || !args.interface.is_empty() {
             opened.add_devices(args)?;
             opened.devices = devices();
@@ -68,7 +69,7 @@ impl Opened {
 
     fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
         let capture = Capture::open(&[Input::Stdin], options(args)?);
-        self.captors.push(of_source(capture));
+        self.captors.push(of_source(capture, self.names.len() as u32));
         self.names.push("-".to_owned());
         self.watched.push("standard input".to_owned());
         Ok(())
@@ -86,7 +87,7 @@ impl Opened {
             // It was understood before.
             next.take().or_else(|| options(&again).ok()).unwrap_or_default()
         })?;
-        self.captors.push(of_source(following));
+        self.captors.push(of_source(following, self.names.len() as u32));
         self.names.push(path.display().to_string());
         self.watched.push(format!("{} from its beginning", path.display()));
         Ok(())

@@ -52,6 +52,12 @@ pub(super) fn watch(
         beside.observe(&observation);
     }) {
         show.frame(feed, sink)?;
+        for (from, until) in feed.source_mut().take_gaps() {
+            show.gap((from.0, until.0));
+            if let Some(gauges) = &mut beside.gauges {
+                gauges.gap((from.0, until.0));
+            }
+        }
         frames = frames.wrapping_add(1);
         let is_idle = feed.source().is_drained();
         if is_idle {

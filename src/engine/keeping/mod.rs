@@ -133,7 +133,8 @@ impl Keeping {
                 let call = peek_call_id(quoted).map(|id| self.seed.hash(id));
                 self.heard.push(Heard { frame: signal.frame, connection: 0, call });
             }
-            Observation::Ping { .. } | Observation::Connection { .. } => {}
+            Observation::Ping { .. } | Observation::Connection { .. } | Observation::Gap { .. } => {
+            }
         }
     }
 

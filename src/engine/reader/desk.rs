@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::seen::Seen;
 use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
-use crate::limits::Tally;
+use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::model::directions::Directions;
 use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
 use crate::net::{Endpoint, IcmpError, Packet, PathId};
+use crate::time::{SECOND, Timestamp};
 use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
 
 /// Ports that are SIP's own (RFC 3261 section 19.1.2).
@@ -22,6 +23,10 @@ const SIP_PORTS: [u16; 2] = [5060, 5061];
 const AGENTS: usize = 256;
 /// Letters of an agent's name that are shown.
 const NAME: usize = 64;
+/// How far the clock of an agent may be ahead without a word, nanoseconds.
+const AHEAD: i64 = 5 * SECOND;
+/// Agents that are named for their clock.
+const NAMED: usize = 16;
 /// Paths from here on are agents; tunnels have the numbers below.
 const FIRST_AGENT: u16 = 1 << 15;
 
@@ -36,6 +41,10 @@ pub(super) struct Desk {
     endpoints: Seen<Endpoint>,
     /// Agents that reported packets.
     agents: Vec<Agent>,
+    /// How late their reports may be.
+    report_delay: i64,
+    /// Hosts that sent reports whose time cannot be, and were named for it.
+    wrong_clocks: Vec<IpAddr>,
     /// Gaps in TCP streams: packets the capture lost.
     gaps: u64,
     /// Ends of connections, keep-alives, time covered by each file.
@@ -79,7 +88,7 @@ impl Origin {
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             tally: Tally::default(),
             next: 0,
@@ -87,9 +96,35 @@ impl Desk {
             directions: Seen::new(),
             endpoints: Seen::new(),
             agents: Vec::new(),
+            report_delay: limits.report_delay,
+            wrong_clocks: Vec::new(),
             gaps: 0,
             seen: Vantage::default(),
         }
+    }
+
+    /// When a message was seen of which the agent behind `origin` says that it was at `own`. A report
+    /// cannot come before what it is about; one that seems to, or comes too late, is of a clock that is
+    /// wrong, and counts as of when it came: nobody's clock may move the timers of others.
+    pub(super) fn time_of(&mut self, own: Option<Timestamp>, origin: &Origin) -> Timestamp {
+        let came = origin.arrival.time;
+        let Some(own) = own else { return came };
+        let late = came.since(own);
+        if -AHEAD <= late && late <= self.report_delay {
+            return own.min(came);
+        }
+        self.tally.lose("hep-clock");
+        let host = origin.from.ip;
+        if self.wrong_clocks.len() < NAMED && !self.wrong_clocks.contains(&host) {
+            self.wrong_clocks.push(host);
+            let which = if late < 0 { "ahead of" } else { "behind" };
+            let seconds = late.unsigned_abs() / SECOND.unsigned_abs();
+            self.tally.notice(format!(
+                "HEP from {host}: a clock that is {seconds} s {which} the one here; what it reports \
+                 counts as of when it came"
+            ));
+        }
+        came
     }
 
     /// The path of what the agent `id`, called `node`, reports.
@@ -141,6 +176,11 @@ impl Desk {
     /// Notes octets of a stream that the capture lost.
     pub(super) fn note_gap(&mut self) {
         self.gaps += 1;
+    }
+
+    /// Sends out that it did, of a connection that carried SIP.
+    pub(super) fn gap(&mut self, origin: Origin, each: &mut Each<'_>) {
+        each(Observation::Gap { signal: self.signal(origin, Transport::Tcp) });
     }
 
     /// What the capture point could see so far.

@@ -123,7 +123,7 @@ impl Desk {
         if completeness != Completeness::Whole {
             self.tally.lose("truncated");
         }
-        let time = mirrored.time.unwrap_or(origin.arrival.time);
+        let time = self.time_of(mirrored.time, &origin);
         let path = match (mirrored.capture_id, mirrored.node) {
             (None, None) => origin.path,
             (id, node) => self.path_of_agent(id.unwrap_or_default(), node.unwrap_or_default()),

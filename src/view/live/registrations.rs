@@ -116,11 +116,17 @@ fn stormed(surge: &Surge) -> String {
     format!("{} devices in {length:.1} s, peak {}/s{refused}", surge.devices, surge.peak)
 }
 
-/// A time one can take in at a glance: `31 s`, `15 m`, `3.2 h`, `2.5 d`.
+/// A time one can take in at a glance: `0.7 s`, `31 s`, `15 m`, `3.2 h`, `2.5 d`.
 fn rough(nanos: i64) -> String {
-    let seconds = nanos.max(0) / SECOND;
+    let nanos = nanos.max(0);
+    let seconds = nanos / SECOND;
     let tenths = |unit: i64| format!("{}.{}", seconds / unit, seconds % unit * 10 / unit);
     match seconds {
+        // A lapse is told before a second has passed.
+        0..10 if nanos % SECOND != 0 => {
+            let tenths = (nanos / (SECOND / 10)).max(1);
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
         0..600 => format!("{seconds} s"),
         600..7200 => format!("{} m", seconds / 60),
         7200..172_800 => format!("{} h", tenths(3600)),
@@ -340,6 +346,10 @@ mod tests {
 
     #[test]
     fn times_are_rough() {
+        assert_eq!(
+            [SECOND / 20, 700_000_000, 9_990_000_000].map(rough),
+            ["0.1 s", "0.7 s", "9.9 s"]
+        );
         let all = [0, 31, 599, 900, 7200, 50_000, 216_000].map(|seconds| rough(seconds * SECOND));
         assert_eq!(all, ["0 s", "31 s", "599 s", "15 m", "2.0 h", "13.8 h", "2.5 d"]);
     }

@@ -63,4 +63,5 @@ fn an_interface_that_is_deleted_ends_the_run_with_3_and_what_was_seen() {
     assert_eq!(over.code(), 3, "{}", over.err());
     assert!(over.out().contains("completed"), "{}", over.out());
     assert!(over.err().contains(&stage.near.interface), "{}", over.err());
+    assert!(over.err().contains("1 source-gone"), "{}", over.err());
 }

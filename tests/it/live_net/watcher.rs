@@ -65,9 +65,16 @@ pub fn live(place: &Place, args: &[&str]) -> Running {
     live_as(place, args, &[])
 }
 
+/// The same from `interfaces`, with commas between.
+pub fn live_on(place: &Place, interfaces: &str, args: &[&str]) -> Running {
+    let running = Running::start(&mut live_command(place, interfaces, args));
+    running.until_err("watching");
+    running
+}
+
 /// The same with variables in its environment.
 pub fn live_as(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> Running {
-    let mut command = live_command(place, args);
+    let mut command = live_command(place, &place.interface, args);
     let running = Running::start(command.envs(environment.iter().copied()));
     running.until_err("watching");
     running
@@ -75,14 +82,14 @@ pub fn live_as(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> Ru
 
 /// The same with nobody who reads what it prints but the caller.
 pub fn live_unheard(place: &Place, args: &[&str]) -> (Running, ChildStdout) {
-    let (running, out) = Running::start_unheard(&mut live_command(place, args));
+    let (running, out) = Running::start_unheard(&mut live_command(place, &place.interface, args));
     running.until_err("watching");
     (running, out)
 }
 
-fn live_command(place: &Place, args: &[&str]) -> Command {
+fn live_command(place: &Place, interfaces: &str, args: &[&str]) -> Command {
     let mut command = place.command(env!("CARGO_BIN_EXE_siplens"));
-    command.env("TZ", "UTC").args(["live", "-i", &place.interface]).args(args);
+    command.env("TZ", "UTC").args(["live", "-i", interfaces]).args(args);
     for name in ["NO_COLOR", "PAGER", "SIPLENS_PAGER", "COLUMNS", "SUDO_UID", "SUDO_GID"] {
         command.env_remove(name);
     }

@@ -22,7 +22,8 @@ use nix::sys::socket::{
 
 use self::rate::{Rates, Share};
 use super::Captor;
-use super::queue::{Closed, Head, News, Sender};
+use super::clock::{Steady, slept_for};
+use super::queue::{Closed, Head, Missed, News, Sender};
 use crate::capture::Error;
 use crate::time::Timestamp;
 
@@ -118,13 +119,13 @@ impl Datagrams {
                 Ok((count, from, lost)) => {
                     let dropped = lost.wrapping_sub(self.lost);
                     self.lost = lost;
-                    intake.dropped(dropped)?;
+                    intake.look(dropped)?;
                     if let (Some(from), Some(packet)) = (from, room.get(..count)) {
                         intake.take(from, self.address, packet)?;
                     }
                 }
                 // Nothing came; or an ICMP error about something that was never sent from here.
-                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => {}
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => intake.look(0)?,
                 Err(error) => {
                     let name = format!("HEP on {}", self.address);
                     let what = error.desc().to_owned();
@@ -170,8 +171,11 @@ struct Intake {
     sender: Sender,
     interface: u32,
     rates: Rates,
-    /// A moment by both clocks: times go on when the clock is set.
-    began: (Instant, i64),
+    /// Times go on when the clock is set: they are those of `steady` since `began`.
+    steady: Steady,
+    began: Timestamp,
+    /// When was looked at it last.
+    looked: Timestamp,
     frame: Vec<u8>,
     malformed: u64,
     too_long: u64,
@@ -190,7 +194,9 @@ impl Intake {
             sender,
             interface,
             rates: Rates::new(rate, now),
-            began: (now, since_epoch.as_nanos() as i64),
+            steady: Steady::new(),
+            began: Timestamp(since_epoch.as_nanos() as i64),
+            looked: Timestamp(since_epoch.as_nanos() as i64),
             frame: Vec::new(),
             malformed: 0,
             too_long: 0,
@@ -225,8 +231,7 @@ impl Intake {
             return Ok(());
         }
         envelope::write(&mut self.frame, from, to, packet);
-        let (instant, nanos) = self.began;
-        let time = Timestamp(nanos).plus((now - instant).as_nanos() as i64);
+        let time = self.now();
         let wire_len = self.frame.len() as u32;
         let head = Head { time, link: envelope::LINK, interface: self.interface, wire_len };
         let told = self.sender.push(head, &self.frame);
@@ -247,11 +252,29 @@ impl Intake {
         )))
     }
 
-    /// Datagrams the kernel had no room for.
-    fn dropped(&mut self, count: u32) -> Result<(), Closed> {
-        if count == 0 {
+    /// The time, as times go on.
+    fn now(&self) -> Timestamp {
+        self.began.plus(self.steady.now())
+    }
+
+    /// Looks at the clock before what came next: whether the machine slept, and when that was. Of
+    /// what the kernel had no room for it counted `dropped` since the last time.
+    fn look(&mut self, dropped: u32) -> Result<(), Closed> {
+        let until = self.now();
+        let from = std::mem::replace(&mut self.looked, until);
+        if let Some(slept) = self.steady.take_sleep() {
+            self.sender.tell(News::Gap { from, until, missed: Missed::All })?;
+            self.sender.tell(News::Note(slept_for(slept)))?;
+        }
+        if dropped == 0 {
             return Ok(());
         }
+        self.sender.tell(News::Gap { from, until, missed: Missed::Some })?;
+        self.dropped(dropped)
+    }
+
+    /// Datagrams the kernel had no room for.
+    fn dropped(&mut self, count: u32) -> Result<(), Closed> {
         let by_kernel = count.into();
         let interface = self.interface;
         self.sender.tell(News::Dropped { interface, by_kernel, by_interface: 0 })

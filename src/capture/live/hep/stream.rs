@@ -56,6 +56,7 @@ impl Connections {
     pub(super) fn run(mut self, intake: &mut Intake) -> Result<(), Closed> {
         loop {
             let ready = self.wait();
+            intake.look(0)?;
             let Self { open, room, .. } = &mut self;
             let mut ready = ready.into_iter();
             let listener = ready.next().unwrap_or_default();

@@ -108,8 +108,10 @@ impl Lookout {
             person.heart = Some(Box::new(Heart::new(policy, beat.time, beat.source)));
             return self.listen(at);
         };
-        let (last, source) = (heart.last, heart.source);
-        let is_whole = !self.gaps.iter().any(|(from, to)| last.0 < *to && *from < beat.time.0);
+        let (last, source, lanes) = (heart.last, heart.source, person.lanes.clone());
+        let is_whole = !self.has_lost((last, beat.time.0), &lanes);
+        let Some(person) = self.people.get_mut(at) else { return };
+        let Some(heart) = &mut person.heart else { return };
         heart.beat(beat.time, beat.source, is_whole);
         let back = std::mem::take(&mut heart.is_offline);
         if back {
@@ -126,8 +128,12 @@ impl Lookout {
     /// when they will be.
     pub(super) fn listen(&mut self, at: u32) {
         let now = self.now;
-        let Some(person) = self.people.get_mut(at) else { return };
+        let Some(person) = self.people.get(at) else { return };
         let patience = person.patience();
+        let is_blind = person.heart.as_ref().zip(patience).is_some_and(|(heart, patience)| {
+            self.has_lost((heart.last, heart.due(patience)), &person.lanes)
+        });
+        let Some(person) = self.people.get_mut(at) else { return };
         let proved = person.proved;
         let Some(heart) = &mut person.heart else {
             person.orphans.clear();
@@ -146,7 +152,7 @@ impl Lookout {
             let missed = heart.due(patience);
             if now < missed {
                 due = due.min(missed);
-            } else if !self.gaps.iter().any(|(from, to)| heart.last.0 < *to && *from < missed)
+            } else if !is_blind
                 && !person.lanes.iter().any(|lane| {
                     self.lanes.get(*lane).is_some_and(|lane| lane.marks.state == State::Offline)
                 })

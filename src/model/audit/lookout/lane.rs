@@ -72,6 +72,8 @@ pub(super) struct Marks {
     is_overdue: bool,
     /// When anything came of it last.
     pub(super) active: i64,
+    /// Octets of one of its connections were lost before that, the last time.
+    pub(super) gap: Option<Timestamp>,
     /// How it stands.
     pub(super) state: State,
     /// How it is counted, and since when it is counted to be lapsed.
@@ -144,6 +146,8 @@ pub(super) struct Light<'a> {
     pub(super) now: i64,
     /// Stretches in which packets were lost, sorted and joined.
     pub(super) gaps: &'a [Stretch],
+    /// Octets of its connections were lost before that.
+    pub(super) gap: Option<Timestamp>,
     /// Responses were seen at all.
     pub(super) answers: bool,
     /// Its keepalives.
@@ -155,6 +159,7 @@ impl Light<'_> {
     fn is_blind(&self, proof: Option<Timestamp>, until: i64) -> bool {
         let since = proof.map_or(i64::MIN, |at| at.0);
         self.gaps.iter().any(|(from, to)| since < *to && *from <= until)
+            || self.gap.is_some_and(|gap| since < gap.0 && gap.0 <= until)
     }
 }
 
@@ -218,8 +223,11 @@ impl Marks {
         self.passed.retain(|passed| *passed != id);
         let superseded = Some(id) < self.judged;
         self.judged = self.judged.max(Some(id));
-        // Where no answer is seen at all, nothing can be said.
-        if attempt.answer.is_none() && !light.answers {
+        // Where no answer is seen at all, or it may have been lost, nothing can be said.
+        let by_silence = matches!(outcome, Outcome::Timeout | Outcome::ChallengeUnanswered);
+        if attempt.answer.is_none() && !light.answers
+            || by_silence && light.is_blind(Some(attempt.start), certain.0)
+        {
             return;
         }
         let mut decided = Decided { attempt: *attempt, outcome, ratio: None, moved: Moved::Not };

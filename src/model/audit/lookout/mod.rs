@@ -212,11 +212,35 @@ impl Lookout {
             self.gaps.remove(0);
         }
         for at in 0..self.lanes.all.len() as u32 {
-            let Some(lane) = self.lanes.get_mut(at) else { continue };
-            lane.marks.blind();
-            let registrar = Arc::clone(&lane.registrar);
-            self.count(at, &[], &registrar);
+            self.blind(at);
         }
+    }
+
+    /// Octets of `connection` were lost before `time`: what is missing from those who register over
+    /// it proves nothing.
+    pub fn lost_on(&mut self, connection: u32, time: Timestamp) {
+        for at in self.connections.get(&connection).cloned().unwrap_or_default() {
+            if let Some(lane) = self.lanes.get_mut(at) {
+                lane.marks.gap = lane.marks.gap.max(Some(time));
+            }
+            self.blind(at);
+        }
+    }
+
+    /// What is missing from the lane `at` was maybe not seen.
+    fn blind(&mut self, at: u32) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        lane.marks.blind();
+        let registrar = Arc::clone(&lane.registrar);
+        self.count(at, &[], &registrar);
+    }
+
+    /// Whether packets were lost between `from` and `until`, or octets of a connection of one of
+    /// `lanes` after `from`.
+    fn has_lost(&self, (from, until): (Timestamp, i64), lanes: &[u32]) -> bool {
+        let marks = lanes.iter().filter_map(|lane| Some(&self.lanes.get(*lane)?.marks));
+        self.gaps.iter().any(|(begin, end)| from.0 < *end && *begin < until)
+            || marks.filter_map(|marks| marks.gap).any(|gap| from < gap)
     }
 
     fn tell(&mut self, change: Change) {
@@ -246,6 +270,7 @@ impl Lookout {
         let light = Light {
             now: self.now,
             gaps: &self.gaps,
+            gap: lane.marks.gap,
             answers: self.answers,
             keepalives: person.beating(self.now),
         };
