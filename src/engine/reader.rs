@@ -28,7 +28,7 @@ use crate::transport::exported;
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
 use crate::transport::secure::Secure;
-use crate::transport::tls::KeyLog;
+use crate::transport::tls::{KeyLog, More};
 use crate::transport::{Completeness, ConnectionChange, Observation, Transport};
 
 /// Who takes what the reader finds.
@@ -65,6 +65,12 @@ impl Reader {
     /// Takes in the lines of a TLS key log; they open the connections that come after.
     pub fn add_secrets(&mut self, key_log: &[u8]) {
         self.vault.secrets.log.add(key_log);
+    }
+
+    /// The key log grows: `more` is asked for its new lines where a connection lacks secrets, and
+    /// connections wait for them, in bounds.
+    pub fn grow_secrets(&mut self, more: More) {
+        self.vault.secrets.grow(more);
     }
 
     /// The secrets known so far.

@@ -54,7 +54,7 @@ impl Secure {
         sink: &mut dyn FnMut(Side, Found<'_>),
     ) {
         let Self { connection, inner, failure } = self;
-        connection.feed(secrets, side, input.bytes, &mut |event| match event {
+        let mut each = |event: Event<'_>| match event {
             Event::Plain { side, bytes } => {
                 inner[side as usize].take(bytes, After::More, context, &mut |found| {
                     sink(side, found);
@@ -70,13 +70,17 @@ impl Secure {
                 sink(side, Found::Alert(description));
             }
             Event::Alert { .. } => {}
-        });
+        };
+        connection.feed(secrets, side, input.bytes, &mut each);
         match input.after {
             After::More => {}
             After::Gap(_) => connection.gap(side),
-            After::End => inner[side as usize].take(&[], After::End, context, &mut |found| {
-                sink(side, found);
-            }),
+            After::End => {
+                connection.give_up(secrets, side, &mut each);
+                inner[side as usize].take(&[], After::End, context, &mut |found| {
+                    sink(side, found);
+                });
+            }
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 #[cfg(target_os = "linux")]
 use std::process::Command;
+use std::process::Stdio;
 
 use siplens::capture::{Capture, Source as _};
 use siplens::engine::live::Flows;
@@ -14,9 +15,9 @@ use siplens::model::{CallFlow, Crossings, Vantage};
 use siplens::rules::{Context, Finding, Selection, Settings, check_flow};
 
 use crate::fleet::{REGISTRAR, Wire, host, register};
-use crate::program::{Run, run, run_on, sample, samples};
+use crate::program::{Run, program, run, run_on, sample, samples};
 #[cfg(target_os = "linux")]
-use crate::program::{finished, program, skip};
+use crate::program::{finished, skip};
 use crate::support::packet::{ethernet, udp};
 use crate::support::pcap::Pcap;
 
@@ -348,6 +349,50 @@ fn a_report_with_a_time_of_its_own_making_moves_nobodys_timers() {
         "{}",
         run.err
     );
+}
+
+#[test]
+fn a_key_log_is_read_on_as_it_grows_and_opens_what_begins_later() {
+    let path = std::env::temp_dir().join(format!("siplens-live-{}.keylog", std::process::id()));
+    fs::write(&path, "").unwrap();
+    let capture = |name: &str| fs::read(format!("tests/data/tls/{name}.pcap")).unwrap();
+    let mut running = program()
+        .args(["live", "--keylog", path.to_str().unwrap(), "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, out) = (running.stdin.take().unwrap(), running.stdout.take().unwrap());
+    let mut lines = BufReader::new(out).lines();
+    // The first message shows that the key log was opened before.
+    input.write_all(&plain(&crate::reader::message(1, b"x"))).unwrap();
+    assert!(lines.next().unwrap().unwrap().contains("1@192.0.2.1"));
+    let log = String::from_utf8(crate::tls::key_log("tls13_aes128")).unwrap();
+    let (first, rest) = log.split_at(log.len() / 2);
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    file.write_all(first.as_bytes()).unwrap();
+    file.write_all(rest.as_bytes()).unwrap();
+    let records = |name: &str| capture(name)[24..].to_vec();
+    input.write_all(&records("tls13_aes128")).unwrap();
+    let is_tls = |line: &io::Result<String>| line.as_ref().unwrap().contains(" tls ");
+    assert!(lines.any(|line| is_tls(&line)));
+    // Emptied, it begins anew.
+    fs::write(&path, crate::tls::key_log("tls12_gcm128")).unwrap();
+    input.write_all(&records("tls12_gcm128")).unwrap();
+    drop(input);
+    let more = lines.filter(is_tls).count();
+    fs::remove_file(&path).unwrap();
+    let over = running.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&over.stderr);
+    assert!(over.status.success() && !err.contains("encrypted"), "{err}");
+    assert!(3 < more, "{more} {err}");
+}
+
+/// A capture with one datagram.
+fn plain(text: &[u8]) -> Vec<u8> {
+    let frame = ethernet(&udp("192.0.2.1:5060", "192.0.2.2:5060", text).whole());
+    Pcap::new().frame(1, 0, &frame).bytes
 }
 
 /// Each finding that is told of a capture looked at after every message, and those at its end.

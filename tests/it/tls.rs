@@ -1,6 +1,8 @@
 //! TLS captures of every kind of cipher suite open with their key log, and only with it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use siplens::net::connections::Side;
 use siplens::transport::tls::{Connection, Event, Secrets, Verdict};
@@ -40,10 +42,32 @@ struct Seen {
     verdicts: Vec<Verdict>,
 }
 
+impl Seen {
+    fn take(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Plain { side, bytes } => {
+                self.text[side as usize].push_str(std::str::from_utf8(bytes).unwrap());
+            }
+            Event::Gap { .. } => self.gaps += 1,
+            Event::Alert { description, .. } => self.alerts.push(description),
+        }
+    }
+}
+
 /// Feeds a capture, each segment in pieces of `piece` octets; `keep` says which segments arrive.
 fn open(name: &str, log: &[u8], piece: usize, keep: impl Fn(usize) -> bool) -> Seen {
     let mut secrets = Secrets::default();
     secrets.log.add(log);
+    open_with(name, &mut secrets, piece, |n| keep(n).then_some(()))
+}
+
+/// The same with `secrets`.
+fn open_with(
+    name: &str,
+    secrets: &mut Secrets,
+    piece: usize,
+    keep: impl Fn(usize) -> Option<()>,
+) -> Seen {
     let mut connections: Vec<(u16, Connection)> = Vec::new();
     let mut seen = Seen::default();
     for (n, (client, from_server, payload)) in segments(name).into_iter().enumerate() {
@@ -53,19 +77,16 @@ fn open(name: &str, log: &[u8], piece: usize, keep: impl Fn(usize) -> bool) -> S
         let connection = connections.iter_mut().find(|(port, _)| *port == client).unwrap();
         let connection = &mut connection.1;
         let side = if from_server { Side::Higher } else { Side::Lower };
-        if !keep(n) {
+        if keep(n).is_none() {
             connection.gap(side);
             continue;
         }
         for bytes in payload.chunks(piece) {
-            connection.feed(&mut secrets, side, bytes, &mut |event| match event {
-                Event::Plain { side, bytes } => {
-                    seen.text[side as usize].push_str(std::str::from_utf8(bytes).unwrap());
-                }
-                Event::Gap { .. } => seen.gaps += 1,
-                Event::Alert { description, .. } => seen.alerts.push(description),
-            });
+            connection.feed(secrets, side, bytes, &mut |event| seen.take(&event));
         }
+    }
+    for (_, connection) in &mut connections {
+        connection.give_up(secrets, Side::Lower, &mut |event| seen.take(&event));
     }
     seen.verdicts = connections.iter().map(|(_, c)| c.verdict()).collect();
     seen
@@ -73,6 +94,41 @@ fn open(name: &str, log: &[u8], piece: usize, keep: impl Fn(usize) -> bool) -> S
 
 pub(crate) fn key_log(name: &str) -> Vec<u8> {
     std::fs::read(data().join(name).with_extension("keylog")).unwrap()
+}
+
+#[test]
+fn a_connection_opens_with_secrets_that_are_written_after_what_they_open() {
+    for name in names() {
+        let wanted = open(&name, &key_log(&name), usize::MAX, |_| true);
+        let count = segments(&name).len();
+        for late in 0..=count {
+            // The log grows when the segment number `late` has come.
+            let now = Arc::new(AtomicUsize::new(0));
+            let (clock, mut log) = (Arc::clone(&now), key_log(&name));
+            let mut secrets = Secrets::default();
+            secrets.grow(Box::new(move || {
+                if clock.load(Ordering::Relaxed) < late {
+                    Vec::new()
+                } else {
+                    std::mem::take(&mut log)
+                }
+            }));
+            let seen = open_with(&name, &mut secrets, usize::MAX, |n| {
+                now.store(n, Ordering::Relaxed);
+                Some(())
+            });
+            let is_in_time = late < count;
+            let lengths = |seen: &Seen| seen.text.each_ref().map(String::len);
+            // What one connection waits for does not hold another up.
+            let is_same = match wanted.verdicts.len() {
+                1 => seen.text == wanted.text,
+                _ => lengths(&seen) == lengths(&wanted),
+            };
+            assert_eq!(is_same, is_in_time, "{name} {late}");
+            let shut = seen.verdicts.iter().all(|verdict| *verdict == Verdict::NoKeys);
+            assert_eq!(shut, !is_in_time, "{name} {late}: {:?}", seen.verdicts);
+        }
+    }
 }
 
 fn names() -> Vec<String> {

@@ -14,6 +14,7 @@ mod prepare;
 #[cfg(unix)]
 pub mod privileges;
 mod pulse;
+mod secrets;
 mod show;
 mod source;
 mod table;

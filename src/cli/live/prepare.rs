@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context as _;
 
 use super::super::output::{Paging, Sink, is_same_file};
-use super::super::run::add_key_logs;
 use super::args::LiveArgs;
 use super::metrics::{Listener, Page};
 #[cfg(unix)]
 use super::privileges;
+use super::secrets;
 use super::source::Opened;
 use super::watch::say;
 use crate::capture::write::Savefile;
@@ -44,7 +44,7 @@ impl Prepared {
     ) -> anyhow::Result<Self> {
         keep_apart(args)?;
         let mut reader = Reader::new(&plan.limits);
-        add_key_logs(&mut reader, &args.source.keylog)?;
+        secrets::add(&mut reader, &args.source.keylog, args.output.quiet)?;
         let sink = Sink::open(&args.output, Paging::Never)?;
         let opened = Opened::of(&args.source, interrupted)?;
         say(&opened.notes, args.output.quiet);

@@ -12,6 +12,8 @@ use crate::net::connections::Side;
 pub(super) const MAX_RECORD: u16 = 16_384 + 2_048;
 /// Octets of one direction held while the other side's hello is awaited.
 const MAX_HELD: usize = 128 << 10;
+/// The same while secrets are awaited that the key log may come to hold.
+const MAX_AWAITED: usize = 32 << 10;
 /// Octets of one handshake message that are gathered; certificates chains stay below.
 const MAX_HANDSHAKE: usize = 128 << 10;
 /// Records that may be missing between two that were captured, when octets are known to be lost.
@@ -80,15 +82,32 @@ impl Verdict {
     }
 }
 
+/// What a key log that grows has come to since this was asked last: whole lines.
+pub type More = Box<dyn FnMut() -> Vec<u8> + Send>;
+
 /// Secrets of the run: the key log, and sessions seen that may be resumed.
 #[derive(Default)]
 pub struct Secrets {
     /// The key log.
     pub log: KeyLog,
+    more: Option<More>,
     sessions: HashMap<Box<[u8]>, Box<[u8]>>,
 }
 
 impl Secrets {
+    /// The key log grows: `more` is asked where a connection lacks secrets.
+    pub fn grow(&mut self, more: More) {
+        self.log.forget_first();
+        self.more = Some(more);
+    }
+
+    /// Asks whether the log has grown.
+    fn look(&mut self) {
+        if let Some(more) = &mut self.more {
+            self.log.add(&more());
+        }
+    }
+
     fn master(&self, client: &ClientHello, server: &ServerHello) -> Option<Box<[u8]>> {
         let logged = self.log.get(&client.random, Label::Master).map(Into::into);
         logged.or_else(|| {
@@ -116,7 +135,11 @@ pub struct Connection {
     client_hello: Option<ClientHello>,
     server_hello: Option<ServerHello>,
     master: Option<Box<[u8]>>,
+    /// A ticket that came before the secrets were known.
+    ticket: Option<Box<[u8]>>,
     had_keys: bool,
+    /// Its secrets are not waited for any longer.
+    gave_up: bool,
     /// The server asked the client to try again.
     retried: bool,
     opened: u64,
@@ -167,6 +190,34 @@ impl Connection {
         if !self.halves[side.other() as usize].held.is_empty() {
             self.drain(secrets, side.other(), each);
         }
+        if secrets.more.is_some() && self.halves.iter().any(|half| MAX_AWAITED < half.held.len()) {
+            self.give_up(secrets, side, each);
+        }
+    }
+
+    /// Waits no longer for secrets that the key log may come to hold; `side` sent last.
+    pub fn give_up(&mut self, secrets: &mut Secrets, side: Side, each: &mut dyn FnMut(Event<'_>)) {
+        if !std::mem::replace(&mut self.gave_up, true) && secrets.more.is_some() {
+            self.drain(secrets, side.other(), each);
+            self.drain(secrets, side, each);
+        }
+    }
+
+    /// True when what follows the hellos cannot be opened now, but maybe will once the key log has
+    /// grown: whoever writes it may be slower than the network.
+    fn awaits_keys(&mut self, secrets: &mut Secrets) -> bool {
+        if self.had_keys || secrets.more.is_none() {
+            return false;
+        }
+        let is_known = self.client_hello.is_some() && self.client.is_some();
+        let Some(hello) =
+            self.server_hello.take_if(|hello| is_known && Suite::of(hello.suite).is_some())
+        else {
+            return false;
+        };
+        self.agree(secrets, &hello);
+        self.server_hello = Some(hello);
+        !self.had_keys && !self.gave_up
     }
 
     /// Octets of `side` were lost: what is held of a record is let go, and the next header looked
@@ -262,6 +313,10 @@ impl Connection {
             return Step::Wait;
         }
         let modern = self.is_modern();
+        // From here on it is protected.
+        if kind == if modern { 23 } else { 20 } && self.awaits_keys(secrets) {
+            return Step::Wait;
+        }
         let half = &mut self.halves[side as usize];
         if kind == 20 {
             // In TLS 1.3 it is sent for old middleboxes only (RFC 8446 appendix D.4).
@@ -361,11 +416,10 @@ impl Connection {
                 self.agree(secrets, &hello);
                 self.server_hello = Some(hello);
             }
-            Handshake::Ticket(ticket) => {
-                if let Some(master) = &self.master {
-                    secrets.remember(&ticket, master);
-                }
-            }
+            Handshake::Ticket(ticket) => match &self.master {
+                Some(master) => secrets.remember(&ticket, master),
+                None => self.ticket = Some(ticket),
+            },
             Handshake::KeyUpdate => self.halves[side as usize].update(),
             Handshake::Retry => self.retried = true,
             Handshake::EndOfEarlyData | Handshake::Finished | Handshake::Other => {}
@@ -376,6 +430,7 @@ impl Connection {
     fn agree(&mut self, secrets: &mut Secrets, server: &ServerHello) {
         let (Some(client), Some(side)) = (&self.client_hello, self.client) else { return };
         let Some(suite) = Suite::of(server.suite) else { return };
+        secrets.look();
         if server.version >= 0x0304 {
             let opener = |label| {
                 secrets.log.get(&client.random, label).and_then(|s| Opener::tls13(suite, s))
@@ -386,6 +441,12 @@ impl Connection {
                 forth.into_iter().filter_map(opener).collect(),
                 back.into_iter().filter_map(opener).collect(),
             );
+            let has = |label| secrets.log.get(&client.random, label).is_some();
+            let is_whole = has(Label::ClientTraffic) && has(Label::ServerTraffic);
+            if secrets.more.is_some() && !self.gave_up && !is_whole {
+                // The others are on their way.
+                return;
+            }
             self.had_keys |= !forth.is_empty() || !back.is_empty();
             self.halves[side as usize].openers = forth;
             self.halves[side.other() as usize].openers = back;
@@ -393,7 +454,9 @@ impl Connection {
         }
         let Some(master) = secrets.master(client, server) else { return };
         self.had_keys = true;
-        secrets.remember(&server.session, &master);
+        for name in [Some(&server.session), self.ticket.take().as_ref()].into_iter().flatten() {
+            secrets.remember(name, &master);
+        }
         let etm = server.encrypt_then_mac;
         let keys = Opener::tls12(suite, &master, &client.random, &server.random, etm);
         if let Some((forth, back)) = keys {

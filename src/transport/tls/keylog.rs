@@ -39,9 +39,13 @@ impl Label {
 /// Secrets kept: those of 200,000 connections and more, in 200 MB.
 const MOST: usize = 1 << 20;
 
+type Known = HashMap<(ClientRandom, Label), Box<[u8]>>;
+
 /// Secrets by connection. Lines may come from several files and from inside a pcapng.
 pub struct KeyLog {
-    secrets: HashMap<(ClientRandom, Label), Box<[u8]>>,
+    secrets: Known,
+    /// Secrets that came before them, of a log that grows.
+    before: Option<Known>,
     most: usize,
     malformed: u64,
     left_out: u64,
@@ -49,7 +53,7 @@ pub struct KeyLog {
 
 impl Default for KeyLog {
     fn default() -> Self {
-        Self { secrets: HashMap::new(), most: MOST, malformed: 0, left_out: 0 }
+        Self { secrets: HashMap::new(), before: None, most: MOST, malformed: 0, left_out: 0 }
     }
 }
 
@@ -76,6 +80,11 @@ impl KeyLog {
             let random =
                 words.next().and_then(unhex).and_then(|r| ClientRandom::try_from(&*r).ok());
             let secret = words.next().and_then(unhex).filter(|s| (16..=64).contains(&s.len()));
+            if let Some(before) = &mut self.before
+                && self.most / 2 <= self.secrets.len()
+            {
+                *before = std::mem::take(&mut self.secrets);
+            }
             match (random, secret) {
                 (Some(_), Some(_)) if self.most <= self.secrets.len() => self.left_out += 1,
                 (Some(random), Some(secret)) => {
@@ -88,7 +97,14 @@ impl KeyLog {
 
     /// The secret `label` of the connection `random`.
     pub fn get(&self, random: &ClientRandom, label: Label) -> Option<&[u8]> {
-        self.secrets.get(&(*random, label)).map(|secret| &**secret)
+        let name = (*random, label);
+        let before = || self.before.as_ref().and_then(|before| before.get(&name));
+        self.secrets.get(&name).or_else(before).map(|secret| &**secret)
+    }
+
+    /// From now on lets the secrets go that came first, where there is no room for more.
+    pub fn forget_first(&mut self) {
+        self.before.get_or_insert_default();
     }
 
     /// True when there is no secret at all.
@@ -98,7 +114,7 @@ impl KeyLog {
 
     /// How many secrets there are.
     pub fn len(&self) -> usize {
-        self.secrets.len()
+        self.secrets.len() + self.before.as_ref().map_or(0, HashMap::len)
     }
 
     /// How many secrets were left out because there are too many.
@@ -135,6 +151,15 @@ mod tests {
             log.add(format!("CLIENT_RANDOM {n:064x} {n:096x}").as_bytes());
         }
         assert_eq!((log.len(), log.left_out()), (2, 3));
+        let mut growing = KeyLog { most: 4, ..KeyLog::default() };
+        growing.forget_first();
+        for n in 0..99 {
+            growing.add(format!("CLIENT_RANDOM {n:064x} {n:096x}").as_bytes());
+            assert!(growing.len() <= 4);
+        }
+        let mut last = [0; 32];
+        last[31] = 98;
+        assert!(growing.get(&last, Label::Master).is_some() && growing.left_out() == 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod record;
 mod suite;
 
 pub use alert::alert_word;
-pub use connection::{Connection, Event, Secrets, Verdict};
+pub use connection::{Connection, Event, More, Secrets, Verdict};
 pub use keylog::{ClientRandom, KeyLog, Label};
 
 /// True when `bytes` begin with a TLS handshake record that carries a hello.
