@@ -316,6 +316,7 @@ pub(crate) struct Interrupts {
     /// Set by the first one.
     pub(crate) flag: Arc<AtomicBool>,
     /// What ends the process at the second one.
+    #[cfg_attr(not(feature = "live"), allow(dead_code))] // Only a live run takes it over.
     abrupt: Vec<SigId>,
 }
 

@@ -80,18 +80,11 @@ impl Reader {
 
     /// Takes a frame in, and says what became of it.
     pub fn read(&mut self, frame: &Frame<'_>, each: &mut Each<'_>) -> Fate {
-        let Self { limits, decoder, connections, associations, desk, vault, given_up } = self;
-        desk.note_frame(frame);
-        given_up.clear();
-        let before = desk.tally.sip_frames;
         let arrival = Arrival { frame: frame.id, time: frame.time };
-        while let Some((connection, side)) = connections.overdue(frame.time) {
-            Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
-                .waited(connection, side, arrival);
-        }
-        while let Some(incomplete) = decoder.expire(frame.time) {
-            given_up.push(desk.give_up(&incomplete, each));
-        }
+        self.desk.note_frame(frame);
+        let before = self.desk.tally.sip_frames;
+        self.give_up_waiting(arrival, each);
+        let Self { limits, decoder, connections, associations, desk, vault, .. } = self;
         if frame.link == exported::LINK_TYPE {
             desk.exported(frame, arrival, each);
             return desk.fate_since(before, Fate::Other);
@@ -142,6 +135,19 @@ impl Reader {
                 desk.unreachable(Origin::of(&packet, arrival), &error, each);
                 Fate::of_error(&error)
             }
+        }
+    }
+
+    /// Hands out what there is of what was waited for long enough.
+    fn give_up_waiting(&mut self, arrival: Arrival, each: &mut Each<'_>) {
+        let Self { limits, decoder, connections, desk, vault, given_up, .. } = self;
+        given_up.clear();
+        while let Some((connection, side)) = connections.overdue(arrival.time) {
+            Pass { limits, desk, vault, missing: Completeness::Gap, home: None, each }
+                .waited(connection, side, arrival);
+        }
+        while let Some(incomplete) = decoder.expire(arrival.time) {
+            given_up.push(desk.give_up(&incomplete, each));
         }
     }
 

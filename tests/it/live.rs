@@ -171,6 +171,7 @@ fn what_fingers_know_of_other_tools_is_answered_with_what_to_do() {
         (&["live", "-r", "a.pcap"], "siplens messages -r FILE"),
         (&["live", "lo"], "siplens live -i lo"),
         (&["live", "any"], "siplens live -i any"),
+        (&["live", "eth-none"], "siplens live -D"),
         (&["live", "-f", "udp port 5060", "-"], "siplens live udp port 5060"),
         (&["live", "-", "-i", "lo"], "standard input"),
     ] {

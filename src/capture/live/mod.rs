@@ -160,6 +160,7 @@ impl Live {
     }
 
     /// The same with the names that the system has for its interfaces, which `any` only numbers.
+    /// Without them no frame says where it was captured: those of a pipe number their own.
     #[must_use]
     pub fn knowing(self, devices: BTreeMap<u32, String>) -> Self {
         Self { devices, ..self }
@@ -192,6 +193,9 @@ impl Live {
 
     /// What the frame handed out last was captured on, where there is a choice.
     fn origin(&self) -> Option<&str> {
+        if self.devices.is_empty() {
+            return None;
+        }
         let (head, octets) = match self.lent.as_ref()? {
             Lent::Batch(head, start, end) => (head, self.batch.octets.get(*start..*end)?),
             Lent::Own(head, octets) => (head, octets.as_slice()),

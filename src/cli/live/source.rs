@@ -176,6 +176,9 @@ fn is_no_filter(word: &str) -> anyhow::Result<()> {
     let is_interface = word == "any"
         || interfaces().is_ok_and(|all| all.iter().any(|interface| interface.name == word));
     ensure!(!is_interface, "{word} is an interface: siplens live -i {word}");
+    if let Err(error) = Filter::new(word) {
+        bail!("{error}. Interfaces are named with -i (siplens live -D lists them)");
+    }
     Ok(())
 }
 

@@ -174,6 +174,7 @@ impl Show for Table<'_> {
     fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         if let Some(screen) = &self.screen {
             screen.close(out)?;
+            self.style.width = screen.size().0;
         }
         say(self.notes.make_contiguous(), false);
         let found = self.judging.found(self.flows.finish(feed), 1);

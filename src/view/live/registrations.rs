@@ -197,22 +197,12 @@ impl<'a> Object<'a> {
                 Self { event: "new", source: Some(source.to_string()), granted_s: *granted, ..all }
             }
             Turn::Gone => Self { event: "gone", ..all },
-            Turn::Lapse { from, cause, tried, keepalives } => {
-                let (word, last) = match keepalives {
-                    Beating::Never => ("never", None),
-                    Beating::On => ("on", None),
-                    Beating::Ended(last) => ("ended", time(*last)),
-                };
-                Self {
-                    event: "lapse",
-                    since: time(*from),
-                    cause: Some(cause.word()),
-                    last_register: tried.and_then(time),
-                    keepalives: Some(word),
-                    last_keepalive: last,
-                    ..all
-                }
-            }
+            Turn::Lapse { from, cause, tried, keepalives } => Self {
+                since: time(*from),
+                cause: Some(cause.word()),
+                last_register: tried.and_then(time),
+                ..all.of_lapse(*keepalives)
+            },
             Turn::Offline { last, interval, count } => Self {
                 event: "offline",
                 last_keepalive: time(*last),
@@ -234,25 +224,33 @@ impl<'a> Object<'a> {
                 ..all
             },
             Turn::Back { from, after, moved } => {
-                let (changed, source) = match moved {
-                    Moved::Not => (None, None),
-                    Moved::Address(endpoint) => (Some("address"), Some(endpoint.to_string())),
-                    Moved::Port(port) => (Some("port"), Some(port.to_string())),
-                    Moved::Connection => (Some("connection"), None),
-                };
-                let from = if *from == Alarm::Lapse { "lapse" } else { "offline" };
-                Self {
-                    event: "back",
-                    from: Some(from),
-                    after_s: seconds(*after),
-                    changed,
-                    source,
-                    ..all
-                }
+                Self { after_s: seconds(*after), ..all.of_return(*from, moved) }
             }
             Turn::Storm(surge) => all.of_many("storm", surge),
             Turn::Calm(surge) => all.of_many("calm", surge),
         }
+    }
+
+    /// A lapse while there were keepalives, or not.
+    fn of_lapse(self, keepalives: Beating) -> Self {
+        let (word, last) = match keepalives {
+            Beating::Never => ("never", None),
+            Beating::On => ("on", None),
+            Beating::Ended(last) => ("ended", Some(Rfc3339::text(last))),
+        };
+        Self { event: "lapse", keepalives: Some(word), last_keepalive: last, ..self }
+    }
+
+    /// The end of an alarm, maybe from elsewhere.
+    fn of_return(self, from: Alarm, moved: &Moved) -> Self {
+        let (changed, source) = match moved {
+            Moved::Not => (None, None),
+            Moved::Address(endpoint) => (Some("address"), Some(endpoint.to_string())),
+            Moved::Port(port) => (Some("port"), Some(port.to_string())),
+            Moved::Connection => (Some("connection"), None),
+        };
+        let from = if from == Alarm::Lapse { "lapse" } else { "offline" };
+        Self { event: "back", from: Some(from), changed, source, ..self }
     }
 
     fn of_many(self, event: &'static str, surge: &Surge) -> Self {
