@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
+use std::sync::{Mutex, PoisonError};
 
 use super::facts::Judged;
 use super::filter::{Field, Filter};
@@ -9,7 +10,7 @@ use crate::engine::{Analysis, shards};
 use crate::limits::{Limits, Tally};
 use crate::model::audit::{Audit, Terms};
 use crate::model::{CallFlow, Crossings, FlowId, Model, Vantage};
-use crate::rules::{Context, FlowReport, Report, Selection, Settings, check_flow, merge};
+use crate::rules::{Context, FlowReport, Gathered, Report, Selection, Settings, check_flow};
 use crate::view::Subject;
 
 /// What calls are chosen and judged by.
@@ -19,8 +20,9 @@ pub(super) struct Judging<'s> {
     asks_rules: bool,
     selection: &'s Selection,
     settings: Settings,
-    /// What is known of the capture and of other flows while a flow is let go: nothing.
-    blind: Vantage,
+    /// What is known of the capture while a flow is let go: nothing, unless somebody says.
+    known: Mutex<Vantage>,
+    /// What is known of other flows then: nothing.
     alone: Crossings,
 }
 
@@ -33,7 +35,7 @@ impl<'s> Judging<'s> {
             filter,
             selection,
             settings: Settings::default(),
-            blind: Vantage::default(),
+            known: Mutex::default(),
             alone: Crossings::default(),
         }
     }
@@ -55,23 +57,42 @@ impl<'s> Judging<'s> {
         }
     }
 
+    /// What the capture point could see so far: what is certain by that is said of flows that are
+    /// let go from now on.
+    pub(super) fn know(&self, vantage: &Vantage) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone_from(vantage);
+    }
+
     /// What must be let go early is judged by what is certain by then.
     pub(super) fn early(&self, flow: &CallFlow) -> Option<FlowReport> {
-        let context = self.context(&self.blind);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = self.context(&known);
         self.wants(flow, &context).then(|| check_flow(flow, &context).without_places())
     }
 
     /// Judges the chosen flows of an analysis on `jobs` threads.
     pub(super) fn found(&self, analysis: Analysis<Option<FlowReport>>, jobs: usize) -> Found {
+        self.found_after(Gathered::default(), analysis, jobs)
+    }
+
+    /// The same of one in which what was `gathered` was said before.
+    pub(super) fn found_after(
+        &self,
+        mut gathered: Gathered,
+        analysis: Analysis<Option<FlowReport>>,
+        jobs: usize,
+    ) -> Found {
         let model = analysis.model;
         let crossings = model.crossings();
         let context = Context { crossings, ..self.context(&model.vantage) };
         let flows = model.flows.iter().filter(|flow| self.wants(flow, &context));
         let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
         let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
-        let mut reports: Vec<FlowReport> = analysis.let_go.into_iter().flatten().collect();
-        reports.extend(shards::map(&chosen, jobs, judge));
-        Found { report: merge(reports), model: ManuallyDrop::new(model), chosen }
+        let held = shards::map(&chosen, jobs, judge);
+        for report in analysis.let_go.into_iter().flatten().chain(held) {
+            gathered.add(report, usize::MAX);
+        }
+        Found { report: gathered.report(), model: ManuallyDrop::new(model), chosen }
     }
 }
 

@@ -224,6 +224,17 @@ impl<'a, R> Analyzer<'a, R> {
         (self.places.len(), self.held)
     }
 
+    /// What was said of flows let go, each with the place of its first message: taken, so that there
+    /// is room for more.
+    pub(super) fn take_let_go(&mut self) -> Vec<(u64, R)> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// How many such reports wait.
+    pub(super) fn reported(&self) -> usize {
+        self.reports.len()
+    }
+
     /// What was lost so far.
     pub(super) fn tally(&self) -> &Tally {
         &self.tally

@@ -101,6 +101,17 @@ impl<'a, R> Flows<'a, R> {
         self.analyzer.shed(place.0);
     }
 
+    /// What was said of flows that had to be let go, each with the number of its first message: taken,
+    /// so that there is room for more. What is not taken stands in [`Analysis::let_go`].
+    pub fn take_let_go(&mut self) -> Vec<(u64, R)> {
+        self.analyzer.take_let_go()
+    }
+
+    /// How many such reports wait.
+    pub fn reported(&self) -> usize {
+        self.analyzer.reported()
+    }
+
     /// How many flows are held, and in how many octets.
     pub fn held(&self) -> (usize, usize) {
         self.analyzer.held()

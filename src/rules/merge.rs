@@ -66,36 +66,65 @@ impl Coverage {
 
 /// Joins the reports of flows. The result does not depend on their order.
 pub fn merge(reports: Vec<FlowReport>) -> Report {
-    let mut groups: BTreeMap<Key, Finding> = BTreeMap::new();
-    let mut judged = vec![0; RULES.len()];
-    let mut undecided: BTreeMap<(RuleIndex, &'static str), u64> = BTreeMap::new();
-    let mut marks = Vec::new();
-    for report in reports {
-        for (all, own) in judged.iter_mut().zip(&report.counts.judged) {
+    Gathered::of(reports).report()
+}
+
+/// Reports of flows, joined as they come.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    groups: BTreeMap<Key, Finding>,
+    judged: Vec<u64>,
+    undecided: BTreeMap<(RuleIndex, &'static str), u64>,
+    marks: Vec<Mark>,
+}
+
+impl Gathered {
+    /// Those of `reports`.
+    pub fn of(reports: Vec<FlowReport>) -> Self {
+        let mut all = Self::default();
+        for report in reports {
+            all.add(report, usize::MAX);
+        }
+        all
+    }
+
+    /// Joins another; `false` when a finding of it had no room among `most` different ones.
+    pub fn add(&mut self, report: FlowReport, most: usize) -> bool {
+        self.judged.resize(RULES.len(), 0);
+        for (all, own) in self.judged.iter_mut().zip(&report.counts.judged) {
             *all += u64::from(*own);
         }
         for (rule, reason, count) in report.counts.undecided {
-            *undecided.entry((rule, reason)).or_default() += u64::from(count);
+            *self.undecided.entry((rule, reason)).or_default() += u64::from(count);
         }
-        marks.extend(report.marks);
+        self.marks.extend(report.marks);
+        let mut has_room = true;
         for (key, finding) in report.groups {
-            match groups.get_mut(&key) {
+            let is_full = most <= self.groups.len();
+            match self.groups.get_mut(&key) {
                 Some(known) => absorb(known, finding),
+                None if is_full => has_room = false,
                 None => {
-                    groups.insert(key, finding);
+                    self.groups.insert(key, finding);
                 }
             }
         }
+        has_room
     }
-    let mut findings: Vec<(Key, Finding)> = groups.into_iter().collect();
-    findings.sort_by(|(a, x), (b, y)| {
-        (y.severity, a.rule, a.kind, x.first).cmp(&(x.severity, b.rule, b.kind, y.first))
-    });
-    marks.sort_by_key(|mark: &Mark| (mark.flow, mark.message, mark.rule, mark.kind));
-    Report {
-        findings: findings.into_iter().map(|(_, finding)| finding).collect(),
-        coverage: coverage(&judged, &undecided),
-        marks,
+
+    /// All of them as one.
+    pub fn report(self) -> Report {
+        let Self { groups, judged, undecided, mut marks } = self;
+        let mut findings: Vec<(Key, Finding)> = groups.into_iter().collect();
+        findings.sort_by(|(a, x), (b, y)| {
+            (y.severity, a.rule, a.kind, x.first).cmp(&(x.severity, b.rule, b.kind, y.first))
+        });
+        marks.sort_by_key(|mark: &Mark| (mark.flow, mark.message, mark.rule, mark.kind));
+        Report {
+            findings: findings.into_iter().map(|(_, finding)| finding).collect(),
+            coverage: coverage(&judged, &undecided),
+            marks,
+        }
     }
 }
 

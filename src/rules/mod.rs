@@ -24,7 +24,7 @@ pub mod registrant;
 
 pub use case::{Breach, Case, Context, Found, Settings, Spot, Verdict};
 pub use finding::{Finding, Place, Severity};
-pub use merge::{Coverage, Mark, Report, merge};
+pub use merge::{Coverage, Gathered, Mark, Report, merge};
 pub use quote::is_treacherous;
 pub use registrant::{DeviceFinding, check_device, check_fleet, check_registrations};
 pub use run::{FlowReport, check_flow, check_message};

@@ -65,8 +65,20 @@ fn text(subject: &Subject<'_>, style: &Style, out: &mut dyn Write) -> io::Result
     writeln!(out, "{}", style.paint(style::BOLD, &verdict(subject)))
 }
 
-/// What came of it in a few words: the totals, or that there was nothing to judge.
+/// What came of it in a few words: the totals, that there was nothing to judge, or that not all was.
 pub fn verdict(subject: &Subject<'_>) -> String {
+    let unreported = subject.model.tally.lost.get("let-go-unreported").copied().unwrap_or_default();
+    if unreported != 0 {
+        let totals = match subject.findings {
+            [] => "nothing found in what was reported".to_owned(),
+            findings => totals(findings),
+        };
+        let calls = if unreported == 1 { "call" } else { "calls" };
+        return format!(
+            "{totals}; {unreported} {calls} let go for want of memory went unreported: a larger \
+             --memory holds more"
+        );
+    }
     if subject.flows.is_empty() && subject.findings.is_empty() {
         return "nothing was checked: no SIP message to judge".to_owned();
     }

@@ -390,6 +390,35 @@ fn a_key_log_is_read_on_as_it_grows_and_opens_what_begins_later() {
     assert!(3 < more, "{more} {err}");
 }
 
+#[test]
+fn what_is_found_in_calls_that_are_let_go_is_told_and_stands_in_the_summary() {
+    // Each without Max-Forwards, of a sender of its own.
+    let mut file = Pcap::new();
+    for n in 0..3_000 {
+        let text = format!(
+            "OPTIONS sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{n}\r\n\
+             From: <sip:a{n}@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: {n}\r\n\
+             CSeq: 1 OPTIONS\r\nUser-Agent: {n}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let from = format!("10.0.{}.{}:5060", n / 250, n % 250 + 1);
+        let frame = ethernet(&udp(&from, "192.0.2.2:5060", text.as_bytes()).whole());
+        file = file.frame(1_000 + n / 100, 0, &frame);
+    }
+    let form = ["--format", "ndjson", "-"];
+    let check = |args: &[&str]| run_on(&file.bytes, &[args, &form].concat());
+    let live = check(&["live", "--check", "--memory", "1M"]);
+    let rows = |run: &Run| run.out.lines().filter(|line| line.contains("\"M004\"")).count();
+    let offline = check(&["check"]);
+    assert_eq!((rows(&live), rows(&offline)), (3_000, 3_000), "{} {}", live.err, offline.err);
+    assert!(live.err.contains(" let-go") && !live.err.contains("unreported"), "{}", live.err);
+    assert_eq!(live.code, offline.code);
+    // Where there was no room even for reports, nothing says that all is well.
+    let little =
+        run_on(&file.bytes, &["check", "--select", "T019", "--memory", "64K", "--jobs", "1", "-"]);
+    let last = little.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("nothing found in what was reported; "), "{last} {}", little.err);
+}
+
 /// A capture with one datagram.
 fn plain(text: &[u8]) -> Vec<u8> {
     let frame = ethernet(&udp("192.0.2.1:5060", "192.0.2.2:5060", text).whole());
