@@ -17,6 +17,11 @@ use super::style::{self, Coloring, Style};
 use super::visible::{columns, elide, elide_middle, pad_left, wrap};
 use crate::rules::Severity;
 
+/// Columns that a finding needs beside its arrow.
+const NARROW: usize = 18;
+/// Lines of one finding that are shown.
+const FINDING_LINES: usize = 6;
+
 /// Draws `ladder` in lines of at most `style.width` columns.
 pub fn draw(ladder: &Ladder, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let style = Style { width: style.width.max(MINIMUM), ..style.clone() };
@@ -272,13 +277,17 @@ impl Drawing<'_> {
         for finding in arrow.findings() {
             let word = finding.severity.word();
             let text = format!("{word} {} {}", finding.code, finding.title);
-            let room = self.layout.room().saturating_sub(2);
+            let (left, _) = stroke.ends();
+            // To the right of the arrow's left end, so that it covers no other lane; where that leaves
+            // too little, it goes where it can.
+            let beside = self.layout.width.saturating_sub(left + 3);
+            let whole = self.layout.room().saturating_sub(2);
+            let room = if NARROW <= beside { beside } else { whole };
             let lines = wrap(&self.safe(&text), room.min(72));
             let widest = lines.iter().map(|line| columns(line)).max().unwrap_or(0);
-            let (left, _) = stroke.ends();
             let at = (left + 2).min(self.layout.width.saturating_sub(widest));
             let at = at.max(self.layout.start());
-            for line in lines.iter().take(3) {
+            for line in lines.iter().take(FINDING_LINES) {
                 let mut canvas = self.bars();
                 // A space at each end keeps the text clear of the lanes.
                 canvas.put(
