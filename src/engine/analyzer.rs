@@ -254,13 +254,18 @@ impl<'a, R> Analyzer<'a, R> {
         for (flow, item) in read.drain(..) {
             match item {
                 Read::Message(message) => self.observe_message(flow, message),
-                Read::Unreadable => self.tally.lose("undecodable"),
+                Read::Unreadable => self.lose_unreadable(),
                 Read::Evidence { signal, kind, ends } => {
                     self.observe_evidence(flow, signal, kind, ends);
                 }
             }
         }
         self.read = read;
+    }
+
+    /// Counts a message that cannot be read.
+    pub(super) fn lose_unreadable(&mut self) {
+        self.tally.lose("undecodable");
     }
 
     /// Ends the share: all flows that are held, and what was said of the others.
@@ -272,7 +277,8 @@ impl<'a, R> Analyzer<'a, R> {
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
     }
 
-    fn observe_message(&mut self, key: u64, message: Message) {
+    /// Takes in the next message of the flow `key`.
+    pub(super) fn observe_message(&mut self, key: u64, message: Message) {
         let now = message.envelope.time;
         let place = self.place(key);
         let octets = message.heap_size() + size_of::<Entry>() + SHARE;

@@ -1,13 +1,14 @@
 //! Call flows as they happen: fed step by step, looked at in between.
 
 use super::analyzer::Analyzer;
-use super::router::{Item, Router};
+use super::router::{Router, is_idle};
 pub use super::timers::{Due, SETTLED};
 use super::{Analysis, BATCH, Feed, LetGo, Plan, assemble, deaf};
 use crate::limits::Tally;
 use crate::model::{CallFlow, Model, Seed, Vantage};
+use crate::sip::Message;
 use crate::time::Timestamp;
-use crate::transport::Observation;
+use crate::transport::{Envelope, Observation, Text};
 
 /// A flow that is held, by its place; another may have it once the flow was let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +21,10 @@ pub struct FlowPlace(pub u32);
 pub struct Flows<'a, R> {
     analyzer: Analyzer<'a, R>,
     router: Router,
-    batch: Vec<Item>,
+    /// Messages that wait to be read.
+    unread: Vec<(Envelope, Text)>,
+    /// Kept for its room.
+    read: Vec<Message>,
     seed: Seed,
 }
 
@@ -30,7 +34,8 @@ impl<'a, R> Flows<'a, R> {
         Self {
             analyzer: Analyzer::new(plan, let_go),
             router: Router::new(plan.seed),
-            batch: Vec::with_capacity(BATCH),
+            unread: Vec::with_capacity(BATCH),
+            read: Vec::with_capacity(BATCH),
             seed: plan.seed,
         }
     }
@@ -44,15 +49,37 @@ impl<'a, R> Flows<'a, R> {
 
     /// Takes in what was seen next.
     pub fn observe(&mut self, observation: &Observation<'_>) {
-        self.batch.extend(self.router.route(observation));
-        if BATCH <= self.batch.len() {
-            self.analyzer.observe(&mut self.batch);
+        if let Observation::Message { envelope, text, home } = *observation {
+            self.unread.push((envelope, Text::of(text, home)));
+            if BATCH <= self.unread.len() {
+                self.take_in();
+            }
+        } else if !is_idle(observation) {
+            // It may be about a message that waits.
+            self.take_in();
+            let mut one = self.router.route(observation).into_iter().collect();
+            self.analyzer.observe(&mut one);
+        }
+    }
+
+    /// Reads what waits, then judges it: the code of both together does not fit into the nearest
+    /// cache of a processor. A message that is read tells its flow for little.
+    fn take_in(&mut self) {
+        for (envelope, text) in self.unread.drain(..) {
+            match Message::parse(envelope, text) {
+                Some(message) => self.read.push(message),
+                None => self.analyzer.lose_unreadable(),
+            }
+        }
+        for message in self.read.drain(..) {
+            let flow = self.router.route_read(&message);
+            self.analyzer.observe_message(flow, message);
         }
     }
 
     /// Lets time pass to `now`.
     pub fn advance(&mut self, now: Timestamp) {
-        self.analyzer.observe(&mut self.batch);
+        self.take_in();
         self.analyzer.advance(now);
     }
 
@@ -124,7 +151,7 @@ impl<'a, R> Flows<'a, R> {
 
     /// Ends the input: the model of all that is held.
     pub fn finish(mut self, feed: &dyn Feed) -> Analysis<R> {
-        self.analyzer.observe(&mut self.batch);
+        self.take_in();
         assemble(vec![self.analyzer.finish()], self.router, feed, self.seed)
     }
 }

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::strays::Strays;
 use crate::model::{EvidenceKind, Seed};
 use crate::net::Endpoint;
+use crate::sip::Message;
 use crate::transport::peek::peek_call_id;
 use crate::transport::{ConnectionChange, Envelope, Observation, Signal, Text};
 
@@ -53,10 +54,8 @@ impl Router {
                 Some(Item { flow, what: What::Message { envelope, text } })
             }
             Observation::Ping { .. } | Observation::Gap { .. } => None,
+            Observation::Connection { change, .. } if is_orderly(change) => None,
             Observation::Connection { signal, change } => {
-                if matches!(change, ConnectionChange::Opened | ConnectionChange::Closed) {
-                    return None;
-                }
                 let ends = (signal.from, signal.to);
                 let kind = EvidenceKind::Connection(change);
                 let Some(flow) = self.recall(ends) else {
@@ -78,6 +77,19 @@ impl Router {
                 Some(Item { flow, what: What::Evidence { signal, kind, ends } })
             }
         }
+    }
+
+    /// The flow of a message that is read already, the same that [`route`](Self::route) finds.
+    pub(super) fn route_read(&mut self, message: &Message) -> u64 {
+        let envelope = &message.envelope;
+        // What is no plain field may still name the flow.
+        let plain = Some(message).filter(|message| message.defects().is_empty());
+        let flow = match plain.and_then(Message::call_id).filter(|id| !id.is_empty()) {
+            Some(id) => self.seed.hash(id),
+            None => self.flow_of(message.text(), envelope),
+        };
+        self.remember((envelope.from, envelope.to), flow);
+        flow
     }
 
     /// Errors that belong to no flow by their endpoints.
@@ -107,6 +119,19 @@ impl Router {
         let found = |key: &u64| self.young.get(key).or_else(|| self.old.get(key)).copied();
         keys.iter().find_map(found)
     }
+}
+
+/// True for an observation that hits no message and is none.
+pub(super) fn is_idle(observation: &Observation<'_>) -> bool {
+    match observation {
+        Observation::Message { .. } | Observation::Unreachable { .. } => false,
+        Observation::Ping { .. } | Observation::Gap { .. } => true,
+        Observation::Connection { change, .. } => is_orderly(*change),
+    }
+}
+
+const fn is_orderly(change: ConnectionChange) -> bool {
+    matches!(change, ConnectionChange::Opened | ConnectionChange::Closed)
 }
 
 /// The first branch in a message, which is that of its top Via.

@@ -1,10 +1,10 @@
 //! How lists grow of which there are millions, each with few entries.
 
-/// Adds `item`; a list that is full grows by half, where [`Vec::push`] doubles it and begins with
-/// room for four.
+/// Adds `item`; a list that is full grows by half and by two at least, where [`Vec::push`] doubles
+/// it and begins with room for four.
 pub(super) fn push_slim<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 2).max(1));
+        list.reserve_exact((list.len() / 2).max(2));
     }
     list.push(item);
 }
@@ -18,7 +18,7 @@ mod tests {
         let mut list = Vec::new();
         for n in 0..1_000 {
             push_slim(&mut list, n);
-            assert!(list.capacity() <= list.len() + list.len() / 2, "{n}");
+            assert!(list.capacity() <= list.len() + (list.len() / 2).max(1), "{n}");
         }
     }
 }

@@ -245,8 +245,8 @@ impl<T: Copy> Passages<T> {
             id,
         };
         if self.records.len() == self.records.capacity() {
-            // By a quarter, not twice as much: every flow has such a list.
-            self.records.reserve_exact((self.records.len() / 4).max(2));
+            // By half, not twice as much: every flow has such a list.
+            self.records.reserve_exact((self.records.len() / 2).max(4));
         }
         self.records.push_back(Record {
             message: print.message,

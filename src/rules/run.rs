@@ -1,12 +1,18 @@
 //! One flow under all rules: each subject once, every check in one pass.
 
+use std::cell::Cell;
+
+use smallvec::SmallVec;
+
 use super::case::Reported;
 use super::schedule::Subject;
 use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, numbered, quote,
 };
-use crate::model::{CallFlow, DialogId, FlowId, FlowKind, MessageId, Note, TransactionId};
+use crate::model::{
+    CallFlow, DialogId, Entry, Exchange, FlowId, FlowKind, MessageId, Note, TransactionId,
+};
 use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
@@ -102,49 +108,59 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
     let Context { vantage, crossings, settings, .. } = *context;
     let case = Case { flow, vantage, crossings, settings };
     let mut run = Run::new(flow, context);
-    for (id, entry) in flow.entries() {
-        // A copy that differs from what it repeats is judged as well: it was written anew.
-        let is_new = match entry.note {
-            Note::New => true,
-            Note::Retransmission(of) => flow.message(of).text() != entry.message.text(),
-            Note::Duplicate(_) | Note::Forwarded(_) => false,
-        };
-        if !is_new {
-            continue;
-        }
-        let message = &entry.message;
-        let cut = cut_short(message.envelope.completeness);
-        run.each(Subject::Message, id, |check, found| match check {
-            Check::Message(judge) => Some(match cut {
-                Some(reason) => Verdict::Undecided(reason),
-                None => judge(message, found),
-            }),
-            Check::Sighting(judge) => Some(judge(id, &case, found)),
+    let judged: SmallVec<[MessageId; 32]> = written_anew(flow).collect();
+    run.each(
+        Subject::Message,
+        &judged,
+        |id| *id,
+        |check, id, found| match check {
+            Check::Message(judge) => {
+                let message = flow.message(*id);
+                Some(match cut_short(message.envelope.completeness) {
+                    Some(reason) => Verdict::Undecided(reason),
+                    None => judge(message, found),
+                })
+            }
+            Check::Sighting(judge) => Some(judge(*id, &case, found)),
             _ => None,
-        });
-    }
-    for index in 0..flow.transactions.len() as u32 {
-        run.each(Subject::Transaction, MessageId(0), |check, found| match check {
-            Check::Transaction(judge) => Some(judge(TransactionId(index), &case, found)),
+        },
+    );
+    let none = MessageId(0);
+    let ids = |count| (0..count as u32).collect::<SmallVec<[u32; 32]>>();
+    let transactions = ids(flow.transactions.len());
+    run.each(
+        Subject::Transaction,
+        &transactions,
+        |_| none,
+        |check, at, found| match check {
+            Check::Transaction(judge) => Some(judge(TransactionId(*at), &case, found)),
             _ => None,
-        });
-    }
-    for index in 0..flow.dialogs.len() as u32 {
-        run.each(Subject::Dialog, MessageId(0), |check, found| match check {
-            Check::Dialog(judge) => Some(judge(DialogId(index), &case, found)),
+        },
+    );
+    let dialogs = ids(flow.dialogs.len());
+    run.each(
+        Subject::Dialog,
+        &dialogs,
+        |_| none,
+        |check, at, found| match check {
+            Check::Dialog(judge) => Some(judge(DialogId(*at), &case, found)),
             _ => None,
-        });
-    }
-    for exchange in &flow.exchanges {
-        run.each(Subject::Exchange, exchange.offer.message, |check, found| match check {
-            Check::Exchange(judge) => Some(judge(exchange, &case, found)),
-            _ => None,
-        });
-    }
-    run.each(Subject::Flow, MessageId(0), |check, found| match check {
-        Check::Flow(judge) => Some(judge(&case, found)),
+        },
+    );
+    let offer = |exchange: &Exchange| exchange.offer.message;
+    run.each(Subject::Exchange, &flow.exchanges, offer, |check, exchange, found| match check {
+        Check::Exchange(judge) => Some(judge(exchange, &case, found)),
         _ => None,
     });
+    run.each(
+        Subject::Flow,
+        &[flow],
+        |_| none,
+        |check, _, found| match check {
+            Check::Flow(judge) => Some(judge(&case, found)),
+            _ => None,
+        },
+    );
     run.finish()
 }
 
@@ -176,6 +192,17 @@ pub fn check_message(
     }
 }
 
+/// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it
+/// repeats is among them: it was written anew.
+fn written_anew(flow: &CallFlow) -> impl Iterator<Item = MessageId> {
+    let is_new = |entry: &Entry| match entry.note {
+        Note::New => true,
+        Note::Retransmission(of) => flow.message(of).text() != entry.message.text(),
+        Note::Duplicate(_) | Note::Forwarded(_) => false,
+    };
+    flow.entries().filter(move |(_, entry)| is_new(entry)).map(|(id, _)| id)
+}
+
 /// Guard WHOLE: why a message cannot be judged by its text.
 fn cut_short(completeness: Completeness) -> Option<&'static str> {
     match completeness {
@@ -201,31 +228,40 @@ impl<'a> Run<'a> {
         Self { flow, context, counts, known: Known::default(), reported: Vec::new() }
     }
 
-    /// Runs the checks of `subject`, about message `id` where it is one.
-    fn each(
+    /// Runs the checks of `subject` on `items`, which are about the messages `about` says.
+    ///
+    /// One check judges all items before the next begins: the code of all checks together does not
+    /// fit into the nearest cache of a processor. What they report stands in the order of the items
+    /// all the same.
+    fn each<T>(
         &mut self,
         subject: Subject,
-        id: MessageId,
-        judge: impl Fn(&Check, &mut Found<'_>) -> Option<Verdict>,
+        items: &[T],
+        about: impl Fn(&T) -> MessageId,
+        judge: impl Fn(&Check, &T, &mut Found<'_>) -> Option<Verdict>,
     ) {
-        let checks = self.context.selection.schedule().of_subject(subject);
-        let Some((index, _)) = checks.first() else { return };
-        let reported = &mut self.reported;
-        let mut found = Found {
-            subject: id,
-            settings: self.context.settings,
-            known: Some(&mut self.known),
-            rule: index.rule(),
-            index: *index,
-            selection: self.context.selection,
-            sink: &mut |one| reported.push(one),
-        };
-        for (index, check) in checks {
-            (found.index, found.rule) = (*index, index.rule());
-            if let Some(verdict) = judge(check, &mut found) {
-                self.counts.add(*index, verdict);
+        let mut reported: Vec<(usize, Reported)> = Vec::new();
+        let at = Cell::new(0);
+        for (index, check) in self.context.selection.schedule().of_subject(subject) {
+            let mut found = Found {
+                subject: MessageId(0),
+                settings: self.context.settings,
+                known: Some(&mut self.known),
+                rule: index.rule(),
+                index: *index,
+                selection: self.context.selection,
+                sink: &mut |one| reported.push((at.get(), one)),
+            };
+            for (place, item) in items.iter().enumerate() {
+                at.set(place);
+                found.subject = about(item);
+                if let Some(verdict) = judge(check, item, &mut found) {
+                    self.counts.add(*index, verdict);
+                }
             }
         }
+        reported.sort_by_key(|(at, _)| *at);
+        self.reported.extend(reported.into_iter().map(|(_, one)| one));
     }
 
     fn finish(self) -> FlowReport {

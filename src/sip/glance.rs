@@ -1,6 +1,7 @@
 //! What is asked of every message again and again, read once.
 
-use super::{CSeq, HeaderName, Message};
+use super::field::address::plain_tag;
+use super::{CSeq, HeaderName, Message, NameAddr};
 
 /// Places of the values that pair messages.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +84,16 @@ impl Glance {
 }
 
 fn from_tag(message: &Message) -> Option<&[u8]> {
-    message.from().and_then(|from| from.tag()).and_then(filled)
+    tag_in(message.value(HeaderName::From)?)
 }
 
 fn to_tag(message: &Message) -> Option<&[u8]> {
-    message.to().and_then(|to| to.tag()).and_then(filled)
+    tag_in(message.value(HeaderName::To)?)
+}
+
+fn tag_in(address: &[u8]) -> Option<&[u8]> {
+    let tag = plain_tag(address).or_else(|| NameAddr::parse(address)?.tag());
+    tag.and_then(filled)
 }
 
 fn cseq(message: &Message) -> Option<CSeq<'_>> {

@@ -100,10 +100,12 @@ impl HeaderName {
             [letter] => return Self::compact(letter.to_ascii_lowercase()),
             _ => {}
         }
+        let words = words(name);
         let mut at = slot(name);
         while let Some(&(known, text)) = NAMES.get(usize::from(TABLE[at])) {
-            // Nearly everybody writes the usual form, and to compare octets is cheaper.
-            if text.as_bytes() == name || text.as_bytes().eq_ignore_ascii_case(name) {
+            // Nearly everybody writes the usual form, and to compare words is cheaper.
+            let is_usual = text.len() == name.len() && WORDS[known as usize] == words;
+            if is_usual || text.as_bytes().eq_ignore_ascii_case(name) {
                 return known;
             }
             at = (at + 1) % SLOTS;
@@ -212,6 +214,54 @@ const TABLE: [u8; SLOTS] = {
     }
     table
 };
+
+/// Octets of the longest name, in words of eight.
+const LONGEST: usize = 3;
+
+/// The usual long forms as words.
+const WORDS: [[u64; LONGEST]; NAMES.len()] = {
+    let mut all = [[0; LONGEST]; NAMES.len()];
+    let mut index = 0;
+    while index < NAMES.len() {
+        assert!(NAMES[index].1.len() <= 8 * LONGEST, "a name has a place for each octet");
+        all[index] = words(NAMES[index].1.as_bytes());
+        index += 1;
+    }
+    all
+};
+
+/// The first octets of `name` in words of eight, zeros behind the last.
+const fn words(name: &[u8]) -> [u64; LONGEST] {
+    match name.split_first_chunk() {
+        None => [tail(name), 0, 0],
+        Some((first, rest)) => match rest.split_first_chunk() {
+            None => [u64::from_le_bytes(*first), tail(rest), 0],
+            Some((second, rest)) => {
+                let third = match rest.first_chunk() {
+                    None => tail(rest),
+                    Some(third) => u64::from_le_bytes(*third),
+                };
+                [u64::from_le_bytes(*first), u64::from_le_bytes(*second), third]
+            }
+        },
+    }
+}
+
+/// Less than eight octets as one word, in two halves that may overlap.
+const fn tail(octets: &[u8]) -> u64 {
+    match (octets.first_chunk(), octets.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let (low, high) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            low as u64 | (high as u64) << (8 * (octets.len() - 4))
+        }
+        _ => match *octets {
+            [] => 0,
+            [one] => one as u64,
+            [one, two] => u16::from_le_bytes([one, two]) as u64,
+            [one, two, .., last] => u16::from_le_bytes([one, two]) as u64 | (last as u64) << 16,
+        },
+    }
+}
 
 /// Where the search for `name`, which has two octets or more, begins. `| 0x20` evens out case.
 const fn slot(name: &[u8]) -> usize {

@@ -64,7 +64,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
         }
     };
     // What is not plain is looked for only when there is any.
-    if !lines.is_plain() || control_octets(&text[..body]) != lines.line_ends() {
+    if !lines.is_plain() {
         defects.octets(body);
     }
     Head {
@@ -184,13 +184,6 @@ impl<'a> Defects<'a> {
         let rest = &rest[..scan::find(rest, b'\n').unwrap_or(rest.len())];
         rest.strip_suffix(b"\r").unwrap_or(rest)
     }
-}
-
-/// How many octets of `head` are less than a space, or the one control octet that is not.
-fn control_octets(head: &[u8]) -> usize {
-    let is_low = |octet: &u8| u8::from(*octet < b' ' || *octet == DELETE);
-    // Counted in an octet for a while, so that many are compared at once.
-    head.chunks(128).map(|part| usize::from(part.iter().map(is_low).sum::<u8>())).sum()
 }
 
 /// Control octets other than those of white space and line ends.

@@ -42,7 +42,6 @@ pub struct HeaderLines<'a> {
     at: usize,
     end: HeadEnd,
     is_plain: bool,
-    line_ends: usize,
 }
 
 /// How the header lines ended, as far as they were read.
@@ -57,16 +56,18 @@ pub enum HeadEnd {
 impl<'a> HeaderLines<'a> {
     /// The lines that follow the first one.
     pub fn after_start_line(text: &'a [u8]) -> Self {
+        let end = scan::find_control(text).filter(|end| 0 < *end);
+        if let Some(end) = end.filter(|&end| text[end..].starts_with(b"\r\n")) {
+            return Self { text, at: end + 2, end: HeadEnd::Missing, is_plain: true };
+        }
         let start = leading_crlfs(text);
-        let end = memchr(b'\n', &text[start..]).map(|end| start + end);
-        let is_plain = start == 0 && end.is_some_and(|end| text[..end].ends_with(b"\r"));
-        let at = end.map_or(text.len(), |end| end + 1);
-        Self { text, at, end: HeadEnd::Missing, is_plain, line_ends: 2 }
+        let at = memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
+        Self { text, at, end: HeadEnd::Missing, is_plain: false }
     }
 
     /// All lines of `text`, which has no first line of another kind: the head of a body part.
     pub const fn of(text: &'a [u8]) -> Self {
-        Self { text, at: 0, end: HeadEnd::Missing, is_plain: true, line_ends: 0 }
+        Self { text, at: 0, end: HeadEnd::Missing, is_plain: true }
     }
 
     /// How the lines ended; known once the iterator is exhausted.
@@ -79,15 +80,9 @@ impl<'a> HeaderLines<'a> {
         self.at
     }
 
-    /// True when all lines so far ended with CRLF, and none was folded.
+    /// True when all lines so far ended with CRLF, none was folded, and none has a control octet.
     pub(crate) const fn is_plain(&self) -> bool {
         self.is_plain
-    }
-
-    /// How many octets the ends of the lines took so far, the first and the empty line included,
-    /// while they are [plain](Self::is_plain).
-    pub(crate) const fn line_ends(&self) -> usize {
-        self.line_ends
     }
 }
 
@@ -100,17 +95,15 @@ impl<'a> Iterator for HeaderLines<'a> {
             return None;
         }
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let feed = memchr(b'\n', rest);
-        match feed.and_then(|feed| rest[..feed].strip_suffix(b"\r")) {
-            Some([]) => {
+        let end = scan::find_control(rest).unwrap_or(rest.len());
+        match &rest[end..] {
+            [b'\r', b'\n', ..] if end == 0 => {
                 self.end = HeadEnd::Empty(self.at + 2);
-                self.line_ends += 2;
                 None
             }
-            Some(line) if !matches!(rest.get(line.len() + 2), Some(b' ' | b'\t')) => {
-                self.at += line.len() + 2;
-                self.line_ends += 2;
-                Some(line)
+            [b'\r', b'\n', behind @ ..] if !matches!(behind.first(), Some(b' ' | b'\t')) => {
+                self.at += end + 2;
+                Some(&rest[..end])
             }
             _ => self.other_line(rest),
         }
@@ -118,7 +111,8 @@ impl<'a> Iterator for HeaderLines<'a> {
 }
 
 impl<'a> HeaderLines<'a> {
-    /// The line that `rest` begins with when it is folded or ends otherwise than by CRLF.
+    /// The line that `rest` begins with when it is folded, ends otherwise than by CRLF, or has a
+    /// control octet.
     #[cold]
     fn other_line(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
         self.is_plain = false;

@@ -5,7 +5,7 @@
 //! start line (two spaces, a version of its own, white space in the Request-URI) counts only when
 //! a header line follows it, so that logs and prose that quote SIP stay out.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 pub use super::lines::{HeadEnd, HeaderLines, head_end, leading_crlfs, split_header};
 use super::scan;
@@ -111,6 +111,9 @@ pub fn may_become_start_line(bytes: &[u8]) -> bool {
 /// The start line that `bytes` begin with, CRLFs before it allowed.
 pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     let bytes = &bytes[leading_crlfs(bytes)..];
+    if let Some(line) = plain_status_line(bytes) {
+        return Some(line);
+    }
     // A payload whose first word is no token is never searched for the end of its line.
     let method = if is_sip_slash(bytes.get(..4)?) { None } else { Some(split_method(bytes)?) };
     let window = &bytes[..bytes.len().min(LONGEST_LINE)];
@@ -202,7 +205,7 @@ fn split_request_line<'a>(
     }
     let uri = rest[..version_at].trim_ascii();
     let known = METHODS.contains(&method);
-    let one_word = memchr2(b' ', b'\t', uri).is_none();
+    let one_word = scan::find_any(uri, [b' ', b'\t']).is_none();
     let plausible = if one_word { known || has_scheme(uri) } else { has_scheme(uri) };
     if uri.is_empty() || !plausible {
         return None;
@@ -210,6 +213,16 @@ fn split_request_line<'a>(
     let strict = known && gap == 1 && one_word && version == b"SIP/2.0";
     let form = if strict && has_scheme(uri) { Form::Strict } else { Form::Lax };
     Some((FirstLine::Request { method, uri, version }, form))
+}
+
+/// A status line as nearly everybody writes it; `None` says nothing.
+fn plain_status_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
+    let (version, rest) = (bytes.get(..7)?, bytes.strip_prefix(b"SIP/2.0 ")?);
+    let (code, after) = rest.split_first_chunk::<3>()?;
+    let reason = after.strip_prefix(b" ").filter(|_| code.iter().all(u8::is_ascii_digit))?;
+    let end = scan::find_control(reason)?;
+    let is_whole = reason[end..].starts_with(b"\r\n") && end < LONGEST_LINE / 2;
+    is_whole.then(|| FirstLine::Response { version, code, reason: &reason[..end] })
 }
 
 fn split_status_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
@@ -259,6 +272,9 @@ fn is_version(word: &[u8]) -> bool {
 
 /// True when `uri` begins with the scheme of a URI, an angle bracket before it allowed.
 fn has_scheme(uri: &[u8]) -> bool {
+    if uri.starts_with(b"sip:") {
+        return true;
+    }
     let uri = uri.strip_prefix(b"<").unwrap_or(uri);
     let end = uri
         .iter()

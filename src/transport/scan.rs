@@ -50,6 +50,15 @@ pub(crate) fn find_below(text: &[u8], limit: u8) -> Option<usize> {
     position(text, |word| word.wrapping_sub(limits) & !word & HIGHS, |octet| octet < limit)
 }
 
+/// Where the first control octet of ASCII stands; in a header line, nearly always, that is its end.
+#[inline]
+pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
+    const SPACES: u64 = ONES * b' ' as u64;
+    // An octet below the space borrows from its high bit, DEL carries into it.
+    let marks = |word: u64| (word.wrapping_sub(SPACES) | ((word & !HIGHS) + ONES)) & !word & HIGHS;
+    position(text, marks, |octet| octet.is_ascii_control())
+}
+
 /// Marks the high bit of the octets of `word` that are zero. What is marked above the lowest zero
 /// may be none: a borrow went through it.
 #[inline]
@@ -89,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_octet_is_found_wherever_it_stands(
-            text in proptest::collection::vec(prop_oneof![any::<u8>(), 0_u8..4, 0x1e_u8..0x22], 0..40),
+            text in proptest::collection::vec(prop_oneof![any::<u8>(), 0_u8..4, 0x1e_u8..0x22, 0x7e_u8..0x81, 0x20_u8..0x7f], 0..40),
             octet in prop_oneof![any::<u8>(), 0_u8..4],
         ) {
             prop_assert_eq!(find(&text, octet), text.iter().position(|&o| o == octet));
@@ -104,6 +113,7 @@ mod tests {
             );
             prop_assert_eq!(find_below(&text, b' '), text.iter().position(|&o| o < b' '));
             prop_assert_eq!(find_below(&text, 0x7f), text.iter().position(|&o| o < 0x7f));
+            prop_assert_eq!(find_control(&text), text.iter().position(u8::is_ascii_control));
         }
     }
 }

@@ -19,6 +19,10 @@ impl<'a> NameAddr<'a> {
     /// Takes `text` apart; `None` when there is no URI in it.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let text = scan::trim(text);
+        if text.first() == Some(&b'<') {
+            let address = Self::bracketed(text, 0);
+            return (!address.uri.is_empty()).then_some(address);
+        }
         let quoted = quoted_len(text).unwrap_or(0);
         let open = scan::find(&text[quoted..], b'<').map(|at| quoted + at);
         let address = match open {
@@ -70,6 +74,30 @@ impl<'a> NameAddr<'a> {
     }
 }
 
+/// The tag of an address written as nearly everybody writes it, `name <uri>;tag=word`, empty when it
+/// has none; `None` says nothing.
+///
+/// For the model, which asks it of every message.
+pub(crate) fn plain_tag(text: &[u8]) -> Option<&[u8]> {
+    let text = match text {
+        [b'"', rest @ ..] => &rest[quoted_len(text)? - 1..],
+        _ => text,
+    };
+    let open = scan::find_any(text, [b'<', b';', b'"'])?;
+    let close = open + scan::find(&text[open..], b'>')?;
+    // A URI of one octet at least.
+    if text[open] != b'<' || close < open + 2 {
+        return None;
+    }
+    match &text[close + 1..] {
+        [] => Some(b""),
+        rest => {
+            let tag = rest.strip_prefix(b";tag=").filter(|tag| is_one_word(tag))?;
+            (b' ' < *tag.first()?).then_some(tag)
+        }
+    }
+}
+
 /// True when nothing in `text` can end a parameter, quote it or be trimmed from its end.
 fn is_one_word(text: &[u8]) -> bool {
     scan::find_any(text, [b';', b'"', b'<']).is_none() && text.last().is_some_and(|&o| b' ' < o)
@@ -113,6 +141,10 @@ fn from_semicolon(text: &[u8]) -> &[u8] {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[track_caller]
@@ -124,6 +156,34 @@ mod tests {
             params: Params(params.as_bytes()),
         };
         assert_eq!(address, expected, "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_tag_is_that_of_the_address(
+            parts in vec(select(vec![
+                "<", ">", "sip:a@b", ";", "tag=", ";tag=", "1", "x", " ", "\"", "\\", "Bob ", ",", ":", "",
+                "<sip:a@b>", "<sip:a@b>;tag=", "\"B\" ",
+            ]), 0..9),
+        ) {
+            let text = parts.concat().into_bytes();
+            if let Some(tag) = plain_tag(&text) {
+                prop_assert!(NameAddr::parse(&text).is_some());
+                prop_assert_eq!(tag, NameAddr::parse(&text).unwrap().tag().unwrap_or_default());
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_as_nearly_everybody_writes_them_are_plain() {
+        for (text, tag) in [
+            ("<sip:a@b>", ""),
+            ("<sip:a@b;transport=tcp>;tag=1", "1"),
+            ("Bob <sip:a@b>;tag=a-1.x", "a-1.x"),
+            ("\"Bob; <1>\" <sip:a@b>;tag=1", "1"),
+        ] {
+            assert_eq!(plain_tag(text.as_bytes()), Some(tag.as_bytes()), "{text}");
+        }
     }
 
     #[test]

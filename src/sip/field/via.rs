@@ -69,7 +69,12 @@ pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
     if memchr3(b',', b'"', b'<', rest).is_some() {
         return None;
     }
-    let transport = rest.iter().position(|&octet| !is_token(octet)).filter(|end| 0 < *end)?;
+    let transport = match rest {
+        [b'U', b'D', b'P', b' ', ..]
+        | [b'T', b'C', b'P', b' ', ..]
+        | [b'T', b'L', b'S', b' ', ..] => 3,
+        _ => rest.iter().position(|&octet| !is_token(octet)).filter(|end| 0 < *end)?,
+    };
     let [b' ', first, sent_by @ ..] = &rest[transport..] else { return None };
     if !first.is_ascii_alphanumeric() && *first != b'[' {
         return None;
@@ -79,7 +84,7 @@ pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
         let end = scan::find(params, b';').unwrap_or(params.len());
         match params.first()? {
             b'b' => {
-                let branch = params[..end].strip_prefix(b"branch=")?.trim_ascii();
+                let branch = params[..end].strip_prefix(b"branch=").map(scan::trim)?;
                 return Some(branch).filter(|branch| has_cookie(branch));
             }
             // Not the beginning of the name in another form.
@@ -90,7 +95,8 @@ pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
 }
 
 fn has_cookie(branch: &[u8]) -> bool {
-    7 < branch.len() && branch[..7].eq_ignore_ascii_case(b"z9hG4bK")
+    let Some((cookie, [_, ..])) = branch.split_first_chunk::<7>() else { return false };
+    cookie == b"z9hG4bK" || cookie.eq_ignore_ascii_case(b"z9hG4bK")
 }
 
 /// `SIP / 2.0 / UDP` and the white space behind.
