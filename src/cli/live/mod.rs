@@ -77,7 +77,7 @@ const DEVICE: usize = 8 << 10;
 const DEVICES_LEAST: usize = 1_024;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
 /// with the time that the kernel holds packets and a timer may take.
-const LAPSE_GRACE: i64 = 700 * MILLISECOND;
+const LAPSE_GRACE: i64 = 500 * MILLISECOND;
 /// How late the report of a capture agent may be, nanoseconds: it may have lost its connection.
 const REPORT_DELAY: i64 = 30 * SECOND;
 
