@@ -1,10 +1,9 @@
 //! One TLS connection: two directions, their records and what opens them.
 
-use std::collections::HashMap;
-
 use super::handshake::{self, ClientHello, Handshake, ServerHello};
-use super::keylog::{KeyLog, Label};
+use super::keylog::Label;
 use super::record::{Opened, Opener};
+use super::secrets::Secrets;
 use super::suite::Suite;
 use crate::net::connections::Side;
 
@@ -18,8 +17,6 @@ const MAX_AWAITED: usize = 32 << 10;
 const MAX_HANDSHAKE: usize = 128 << 10;
 /// Records that may be missing between two that were captured, when octets are known to be lost.
 const MAX_SKIP: u64 = 256;
-/// Sessions remembered for resumption.
-const MAX_SESSIONS: usize = 16_384;
 /// Records refused in a row after which keys are called wrong.
 const MAX_REFUSED: u32 = 8;
 
@@ -78,51 +75,6 @@ impl Verdict {
             Self::Partly => Some("encrypted-partly"),
             Self::NoHandshake => Some("encrypted-no-handshake"),
             Self::Suite(_) => Some("encrypted-unknown-cipher"),
-        }
-    }
-}
-
-/// What a key log that grows has come to since this was asked last: whole lines.
-pub type More = Box<dyn FnMut() -> Vec<u8> + Send>;
-
-/// Secrets of the run: the key log, and sessions seen that may be resumed.
-#[derive(Default)]
-pub struct Secrets {
-    /// The key log.
-    pub log: KeyLog,
-    more: Option<More>,
-    sessions: HashMap<Box<[u8]>, Box<[u8]>>,
-}
-
-impl Secrets {
-    /// The key log grows: `more` is asked where a connection lacks secrets.
-    pub fn grow(&mut self, more: More) {
-        self.log.forget_first();
-        self.more = Some(more);
-    }
-
-    /// Asks whether the log has grown.
-    fn look(&mut self) {
-        if let Some(more) = &mut self.more {
-            self.log.add(&more());
-        }
-    }
-
-    fn master(&self, client: &ClientHello, server: &ServerHello) -> Option<Box<[u8]>> {
-        let logged = self.log.get(&client.random, Label::Master).map(Into::into);
-        logged.or_else(|| {
-            // Resumed by identifier (RFC 5246 section 7.3) or by ticket (RFC 5077).
-            let session = (!server.session.is_empty()).then_some(&server.session);
-            session
-                .and_then(|id| self.sessions.get(id))
-                .or_else(|| self.sessions.get(&client.ticket).filter(|_| !client.ticket.is_empty()))
-                .cloned()
-        })
-    }
-
-    fn remember(&mut self, name: &[u8], master: &[u8]) {
-        if !name.is_empty() && self.sessions.len() < MAX_SESSIONS {
-            self.sessions.insert(name.into(), master.into());
         }
     }
 }
@@ -190,14 +142,14 @@ impl Connection {
         if !self.halves[side.other() as usize].held.is_empty() {
             self.drain(secrets, side.other(), each);
         }
-        if secrets.more.is_some() && self.halves.iter().any(|half| MAX_AWAITED < half.held.len()) {
+        if secrets.is_growing() && self.halves.iter().any(|half| MAX_AWAITED < half.held.len()) {
             self.give_up(secrets, side, each);
         }
     }
 
     /// Waits no longer for secrets that the key log may come to hold; `side` sent last.
     pub fn give_up(&mut self, secrets: &mut Secrets, side: Side, each: &mut dyn FnMut(Event<'_>)) {
-        if !std::mem::replace(&mut self.gave_up, true) && secrets.more.is_some() {
+        if !std::mem::replace(&mut self.gave_up, true) && secrets.is_growing() {
             self.drain(secrets, side.other(), each);
             self.drain(secrets, side, each);
         }
@@ -206,7 +158,7 @@ impl Connection {
     /// True when what follows the hellos cannot be opened now, but maybe will once the key log has
     /// grown: whoever writes it may be slower than the network.
     fn awaits_keys(&mut self, secrets: &mut Secrets) -> bool {
-        if self.had_keys || secrets.more.is_none() {
+        if self.had_keys || !secrets.is_growing() {
             return false;
         }
         let is_known = self.client_hello.is_some() && self.client.is_some();
@@ -443,7 +395,7 @@ impl Connection {
             );
             let has = |label| secrets.log.get(&client.random, label).is_some();
             let is_whole = has(Label::ClientTraffic) && has(Label::ServerTraffic);
-            if secrets.more.is_some() && !self.gave_up && !is_whole {
+            if secrets.is_growing() && !self.gave_up && !is_whole {
                 // The others are on their way.
                 return;
             }
@@ -532,19 +484,5 @@ impl<'a> Record<'a> {
         let len = u16::from_be_bytes([header[3], header[4]]) as usize;
         let payload = bytes.get(5..5 + len)?;
         Some(Self::Whole { header, payload })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_sessions_are_remembered_than_allowed() {
-        let mut secrets = Secrets::default();
-        for n in 0..MAX_SESSIONS + 10 {
-            secrets.remember(&n.to_be_bytes(), &[1; 48]);
-        }
-        assert_eq!(secrets.sessions.len(), MAX_SESSIONS);
     }
 }

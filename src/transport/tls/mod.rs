@@ -15,11 +15,13 @@ mod record;
 #[cfg(not(feature = "tls"))]
 #[path = "without.rs"]
 mod record;
+mod secrets;
 mod suite;
 
 pub use alert::alert_word;
-pub use connection::{Connection, Event, More, Secrets, Verdict};
+pub use connection::{Connection, Event, Verdict};
 pub use keylog::{ClientRandom, KeyLog, Label};
+pub use secrets::{More, Secrets};
 
 /// True when `bytes` begin with a TLS handshake record that carries a hello.
 pub fn is_hello(bytes: &[u8]) -> bool {
