@@ -117,6 +117,7 @@ impl Reader {
                 let seen = connections.observe(&packet, &segment, arrival);
                 let fate = Pass { limits, desk, vault, missing, home: frame.home, each }
                     .segment(seen, &packet, &segment, arrival);
+                desk.lose("let-go-connections", connections.take_let_go());
                 while let Some((number, ends)) = vault.surplus() {
                     vault.release(number);
                     let Some(connection) = connections.find(ends, number) else { continue };
@@ -254,6 +255,10 @@ impl Keep for Link {
     fn held(&self) -> usize {
         let secure = self.secure.as_ref().map_or(0, |secure| secure.heap_size());
         secure + self.carriers.iter().map(Carrier::heap_size).sum::<usize>()
+    }
+
+    fn is_proven(&self) -> bool {
+        self.standing == Standing::Sip
     }
 }
 

@@ -1,13 +1,21 @@
-//! The table of TCP connections: both directions under one number, bounded, oldest out first.
+//! The table of TCP connections: both directions under one number, bounded; those that proved
+//! nothing go first, then those idle for longest.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::limits::Limits;
 use crate::net::recent::Recent;
 use crate::net::stream::{Arrival, Reading, Stream};
 use crate::net::{Endpoint, Packet, Segment};
 use crate::time::Timestamp;
+
+/// Entries of connections that are gone or proved themselves, beyond as many as are open, that wait
+/// to be passed over.
+const STALE: usize = 1 << 12;
+
+/// The share of connections that may have proved nothing before they go first: 1 in so many.
+const DOUBTFUL: usize = 4;
 
 /// All connections of a run. `S` is what the layer above keeps for each.
 ///
@@ -17,6 +25,13 @@ use crate::time::Timestamp;
 pub struct Connections<S> {
     open: Recent<Ends, Connection<S>>,
     ended: Vec<Connection<S>>,
+    /// Connections that had proved nothing when they began, oldest first: the first to go, so that
+    /// a flood of them does not cost those of others.
+    doubtful: VecDeque<(Ends, u32)>,
+    /// How many of those that are open proved themselves.
+    proven: usize,
+    /// Connections that had to go before their end.
+    let_go: u64,
     /// When to look at which connection again because octets are missing.
     deadlines: BinaryHeap<Reverse<(Timestamp, u32, Ends)>>,
     /// The connection that was lent out last: what it holds is counted afterwards.
@@ -32,11 +47,18 @@ pub struct Connections<S> {
 pub trait Keep: Default {
     /// Octets of private memory it holds.
     fn held(&self) -> usize;
+
+    /// Whether the connection is known to carry what is looked for.
+    fn is_proven(&self) -> bool;
 }
 
 impl Keep for () {
     fn held(&self) -> usize {
         0
+    }
+
+    fn is_proven(&self) -> bool {
+        false
     }
 }
 
@@ -56,6 +78,7 @@ pub struct Connection<S> {
     closed: [bool; 2],
     held: usize,
     queued: bool,
+    proven: bool,
     last: Arrival,
 }
 
@@ -125,6 +148,9 @@ impl<S: Keep> Connections<S> {
         Self {
             open: Recent::default(),
             ended: Vec::new(),
+            doubtful: VecDeque::new(),
+            proven: 0,
+            let_go: 0,
             deadlines: BinaryHeap::new(),
             lent: None,
             held: 0,
@@ -149,17 +175,19 @@ impl<S: Keep> Connections<S> {
             Side::Lower => (packet.from, packet.to),
             Side::Higher => (packet.to, packet.from),
         };
-        let Self { open, ended, numbers, stream_bytes, .. } = self;
+        let Self { open, ended, doubtful, numbers, stream_bytes, .. } = self;
         let (connection, replaced) = open.upsert(
             ends,
             |connection| !connection.is_replaced_by(segment, side),
             || {
                 *numbers += 1;
+                doubtful.push_back((ends, *numbers));
                 Connection::new(*numbers, ends, *stream_bytes)
             },
         );
         if let Some(replaced) = replaced {
             self.held = self.held.saturating_sub(replaced.held);
+            self.proven -= usize::from(replaced.proven);
             ended.push(replaced);
         }
         self.lent = Some(ends);
@@ -190,6 +218,11 @@ impl<S: Keep> Connections<S> {
         };
         self.lent = Some(ends);
         self.open.peek(&ends).map(|connection| (connection, side))
+    }
+
+    /// How many connections had to go before their end, since this was asked last.
+    pub fn take_let_go(&mut self) -> u64 {
+        std::mem::take(&mut self.let_go)
     }
 
     /// Takes out what ended by eviction since, then every connection, oldest use first.
@@ -224,14 +257,42 @@ impl<S: Keep> Connections<S> {
             let held = streams + connection.state.held();
             self.held = (self.held + held).saturating_sub(connection.held);
             connection.held = held;
+            let is_proven = connection.state.is_proven();
+            self.proven += usize::from(is_proven && !connection.proven);
+            connection.proven |= is_proven;
             connection.queue(&mut self.deadlines);
         }
         while self.most < self.open.len() || self.memory < self.held {
-            let Some(oldest) = self.open.remove_oldest() else { return };
-            self.held = self.held.saturating_sub(oldest.held);
-            self.ended.push(oldest);
+            let Some(one) = self.next_to_go() else { return };
+            self.held = self.held.saturating_sub(one.held);
+            self.proven -= usize::from(one.proven);
+            self.let_go += u64::from(!one.is_over());
+            self.ended.push(one);
+        }
+        if 2 * self.open.len() + STALE < self.doubtful.len() {
+            let Self { open, doubtful, .. } = self;
+            doubtful.retain(|(ends, number)| is_doubtful(open.peek(ends), *number));
         }
     }
+
+    /// Takes out the oldest connection that has proved nothing, while more than a few are such, or
+    /// else the one idle for longest.
+    fn next_to_go(&mut self) -> Option<Connection<S>> {
+        let doubtful = self.open.len().saturating_sub(self.proven);
+        while self.most / DOUBTFUL < doubtful
+            && let Some((ends, number)) = self.doubtful.pop_front()
+        {
+            if is_doubtful(self.open.peek(&ends), number) {
+                return self.open.remove(&ends);
+            }
+        }
+        self.open.remove_oldest()
+    }
+}
+
+/// Whether the connection that is open now is still the one of this `number`, and proved nothing.
+fn is_doubtful<S>(open: Option<&mut Connection<S>>, number: u32) -> bool {
+    open.is_some_and(|connection| connection.number == number && !connection.proven)
 }
 
 impl<S: Keep> Connection<S> {
@@ -245,6 +306,7 @@ impl<S: Keep> Connection<S> {
             closed: [false; 2],
             held: 0,
             queued: false,
+            proven: false,
             last: Arrival::default(),
         }
     }
@@ -272,6 +334,14 @@ impl<S> Connection<S> {
     /// Marks both directions as no business of ours: nothing is held for them from here on.
     pub fn ignore(&mut self) {
         self.streams.iter_mut().for_each(Stream::ignore);
+    }
+
+    /// True when nothing more is expected of it: both sides closed it, one aborted it, or it is no
+    /// business of ours.
+    fn is_over(&self) -> bool {
+        self.stage == Stage::Reset
+            || self.closed == [true; 2]
+            || self.streams.iter().all(Stream::is_ignored)
     }
 
     /// The frame seen last.

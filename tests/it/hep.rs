@@ -128,6 +128,26 @@ fn the_agent_of_a_report_is_its_path_by_number_and_name() {
 }
 
 #[test]
+fn agents_without_number_are_held_in_bounds_and_counted() {
+    let mut reader = Reader::new(&Limits::default());
+    let mut paths = Vec::new();
+    for number in 0..300_u64 {
+        let name = format!("{number}-{}", "x".repeat(1_000));
+        let named = [chunk(19, name.as_bytes()), chunk(15, &message(1, b"x"))].concat();
+        let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report(&named)).whole());
+        reader.read(&frame(number + 1, 0, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                paths.push(envelope.path);
+            }
+        });
+    }
+    assert!(reader.path(paths[255]).starts_with("hep 7 255-xxx"));
+    assert_eq!(reader.path(paths[256]), "one of many agents");
+    assert_eq!(reader.path(paths[299]), "one of many agents");
+    assert_eq!(reader.tally().lost.get("hep-agents"), Some(&44));
+}
+
+#[test]
 fn reports_of_the_old_versions_are_read() {
     let one = message(1, b"");
     let head = [17, 0x13, 0xc4, 0x13, 0xc5, 198, 51, 100, 1, 198, 51, 100, 2];

@@ -14,7 +14,7 @@ use crate::hep::{chunk, report};
 use crate::program::run_on;
 use crate::reader::{message, stream};
 use crate::sctp::sctp;
-use crate::support::packet::{ethernet, ethernet_of, frame, ip, udp};
+use crate::support::packet::{SYN, Tcp, ethernet, ethernet_of, frame, ip, tcp, udp};
 use crate::support::pcap::{Order, Pcap, PcapNg};
 use crate::tls;
 use crate::websocket::{UPGRADE, compressed, websocket};
@@ -113,6 +113,23 @@ fn made_by_frames() -> Vec<(&'static str, Tally)> {
                 let from = format!("192.0.2.{host}");
                 let bytes = ethernet(&ip(&from, "192.0.2.9", 132, packet.concat()).whole());
                 reader.read(&frame(host, 0, 1, &bytes), &mut |_| {});
+            }
+            reader.tally().clone()
+        }),
+        ("let-go-connections", {
+            let mut reader = Reader::new(&Limits { streams: 2, ..Limits::default() });
+            for host in 1..4 {
+                let syn = Tcp { seq: 1, ack: 0, flags: SYN, payload: b"" };
+                let bytes = ethernet(&tcp(&format!("192.0.2.{host}:5060"), B, syn).whole());
+                reader.read(&frame(host, 0, 1, &bytes), &mut |_| {});
+            }
+            reader.tally().clone()
+        }),
+        ("hep-agents", {
+            let mut reader = Reader::new(&Limits::default());
+            for number in 0..300_u32 {
+                let named = [chunk(19, &number.to_be_bytes()), chunk(15, &one)].concat();
+                reader.read(&frame(1, 0, 1, &sent(&report(&named))), &mut |_| {});
             }
             reader.tally().clone()
         }),

@@ -360,6 +360,48 @@ fn a_flood_of_streams_that_never_end_a_message_stays_in_bounds() {
     assert!(18_900 <= seen, "what is let go is shown as far as it came: {seen}");
 }
 
+#[test]
+fn a_flood_of_half_open_connections_costs_no_other_and_is_counted() {
+    let limits = Limits { streams: 200, ..Limits::default() };
+    let mut reader = Reader::new(&limits);
+    let mut got = Got::default();
+    let mut number = 0;
+    let mut read = |bytes: &[u8]| {
+        number += 1;
+        reader.read(&frame(number, 0, 1, bytes), &mut |observation| got.note(&observation));
+    };
+    let (one, two) = (message(1, b"hello"), message(2, b"world"));
+    let (head, rest) = two.split_at(100);
+    read(&segment(1, ACK, &one));
+    read(&segment(1 + one.len() as u32, ACK, head));
+    for port in 1_024..21_024_u32 {
+        let from = format!("198.51.100.{}:{}", port % 250 + 1, port);
+        read(&ethernet(&tcp(&from, B, Tcp { seq: 1, ack: 0, flags: SYN, payload: b"" }).whole()));
+    }
+    read(&segment(1 + one.len() as u32 + 100, ACK, rest));
+    let got = got.end(reader);
+    assert_eq!(got.whole(), [one.as_slice(), &two]);
+    assert_eq!(got.lost, [("let-go-connections", 19_901)]);
+}
+
+#[test]
+fn connections_find_room_among_many_that_carry_sip() {
+    let mut reader = Reader::new(&Limits { streams: 20, ..Limits::default() });
+    let mut got = Got::default();
+    let (mut number, whole) = (0, message(1, b"hello"));
+    for port in 1_024..1_124 {
+        for (seq, flags, payload) in
+            [(0, SYN, &b""[..]), (1, ACK, &whole[..50]), (51, ACK, &whole[50..])]
+        {
+            let from = format!("198.51.100.1:{port}");
+            let bytes = ethernet(&tcp(&from, B, Tcp { seq, ack: 0, flags, payload }).whole());
+            number += 1;
+            reader.read(&frame(number, 0, 1, &bytes), &mut |observation| got.note(&observation));
+        }
+    }
+    assert_eq!(got.end(reader).whole().len(), 100);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 

@@ -176,6 +176,7 @@ fn a_flood_of_half_open_connections_stays_in_bounds() {
         assert!(connections.len() <= 101);
     }
     assert_eq!(ended + connections.len(), 20_000);
+    assert_eq!(connections.take_let_go(), ended as u64);
 }
 
 proptest! {

@@ -19,10 +19,12 @@ use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Si
 /// Ports that are SIP's own (RFC 3261 section 19.1.2).
 const SIP_PORTS: [u16; 2] = [5060, 5061];
 
-/// Agents told apart; those beyond go under the name of the last.
+/// Agents told apart; those beyond share a path.
 const AGENTS: usize = 256;
-/// Letters of an agent's name that are shown.
-const NAME: usize = 64;
+/// What that path is called.
+const OTHERS: &str = "one of many agents";
+/// Octets of an agent's name that tell it from others, and letters that are shown.
+const NAME: (usize, usize) = (256, 64);
 /// How far the clock of an agent may be ahead without a word, nanoseconds.
 const AHEAD: i64 = 5 * SECOND;
 /// Agents that are named for their clock.
@@ -127,18 +129,29 @@ impl Desk {
         came
     }
 
+    /// Counts what was let go, if anything was.
+    pub(super) fn lose(&mut self, reason: &'static str, count: u64) {
+        if count != 0 {
+            self.tally.lose_many(reason, count);
+        }
+    }
+
     /// The path of what the agent `id`, called `node`, reports.
     pub(super) fn path_of_agent(&mut self, id: u32, node: &[u8]) -> PathId {
+        let node = node.get(..NAME.0).unwrap_or(node);
         let known = self.agents.iter().position(|agent| agent.id == id && *agent.node == *node);
         let place = known.unwrap_or_else(|| {
             if self.agents.len() < AGENTS {
                 let shown = String::from_utf8_lossy(node);
-                let shown = shown.chars().filter(|c| !c.is_control()).take(NAME);
+                let shown = shown.chars().filter(|c| !c.is_control()).take(NAME.1);
                 let path = format!("hep {id} {}", shown.collect::<String>());
                 let path = path.trim_end().to_owned();
                 self.agents.push(Agent { id, node: node.into(), path });
+                self.agents.len() - 1
+            } else {
+                self.tally.lose("hep-agents");
+                AGENTS
             }
-            self.agents.len() - 1
         });
         PathId(FIRST_AGENT + place as u16)
     }
@@ -146,7 +159,7 @@ impl Desk {
     /// The name of a path given out by [`path_of_agent`](Self::path_of_agent).
     pub(super) fn agent(&self, id: PathId) -> Option<&str> {
         let place = usize::from(id.0.checked_sub(FIRST_AGENT)?);
-        self.agents.get(place).map(|agent| agent.path.as_str())
+        Some(self.agents.get(place).map_or(OTHERS, |agent| &agent.path))
     }
 
     /// Notes a frame, of whatever content.
