@@ -33,6 +33,10 @@ pub struct Limits {
     pub bindings: usize,
     /// How much later than the time it gives a report of a capture agent may come, nanoseconds.
     pub report_delay: i64,
+    /// Hosts, endpoints, calls and findings that are remembered by name alone, of each kind.
+    pub names: usize,
+    /// Senders of keep-alives without content, and ends of connections, that are remembered.
+    pub signs: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +57,8 @@ impl Default for Limits {
             bindings: 256,
             // Reports of what a file holds come years later.
             report_delay: i64::MAX,
+            names: 65_536,
+            signs: 1 << 20,
         }
     }
 }
@@ -69,6 +75,7 @@ pub const REASONS: &[&str] = &[
     "file-corrupt",
     "file-cut",
     "fragment-lost",
+    "hep-agents",
     "hep-clock",
     "hep-connections",
     "hep-inflate",
@@ -78,9 +85,13 @@ pub const REASONS: &[&str] = &[
     "let-go",
     "let-go-attempts",
     "let-go-bindings",
+    "let-go-calls",
     "let-go-changes",
+    "let-go-connections",
+    "let-go-copies",
     "let-go-devices",
     "let-go-evidence",
+    "let-go-hosts",
     "let-go-idle",
     "let-go-keepalives",
     "let-go-orphans",

@@ -7,9 +7,6 @@ use crate::model::Seed;
 use crate::sip::Message;
 use crate::time::Timestamp;
 
-/// Calls remembered in one generation; two are kept.
-const CALLS: usize = 1 << 16;
-
 /// Chooses messages one by one.
 ///
 /// A condition that asks only who takes part chooses calls: what comes later in a call is wanted,
@@ -19,8 +16,12 @@ pub(crate) struct Choosing {
     /// Whether all of a call is wanted once a message of it was.
     follows: bool,
     seed: Seed,
+    /// Calls remembered in one generation; two are kept.
+    calls: usize,
     young: FxHashMap<u64, Known>,
     old: FxHashMap<u64, Known>,
+    /// Calls that were wanted and are followed no longer.
+    let_go: u64,
 }
 
 /// What is remembered of a call.
@@ -31,12 +32,19 @@ struct Known {
 }
 
 impl Choosing {
-    /// Chooses by `filter`, all without; what is remembered of calls is keyed with `seed`.
-    pub(super) fn new(filter: Option<Filter>, seed: Seed) -> Self {
+    /// Chooses by `filter`, all without; what is remembered of the latest `calls`, up to twice as
+    /// many, is keyed with `seed`.
+    pub(super) fn new(filter: Option<Filter>, seed: Seed, calls: usize) -> Self {
         let (young, old) = (FxHashMap::default(), FxHashMap::default());
         let asks = |filter: &Filter| filter.asks(&|field| !names_party(field)).is_some();
         let follows = filter.as_ref().is_some_and(|filter| !asks(filter));
-        Self { filter, follows, seed, young, old }
+        Self { filter, follows, seed, calls: calls.max(2), young, old, let_go: 0 }
+    }
+
+    /// Calls of which what came later was not recognized, for want of room.
+    #[cfg_attr(not(feature = "live"), allow(dead_code))]
+    pub(super) const fn let_go(&self) -> u64 {
+        self.let_go
     }
 
     /// Whether the next message of the stream is wanted: then how long after the first of its call
@@ -49,12 +57,34 @@ impl Choosing {
         let before = self.young.get(&key).or_else(|| self.old.get(&key)).copied();
         let mut known = before.unwrap_or(Known { began: time, is_wanted: false });
         known.is_wanted |= holds;
-        if CALLS <= self.young.len() && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
+        if self.calls <= self.young.len() && !self.young.contains_key(&key) {
+            self.forget();
         }
         self.young.insert(key, known);
         let is_wanted = holds || (self.follows && known.is_wanted);
         is_wanted.then(|| time.since(known.began))
+    }
+}
+
+impl Choosing {
+    /// Forgets the older half of the calls. Those that are followed stay while they are few, so that
+    /// a flood of others does not cost what comes later in them.
+    fn forget(&mut self) {
+        let gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        if !self.follows {
+            return;
+        }
+        #[allow(clippy::iter_over_hash_type)] // All of them, or those there is room for.
+        for (key, known) in gone {
+            if !known.is_wanted || self.old.contains_key(&key) {
+                continue;
+            }
+            if self.young.len() < self.calls / 2 {
+                self.young.insert(key, known);
+            } else {
+                self.let_go += 1;
+            }
+        }
     }
 }
 
@@ -64,4 +94,49 @@ const fn names_party(field: Field) -> bool {
         field,
         Field::CallId | Field::From | Field::FromUser | Field::To | Field::ToUser | Field::User
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::transport::{Completeness, Envelope, Text, Transport};
+
+    /// A message of the call `id`, from `user`.
+    fn message(id: &str, user: &str) -> Message {
+        let end = crate::net::Endpoint::UNKNOWN;
+        let envelope = Envelope {
+            seq: 0,
+            frame: crate::frame::FrameId::default(),
+            time: Timestamp(0),
+            from: end,
+            to: end,
+            connection: 0,
+            ip_id: None,
+            path: crate::net::PathId::default(),
+            fragments: 1,
+            transport: Transport::Udp,
+            completeness: Completeness::Whole,
+        };
+        let text = format!("BYE sip:b SIP/2.0\r\nFrom: <sip:{user}@a>\r\nCall-ID: {id}\r\n\r\n");
+        Message::parse(envelope, Text::of(text.as_bytes(), None)).unwrap()
+    }
+
+    #[test]
+    fn a_flood_of_others_does_not_end_what_is_followed() {
+        let filter = Filter::parse("from contains 'alice'").unwrap();
+        let mut choosing = Choosing::new(Some(filter), Seed(1), 100);
+        assert!(choosing.choose(&message("one", "alice")).is_some());
+        for number in 0..1_000 {
+            assert!(choosing.choose(&message(&number.to_string(), "mallory")).is_none());
+        }
+        assert!(choosing.choose(&message("one", "bob")).is_some(), "it goes on");
+        assert_eq!(choosing.let_go(), 0);
+        for number in 0..1_000 {
+            choosing.choose(&message(&format!("a{number}"), "alice"));
+        }
+        assert!(800 < choosing.let_go() && choosing.let_go() < 1_000);
+        assert!(choosing.young.len() <= 100 && choosing.old.len() <= 100);
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use super::harmless;
 use crate::limits::Tally;
 use crate::view::completeness;
 
@@ -62,7 +63,7 @@ impl Drop for Progress {
 pub fn close(tally: &Tally, chosen: Option<(usize, &str)>) {
     let mut stderr = io::stderr().lock();
     for notice in &tally.notices {
-        let _ = writeln!(stderr, "siplens: {notice}");
+        let _ = writeln!(stderr, "siplens: {}", harmless(notice));
     }
     let chosen = chosen.map(|(count, what)| completeness::chosen(count, what));
     let _ = writeln!(stderr, "{}{}", completeness::line(tally), chosen.unwrap_or_default());

@@ -12,6 +12,7 @@ use signal_hook::{SigId, flag};
 use super::INTERRUPTED;
 use super::choosing::Choosing;
 use super::closing::Progress;
+use super::harmless;
 use super::window::Window;
 use crate::capture::{self, Source};
 use crate::engine::Feed;
@@ -151,7 +152,7 @@ impl<S: Source> Frames<S> {
         self.progress.clear();
         self.troubles.lose(error.reason());
         // When nobody can read it, the exit code still tells.
-        let _ = writeln!(io::stderr(), "siplens: cannot read {error}");
+        let _ = writeln!(io::stderr(), "siplens: cannot read {}", harmless(&error.to_string()));
     }
 }
 

@@ -59,6 +59,7 @@ impl<'s> Judging<'s> {
 
     /// What the capture point could see so far: what is certain by that is said of flows that are
     /// let go from now on.
+    #[cfg_attr(not(feature = "live"), allow(dead_code))]
     pub(super) fn know(&self, vantage: &Vantage) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone_from(vantage);
     }

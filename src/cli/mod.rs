@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
                 Some(why) if error.chain().count() == 1 => {
                     writeln!(io::stderr(), "siplens: cannot write the output: {}", words(why))
                 }
-                _ => writeln!(io::stderr(), "siplens: {error:#}"),
+                _ => writeln!(io::stderr(), "siplens: {}", harmless(&format!("{error:#}"))),
             };
             ExitCode::from(USAGE)
         }
@@ -101,6 +101,13 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Completions(args) => pages::completions(args),
         Command::Man => pages::man(),
     }
+}
+
+/// `text` as a terminal may show it: what would steer one is replaced.
+fn harmless(text: &str) -> String {
+    let harmless =
+        |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(harmless).collect()
 }
 
 /// What the system says, without the number of the error.

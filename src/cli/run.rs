@@ -62,9 +62,9 @@ impl<'a> Run<'a> {
         let wanted = Wanted {
             window: window.clone(),
             count: common.input.count,
-            filter: filter
-                .clone()
-                .map(|filter| Choosing::new(Some(filter), Plan::new(limits.clone(), 1).seed)),
+            filter: filter.clone().map(|filter| {
+                Choosing::new(Some(filter), Plan::new(limits.clone(), 1).seed, limits.names)
+            }),
             total,
             quiet: common.output.quiet,
             interrupted: on_interrupt().flag,
@@ -83,7 +83,11 @@ impl<'a> Run<'a> {
 
     /// What chooses the messages of a stream.
     pub(super) fn choosing(&self) -> Choosing {
-        Choosing::new(self.filter.clone(), Plan::new(self.limits.clone(), 1).seed)
+        Choosing::new(
+            self.filter.clone(),
+            Plan::new(self.limits.clone(), 1).seed,
+            self.limits.names,
+        )
     }
 
     /// Analyzes everything and judges the chosen calls by `selection`.

@@ -16,10 +16,14 @@ use crate::transport::{Envelope, Signal, Text};
 
 /// A flow that was silent this long has no timer running and may rest.
 const IDLE: i64 = 2 * TIMEOUT;
-/// What transactions, dialogs and indexes add to a message, roughly, in octets.
-const SHARE: usize = 160;
-/// What indexes, queues, timers and room to grow add to a flow while it is awake, measured.
-const AWAKE: usize = 1 << 10;
+/// What a message adds to transactions, dialogs and indexes of its flow, in octets, until the flow is
+/// measured.
+const SHARE: usize = 480;
+/// What an allocator takes for the pieces of a message beside their octets.
+const PIECES: usize = 64;
+/// What the queues, maps and timers of the analyzer take for a flow, with room to grow, and what a look
+/// at all flows takes for each.
+const PLACES: usize = 640;
 /// Entries of flows that are gone or succeeded, beyond as many as there are flows, that are kept.
 const DOUBTFUL: usize = 1 << 12;
 /// Reports of flows let go that are kept, at least and at most; beyond, they are only counted.
@@ -86,7 +90,14 @@ struct Slot {
     last: Timestamp,
     /// Octets counted for it.
     held: usize,
+    /// Messages with which it is measured next: each time it has grown by a quarter.
+    measured_at: u32,
     state: State,
+}
+
+/// Octets that a flow takes, as the allocator gives them.
+fn octets_of(flow: &CallFlow) -> usize {
+    size_of::<CallFlow>() + PLACES + flow.heap_size() + flow.messages.len() * PIECES
 }
 
 /// Whether `slot` still holds the flow `key`, and nothing in it succeeded so far: no dialog, no 2xx.
@@ -281,14 +292,20 @@ impl<'a, R> Analyzer<'a, R> {
     pub(super) fn observe_message(&mut self, key: u64, message: Message) {
         let now = message.envelope.time;
         let place = self.place(key);
-        let octets = message.heap_size() + size_of::<Entry>() + SHARE;
+        let mut more = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
         slot.last = slot.last.max(now);
-        slot.held += octets;
-        self.held += octets;
         if let Some(flow) = &mut slot.flow {
             flow.observe(message);
+            let count = flow.messages.len() as u32;
+            if slot.measured_at <= count {
+                slot.measured_at = count + count / 4 + 2;
+                self.held -= slot.held;
+                (slot.held, more) = (0, octets_of(flow));
+            }
         }
+        slot.held += more;
+        self.held += more;
         if let Some(timers) = &mut self.timers {
             timers.touch(place, key, now);
         }
@@ -342,7 +359,8 @@ impl<'a, R> Analyzer<'a, R> {
             flow: Some(Box::new(CallFlow::new(self.seed))),
             key,
             last: Timestamp(i64::MIN),
-            held: size_of::<CallFlow>() + AWAKE,
+            held: size_of::<CallFlow>() + PLACES,
+            measured_at: 1,
             state: State::Awake,
         };
         self.held += slot.held;
@@ -376,6 +394,9 @@ impl<'a, R> Analyzer<'a, R> {
             return;
         }
         flow.rest();
+        self.held -= slot.held;
+        slot.held = octets_of(flow);
+        self.held += slot.held;
         slot.state = State::Resting(self.turn);
         self.resting.push_back((place, self.turn));
         // Flows that woke up leave their old entry behind.

@@ -33,7 +33,7 @@ impl<'a, R> Flows<'a, R> {
     pub fn new(plan: &Plan, let_go: &'a LetGo<'a, R>) -> Self {
         Self {
             analyzer: Analyzer::new(plan, let_go),
-            router: Router::new(plan.seed),
+            router: Router::new(plan.seed, plan.limits.names),
             unread: Vec::with_capacity(BATCH),
             read: Vec::with_capacity(BATCH),
             seed: plan.seed,

@@ -89,7 +89,7 @@ pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>)
         while feed.advance(&mut |observation| flows.observe(&observation)) {}
         return flows.finish(feed);
     }
-    let mut router = Router::new(plan.seed);
+    let mut router = Router::new(plan.seed, plan.limits.names);
     let harvests = shards::spread(feed, &mut router, plan, let_go);
     assemble(harvests, router, feed, plan.seed)
 }

@@ -10,9 +10,6 @@ use crate::sip::Message;
 use crate::transport::peek::peek_call_id;
 use crate::transport::{ConnectionChange, Envelope, Observation, Signal, Text};
 
-/// Pairs of endpoints remembered in one generation.
-const PAIRS: usize = 1 << 15;
-
 /// An observation on its way to the analyzer that has its flow.
 pub(super) struct Item {
     /// The flow; equal for all that belongs to one Call-ID.
@@ -28,6 +25,8 @@ pub(super) enum What {
 /// Knows which flow was last seen between two endpoints, for errors that name no Call-ID.
 pub(super) struct Router {
     seed: Seed,
+    /// Pairs of endpoints remembered in one generation; two are kept.
+    pairs: usize,
     young: FxHashMap<u64, u64>,
     old: FxHashMap<u64, u64>,
     /// Errors between endpoints of which no message is known.
@@ -35,9 +34,11 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(seed: Seed) -> Self {
+    /// A router that remembers `names` pairs of endpoints; its hashes are keyed with `seed`.
+    pub(super) fn new(seed: Seed, names: usize) -> Self {
         Self {
             seed,
+            pairs: names / 2,
             young: FxHashMap::default(),
             old: FxHashMap::default(),
             strays: Strays::default(),
@@ -108,7 +109,7 @@ impl Router {
     }
 
     fn remember(&mut self, ends: (Endpoint, Endpoint), flow: u64) {
-        if PAIRS <= self.young.len() {
+        if self.pairs <= self.young.len() {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(self.seed.hash(ends), flow);

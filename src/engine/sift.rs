@@ -21,6 +21,10 @@ use crate::transport::{ConnectionChange, Observation, Signal, Text};
 /// Messages of a transaction that are each shown to a lookout; of more, the answers.
 const LOOKED_AT: usize = 16;
 
+/// Eighths of the memory of a live run that the audit at its end, and as many that what is told before,
+/// may take; transactions that go on take the rest.
+const LASTING_EIGHTHS: usize = 3;
+
 /// Octets of a slot beside its messages: what finds it, ends it, and is left of it.
 const SLOT: usize = size_of::<Slot>() + size_of::<Answered>() + 4 * size_of::<(u64, u64)>();
 
@@ -161,9 +165,11 @@ impl<'t> Sift<'t> {
 
     /// One that tells what changes, and in the end of each device no more than `past`.
     pub fn live(plan: &Plan, terms: Terms<'t>, past: Past) -> Self {
-        let lookout = Lookout::new(&plan.limits, plan.seed);
+        let memory = plan.limits.memory / 8 * LASTING_EIGHTHS;
+        let limits = Limits { memory, ..plan.limits.clone() };
+        let lookout = Lookout::new(&limits, plan.seed);
         Self {
-            watch: Watch::new(terms, &plan.limits, plan.seed).keeping(past),
+            watch: Watch::new(terms, &limits, plan.seed).keeping(past),
             lookout: Some(Box::new(lookout)),
             ..Self::new(plan, terms)
         }
@@ -271,13 +277,19 @@ impl<'t> Sift<'t> {
         }
         self.settle();
         self.hand_on();
-        while self.limits.flows < self.slots.len() || self.limits.memory < self.held {
+        while self.limits.flows < self.slots.len() || self.limits.memory < self.all_held() {
             if self.slots.is_empty() {
                 break;
             }
             self.let_go();
             self.hand_on();
         }
+    }
+
+    /// Octets that all of it holds: what goes on, and, live, what lasts.
+    fn all_held(&self) -> usize {
+        let Some(lookout) = &self.lookout else { return self.held };
+        self.held + self.watch.held() + lookout.heap_size()
     }
 
     /// A connection that carried SIP ended.

@@ -24,7 +24,16 @@ pub struct Stream {
 impl Stream {
     /// A stream whose hashes are keyed with `seed`.
     pub fn new(seed: Seed) -> Self {
-        Self { passages: Passages::default(), seed, unreadable: 0, ready: VecDeque::new() }
+        Self::of(Passages::default(), seed)
+    }
+
+    /// The same that remembers no more than `messages` of which copies may come.
+    pub fn within(seed: Seed, messages: u32) -> Self {
+        Self::of(Passages::new(messages), seed)
+    }
+
+    fn of(passages: Passages<FrameId>, seed: Seed) -> Self {
+        Self { passages, seed, unreadable: 0, ready: VecDeque::new() }
     }
 
     /// Takes in what was seen next; to be followed by [`poll`](Self::poll) until it says `None`.
@@ -45,11 +54,12 @@ impl Stream {
         self.ready.pop_front()
     }
 
-    /// Adds what could not be read to the counters of a feed.
+    /// Adds what could not be read or remembered to the counters of a feed.
     #[must_use]
     pub fn tally(&self, mut tally: Tally) -> Tally {
-        if self.unreadable != 0 {
-            tally.lose_many("undecodable", self.unreadable);
+        let lost = [("undecodable", self.unreadable), ("let-go-copies", self.passages.let_go())];
+        for (reason, count) in lost.into_iter().filter(|(_, count)| *count != 0) {
+            tally.lose_many(reason, count);
         }
         tally
     }

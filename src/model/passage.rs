@@ -135,7 +135,10 @@ pub struct Passages<T> {
     base: u64,
     /// Message to its newest record, once there are many; boxed, since most never are.
     newest: Option<Box<FxHashMap<u64, u64>>>,
-    limit: usize,
+    /// Narrow, both of them, since every flow has such a list.
+    limit: u32,
+    /// Records that had to go though a copy could still come.
+    let_go: u32,
 }
 
 /// One message on one hop.
@@ -174,8 +177,13 @@ impl<T> Default for Passages<T> {
 
 impl<T> Passages<T> {
     /// Remembers at most `limit` messages, each on each hop.
-    pub fn new(limit: usize) -> Self {
-        Self { records: VecDeque::new(), base: 0, newest: None, limit: limit.max(1) }
+    pub fn new(limit: u32) -> Self {
+        Self { records: VecDeque::new(), base: 0, newest: None, limit: limit.max(1), let_go: 0 }
+    }
+
+    /// Messages of which a copy that came later would not have been known as one.
+    pub const fn let_go(&self) -> u64 {
+        self.let_go as u64
     }
 
     /// Forgets everything; right after `WINDOW` without a message.
@@ -277,9 +285,11 @@ impl<T: Copy> Passages<T> {
     /// Drops what is out of the window, and the oldest while there is too much.
     fn forget(&mut self, now: Timestamp) {
         while let Some(record) = self.records.front() {
-            if self.records.len() < self.limit && record.is_recent(now) {
+            let is_recent = record.is_recent(now);
+            if self.records.len() < self.limit as usize && is_recent {
                 return;
             }
+            self.let_go = self.let_go.saturating_add(is_recent.into());
             if let Some(newest) = &mut self.newest
                 && newest.get(&record.message) == Some(&self.base)
             {

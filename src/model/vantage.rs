@@ -74,8 +74,6 @@ pub struct Span {
 
 /// Files that follow one another this closely (nanoseconds) are one capture, cut in pieces.
 const SEAM: i64 = 10 * crate::time::SECOND;
-/// Ends of connections, and senders of keep-alives, that are remembered.
-const BOUND: usize = 1 << 20;
 
 /// Directions remembered; a scan of an address range makes one a packet.
 const DIRECTIONS: usize = 1 << 16;
@@ -99,18 +97,18 @@ impl Vantage {
         self.last = self.last.max(time);
     }
 
-    /// Takes in that a connection ended; `false` when it cannot be remembered.
-    pub fn end(&mut self, end: ConnectionEnd) -> bool {
-        let room = self.ends.len() < BOUND;
+    /// Takes in that a connection ended; `false` when `most` are remembered already.
+    pub fn end(&mut self, end: ConnectionEnd, most: usize) -> bool {
+        let room = self.ends.len() < most;
         if room {
             self.ends.push(end);
         }
         room
     }
 
-    /// Takes in a keep-alive of `from`; `false` when it cannot be remembered.
-    pub fn ping(&mut self, time: Timestamp, from: Endpoint) -> bool {
-        if BOUND <= self.pings.len() && !self.pings.contains_key(&from) {
+    /// Takes in a keep-alive of `from`; `false` when `most` senders are remembered already.
+    pub fn ping(&mut self, time: Timestamp, from: Endpoint, most: usize) -> bool {
+        if most <= self.pings.len() && !self.pings.contains_key(&from) {
             return false;
         }
         let all = Arc::make_mut(&mut self.pings);

@@ -6,9 +6,6 @@ use super::run::Scope;
 use super::{Finding, FlowReport};
 use crate::model::Seed;
 
-/// Findings remembered in one generation; two are kept.
-const REMEMBERED: usize = 1 << 16;
-
 /// What was told so far. A finding that goes on is told again at ten, a hundred, a thousand …
 pub struct Told {
     seed: Seed,
@@ -18,9 +15,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// Nothing was told so far.
-    pub fn new(seed: Seed) -> Self {
-        Self { seed, own: Counts::default(), all: Counts::default() }
+    /// Nothing was told so far; the latest `names` findings are remembered, up to twice as many.
+    pub fn new(seed: Seed, names: usize) -> Self {
+        Self { seed, own: Counts::new(names), all: Counts::new(names) }
     }
 
     /// The findings of the flow named `flow`, as judged by now, that are to be told.
@@ -46,13 +43,18 @@ impl Told {
 }
 
 /// Counts by name, of the latest names.
-#[derive(Default)]
 struct Counts {
+    /// Names in one generation; two are kept.
+    most: usize,
     young: FxHashMap<u64, u64>,
     old: FxHashMap<u64, u64>,
 }
 
 impl Counts {
+    fn new(most: usize) -> Self {
+        Self { most, young: FxHashMap::default(), old: FxHashMap::default() }
+    }
+
     fn get(&self, name: u64) -> u64 {
         self.young.get(&name).or_else(|| self.old.get(&name)).copied().unwrap_or_default()
     }
@@ -60,7 +62,7 @@ impl Counts {
     /// Sets a count; what it was before.
     fn replace(&mut self, name: u64, count: u64) -> u64 {
         let before = self.get(name);
-        if REMEMBERED <= self.young.len() && !self.young.contains_key(&name) {
+        if self.most <= self.young.len() && !self.young.contains_key(&name) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(name, count);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use siplens::capture::Source as _;
-use siplens::capture::live::{HEP_RATE, HepListener, Live};
+use siplens::capture::live::{HEP_RATE, HepListener, Live, Shares};
 use siplens::engine::Reader;
 use siplens::frame::LinkType;
 use siplens::limits::Limits;
@@ -17,6 +17,9 @@ use crate::reader::message;
 
 /// Longer than anything here takes; only a failing test waits so long.
 const LONG: Duration = Duration::from_mins(1);
+
+/// What frames may take on their way.
+const SHARES: Shares = Shares { queue: 32 << 20, order: 32 << 20 };
 
 /// Words of the completeness line that these tests prove: beyond the rate, beyond the connections.
 pub(crate) const LOSSES: [&str; 2] = ["hep-rate", "hep-connections"];
@@ -40,7 +43,7 @@ impl Listening {
     fn with(listener: HepListener) -> Self {
         let address = listener.address();
         let captors = Vec::from(listener.captors(0));
-        let live = Live::start(captors, vec!["hep".to_owned()], 512 << 20).unwrap();
+        let live = Live::start(captors, vec!["hep".to_owned()], SHARES).unwrap();
         Self {
             live,
             address,

@@ -425,7 +425,7 @@ fn a_key_log_is_read_on_as_it_grows_and_opens_what_begins_later() {
 fn what_is_found_in_calls_that_are_let_go_is_told_and_stands_in_the_summary() {
     // Each without Max-Forwards, of a sender of its own.
     let mut file = Pcap::new();
-    for n in 0..3_000 {
+    for n in 0..6_000 {
         let text = format!(
             "OPTIONS sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{n}\r\n\
              From: <sip:a{n}@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: {n}\r\n\
@@ -437,10 +437,10 @@ fn what_is_found_in_calls_that_are_let_go_is_told_and_stands_in_the_summary() {
     }
     let form = ["--format", "ndjson", "-"];
     let check = |args: &[&str]| run_on(&file.bytes, &[args, &form].concat());
-    let live = check(&["live", "--check", "--memory", "1M"]);
+    let live = check(&["live", "--check", "--memory", "16M"]);
     let rows = |run: &Run| run.out.lines().filter(|line| line.contains("\"M004\"")).count();
     let offline = check(&["check"]);
-    assert_eq!((rows(&live), rows(&offline)), (3_000, 3_000), "{} {}", live.err, offline.err);
+    assert_eq!((rows(&live), rows(&offline)), (6_000, 6_000), "{} {}", live.err, offline.err);
     assert!(live.err.contains(" let-go") && !live.err.contains("unreported"), "{}", live.err);
     assert_eq!(live.code, offline.code);
     // Where there was no room even for reports, nothing says that all is well.

@@ -414,3 +414,35 @@ fn a_device_that_registers_for_weeks_is_held_in_bounds_and_its_past_is_counted()
     let first = device.records[0].end.unwrap();
     assert_eq!(device.unknown, first.since(audit.window.from));
 }
+
+#[test]
+fn a_flood_of_invented_devices_costs_no_other() {
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let limits = Limits { devices: 100, ..Limits::default() };
+    let mut sift =
+        Sift::live(&Plan { limits, jobs: 1, seed: Seed(7) }, terms(&policy), Past::default());
+    let mut wire = Wire::default();
+    let mut ask = |second: i64, name: &str, at: u32, status| {
+        let address = format!("{name}@example.com");
+        let contact = format!("Contact: <sip:{name}@192.0.2.1>;expires=60\r\n");
+        let ask = register(&address, name, &contact);
+        wire.ask(second * SECOND, host(at), host(REGISTRAR), &ask, status);
+    };
+    ask(0, "early", 1, 200);
+    for number in 0..1_000 {
+        ask(1 + number / 50, &format!("invented{number}"), 2, 403);
+    }
+    ask(30, "late", 3, 200);
+    ask(200, "other", 4, 200);
+    let mut lapsed = Vec::new();
+    while wire.advance(&mut |observation| sift.observe(&observation)) {
+        while let Some(change) = sift.poll() {
+            if matches!(change.turn, Turn::Lapse { .. }) {
+                lapsed.extend(change.device.map(|device| device.to_string()));
+            }
+        }
+    }
+    assert_eq!(lapsed, ["early@example.com", "late@example.com"]);
+    assert!(Some(&900) <= sift.tally().lost.get("let-go-devices"), "{:?}", sift.tally().lost);
+}

@@ -1,15 +1,16 @@
 //! What threads that capture hand over: whose frames they are, and what was not seen between them.
 
 use siplens::capture::live::queue::{Head, Missed, News, Sender};
-use siplens::capture::live::{Captor, Live, of_source};
+use siplens::capture::live::{Captor, Live, Shares, of_source};
 use siplens::capture::{Capture, Error, Source};
 use siplens::frame::{Frame, LinkType, Sightings};
 use siplens::time::Timestamp;
 
+use crate::program::run_on;
 use crate::support::pcap::{Order, PcapNg};
 
 fn live(captors: Vec<Captor>) -> Live {
-    Live::start(captors, Vec::new(), 512 << 20).unwrap()
+    Live::start(captors, Vec::new(), Shares { queue: 32 << 20, order: 32 << 20 }).unwrap()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -102,4 +103,18 @@ fn what_a_followed_log_says_of_its_lengths_is_known() {
     let mut live = live(vec![of_source(Log, 0)]);
     assert_eq!(next(&mut live), None);
     assert_eq!(live.misstated().count, 3);
+}
+
+#[test]
+fn names_that_would_steer_a_terminal_are_never_said_raw() {
+    let named = "no\x1b]0;owned\x07\x1b[31mwhere\r";
+    let file = format!("/nonexistent/{named}");
+    for args in [["live", "-i", named], ["live", "--follow", &file], ["live", "-w", &file]] {
+        let run = run_on(b"", &args);
+        assert_eq!(run.code, 2, "{}", run.err);
+        assert!(run.err.contains("where"), "{}", run.err);
+        assert!(!run.err.trim_end_matches('\n').contains(char::is_control), "{:?}", run.err);
+    }
+    let run = run_on(b"", &["live", "-", "--memory", "15M"]);
+    assert!(run.err.contains("less than 16M"), "{}", run.err);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use siplens::engine::{Feed, Plan, Reader, analyze};
+use siplens::engine::{Feed, Plan, Reader, Stream, analyze};
 use siplens::frame::Frame;
 use siplens::limits::{Limits, REASONS, Tally};
 use siplens::model::{CallFlow, Seed, Vantage};
@@ -104,6 +104,14 @@ fn made_by_frames() -> Vec<(&'static str, Tally)> {
         ("too-long", ether(&flowing(&[&message(1, &vec![b'x'; 300 << 10])]))),
         ("desync", ether(&flowing(&[&one, b"what is this?\r\n\r\n", &two]))),
         ("skipped-octets", ether(&flowing(&[&one, b"what is this?\r\n\r\n", &two]))),
+    ]
+}
+
+/// Losses for want of room, each with a run that has little.
+fn made_by_bounds() -> Vec<(&'static str, Tally)> {
+    let one = message(1, b"hello");
+    let sent = |payload: &[u8]| ethernet(&udp(A, B, payload).whole());
+    vec![
         ("let-go", {
             let limits = Limits { fragments: 1, ..Limits::default() };
             let mut reader = Reader::new(&limits);
@@ -124,6 +132,24 @@ fn made_by_frames() -> Vec<(&'static str, Tally)> {
                 reader.read(&frame(host, 0, 1, &bytes), &mut |_| {});
             }
             reader.tally().clone()
+        }),
+        ("let-go-hosts", {
+            let mut reader = Reader::new(&Limits { names: 1, ..Limits::default() });
+            for host in 1..4 {
+                let bytes = ethernet(&udp(&format!("192.0.2.{host}:5060"), B, &one).whole());
+                reader.read(&frame(host, 0, 1, &bytes), &mut |_| {});
+            }
+            reader.tally().clone()
+        }),
+        ("let-go-copies", {
+            let mut stream = Stream::within(Seed(3), 1);
+            for (envelope, text) in Wire::texts(
+                "0 a>b OPTIONS id=one via=a1 from=f cseq=1
+                 1 a>b OPTIONS id=two via=a2 from=f cseq=1",
+            ) {
+                stream.observe(&Observation::Message { envelope, text: &text, home: None });
+            }
+            stream.tally(Tally::default())
         }),
         ("hep-agents", {
             let mut reader = Reader::new(&Limits::default());
@@ -241,7 +267,11 @@ fn analyzed(feed: &mut dyn Feed, limits: Limits) -> Tally {
 fn the_completeness_line_names_each_loss_by_reason() {
     let mut made = BTreeSet::new();
     let losses = made_by_frames();
-    let losses = losses.into_iter().chain(fleet::losses()).chain(live_registrations::losses());
+    let losses = losses
+        .into_iter()
+        .chain(made_by_bounds())
+        .chain(fleet::losses())
+        .chain(live_registrations::losses());
     for (word, tally) in losses {
         assert!(0 < *tally.lost.get(word).unwrap_or(&0), "{word}: {:?}", tally.lost);
         made.insert(word);
@@ -266,6 +296,8 @@ fn the_completeness_line_names_each_loss_by_reason() {
     (0..103).for_each(|n| tally.notice(n.to_string()));
     assert_eq!(tally.lost.get("notices"), Some(&3));
     made.extend(["let-go-evidence", "let-go-unreported", "notices"]);
+    // Of calls that are followed no longer, the choosing of calls has a test of its own.
+    made.insert("let-go-calls");
     #[cfg(all(feature = "live", unix))]
     made.extend(crate::hep_listen::LOSSES.into_iter().chain([crate::live_sources::LOSS]));
 

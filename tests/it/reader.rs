@@ -385,6 +385,18 @@ fn a_flood_of_half_open_connections_costs_no_other_and_is_counted() {
 }
 
 #[test]
+fn senders_of_keep_alives_without_number_are_held_in_bounds() {
+    let mut reader = Reader::new(&Limits { signs: 100, ..Limits::default() });
+    for port in 1_024..2_024_u32 {
+        let bytes =
+            ethernet(&udp(&format!("198.51.100.1:{port}"), "192.0.2.2:5060", b"\r\n\r\n").whole());
+        reader.read(&frame(u64::from(port), 0, 1, &bytes), &mut |_| {});
+    }
+    assert_eq!(reader.vantage().pings.len(), 100);
+    assert_eq!(reader.tally().lost.get("let-go-evidence"), Some(&900));
+}
+
+#[test]
 fn connections_find_room_among_many_that_carry_sip() {
     let mut reader = Reader::new(&Limits { streams: 20, ..Limits::default() });
     let mut got = Got::default();

@@ -31,10 +31,6 @@ use crate::time::Timestamp;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to wait for what was captured before the end was wanted.
 const LAST: Duration = Duration::from_millis(500);
-/// Octets that wait for the reader at most, and at least, whatever memory is allowed.
-const QUEUE: (usize, usize) = (1 << 20, 32 << 20);
-/// The share of the memory allowed that may wait for the reader; as much is being read.
-const SHARE: usize = 16;
 
 /// Link type of `any`, whose header numbers the interface, and where it does
 /// (`LINKTYPE_LINUX_SLL2`).
@@ -69,6 +65,15 @@ pub struct Tuning {
     pub immediate: bool,
     /// Packets for others too.
     pub promiscuous: bool,
+}
+
+/// Octets of frames that may be held on their way.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// What waits for the reader; as much is being read.
+    pub queue: usize,
+    /// What waits to be put in order, where several capture.
+    pub order: usize,
 }
 
 /// Something that captures until nobody listens any more or nothing is left.
@@ -116,18 +121,16 @@ enum Lent {
 }
 
 impl Live {
-    /// Starts a thread for each of `captors`; `interfaces` are the names their frames go by, and
-    /// `memory` is what the run may hold.
+    /// Starts a thread for each of `captors`; `interfaces` are the names their frames go by.
     ///
     /// # Errors
     /// When the system allows no more threads.
     pub fn start(
         captors: Vec<Captor>,
         interfaces: Vec<String>,
-        memory: usize,
+        shares: Shares,
     ) -> std::io::Result<Self> {
-        let capacity = (memory / SHARE).clamp(QUEUE.0, QUEUE.1);
-        let (sender, receiver) = queue::queue(capacity);
+        let (sender, receiver) = queue::queue(shares.queue);
         let count = captors.len();
         let dropped = (0..interfaces.len() as u32).map(|number| (number, (0, 0))).collect();
         for captor in captors {
@@ -138,10 +141,10 @@ impl Live {
         Ok(Self {
             receiver,
             captors: count,
-            batch: Batch::default(),
+            batch: Batch::of(shares.queue),
             at: 0,
             start: 0,
-            order: Order::default(),
+            order: Order::new(shares.order),
             lent: None,
             interfaces,
             devices: BTreeMap::new(),

@@ -13,14 +13,13 @@ use crate::time::Timestamp;
 /// How long a frame waits for older ones: twice what a block waits in the kernel, and some.
 pub const HOLD: Duration = Duration::from_millis(250);
 
-/// Octets that wait at most; beyond, the oldest frame goes ahead of its time.
-const MOST: usize = 32 << 20;
 /// What a frame that waits takes beside its octets, room to grow among it.
 const OVERHEAD: usize = 2 * size_of::<Waiting>() + 32;
 
 /// Frames that wait.
-#[derive(Default)]
 pub(super) struct Order {
+    /// Octets that wait at most; beyond, the oldest frame goes ahead of its time.
+    most: usize,
     waiting: BinaryHeap<Reverse<Waiting>>,
     count: u64,
     held: usize,
@@ -36,6 +35,11 @@ struct Waiting {
 }
 
 impl Order {
+    /// No frame waits; `most` octets may.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, waiting: BinaryHeap::new(), count: 0, held: 0 }
+    }
+
     /// Takes a frame in.
     #[allow(clippy::disallowed_methods)] // What waits, waits in the user's time.
     pub(super) fn add(&mut self, head: Head, octets: &[u8]) {
@@ -62,7 +66,7 @@ impl Order {
 
     /// Whether the oldest frame has waited long enough, or there is no room for more.
     pub(super) fn has_ripe(&self) -> bool {
-        let is_full = MOST <= self.held;
+        let is_full = self.most < self.held;
         is_full || self.waiting.peek().is_some_and(|Reverse(oldest)| HOLD <= oldest.came.elapsed())
     }
 
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn frames_of_two_interfaces_come_in_the_order_of_their_times() {
-        let mut order = Order::default();
+        let mut order = Order::new(1 << 20);
         for (second, interface) in [(3, 0), (5, 0), (1, 1), (3, 1)] {
             let time = Timestamp::new(second, 0);
             let head = Head { time, link: LinkType(1), interface, wire_len: 0 };
@@ -123,10 +127,10 @@ mod tests {
 
     #[test]
     fn frames_without_octets_are_held_in_bounds() {
-        let mut order = Order::default();
+        let mut order = Order::new(1 << 20);
         let head =
             Head { time: Timestamp::new(1, 0), link: LinkType(1), interface: 0, wire_len: 0 };
-        let most = MOST / size_of::<Waiting>();
+        let most = (1 << 20) / size_of::<Waiting>();
         for _ in 0..most {
             order.add(head, &[]);
         }

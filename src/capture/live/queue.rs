@@ -13,6 +13,11 @@ use crate::time::Timestamp;
 /// What a frame costs in the queue beside its octets.
 const OVERHEAD: usize = size_of::<Item>();
 
+/// Octets of a frame that is small.
+const USUAL: usize = 64;
+/// Octets of the longest frame that is usual: the snap length of tcpdump.
+const LONGEST: usize = 256 << 10;
+
 /// All of a frame but its octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
@@ -84,6 +89,15 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// A batch that has room for frames of `capacity` octets, and one more, and need not grow: what
+    /// grows leaves holes behind. Room that is not used takes no memory.
+    pub(super) fn of(capacity: usize) -> Self {
+        Self {
+            items: Vec::with_capacity(capacity / (OVERHEAD + USUAL)),
+            octets: Vec::with_capacity(capacity + LONGEST),
+        }
+    }
+
     fn held(&self) -> usize {
         self.octets.len() + self.items.len() * OVERHEAD
     }
@@ -122,7 +136,8 @@ impl Shared {
 
 /// A queue that holds up to `capacity` octets.
 pub fn queue(capacity: usize) -> (Sender, Receiver) {
-    let state = Mutex::new(State { senders: 1, ..State::default() });
+    let batch = Batch::of(capacity);
+    let state = Mutex::new(State { senders: 1, batch, ..State::default() });
     let (filled, emptied) = (Condvar::new(), Condvar::new());
     let shared = Arc::new(Shared { capacity, state, filled, emptied });
     (Sender { shared: Arc::clone(&shared) }, Receiver { shared })

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use super::super::args::{ChoiceArgs, FailOn, OutputArgs, RuleArgs, size_of};
 use super::super::audit::args::PolicyArgs;
 use super::super::audit::values::span;
+use super::budget::LEAST;
 use super::terminal::has_second_screen;
 #[cfg(unix)]
 use crate::capture::live::{HEP_RATE, HepAddress};
@@ -32,8 +33,9 @@ pub struct LiveArgs {
     /// Serve counters for Prometheus: a port on loopback, or an address and a port
     #[arg(long, value_name = "ADDR", help_heading = "Means")]
     pub metrics: Option<String>,
-    /// Memory that calls may hold; settled ones that do not fit are let go, and counted
-    #[arg(long, value_name = "SIZE", value_parser = size_of, default_value = "512M")]
+    /// Memory of the whole program, 16M at least; settled calls that do not fit are let go, and
+    /// counted
+    #[arg(long, value_name = "SIZE", value_parser = memory_of, default_value = "512M")]
     #[arg(help_heading = "Means")]
     pub memory: usize,
     /// Which calls.
@@ -122,6 +124,17 @@ pub struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// True when more than one thread captures, each in its own time.
+    pub fn is_several(&self) -> bool {
+        // Agents are heard over UDP and TCP.
+        #[cfg(unix)]
+        if self.hep_listen.is_some() {
+            return true;
+        }
+        let others = usize::from(self.is_pipe()) + usize::from(self.follow.is_some());
+        1 < others + self.interface.len()
+    }
+
     /// True when all packets are captured by this machine, now.
     pub fn is_local(&self) -> bool {
         #[cfg(unix)]
@@ -250,6 +263,14 @@ fn snaplen_of(text: &str) -> Result<u32, String> {
         Ok(length @ 64..=SNAPLEN) => Ok(length),
         _ => Err(format!("expected 64 to {SNAPLEN}, or 0 for all")),
     }
+}
+
+fn memory_of(text: &str) -> Result<usize, String> {
+    let octets = size_of(text)?;
+    if octets < LEAST {
+        return Err(format!("less than {}M leaves no room for calls", LEAST >> 20));
+    }
+    Ok(octets)
 }
 
 fn buffer_of(text: &str) -> Result<u32, String> {

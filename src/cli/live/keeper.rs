@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::super::choosing::Choosing;
 use super::super::feed::Tap;
 use crate::capture::write::{Counts, Savefile};
+use crate::engine::Reader;
 use crate::engine::keeping::{Keep, Keeping};
 use crate::engine::reader::Fate;
-use crate::engine::{Plan, Reader};
 use crate::frame::{FileId, Frame};
+use crate::model::Seed;
 use crate::sip::Message;
 use crate::transport::{Observation, Text};
 
@@ -25,11 +26,17 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps what `keep` says in `savefile`; `choosing` says which calls.
-    pub(super) fn new(savefile: Savefile, keep: Keep, choosing: Choosing, plan: &Plan) -> Self {
+    /// Keeps what `keep` says in `savefile`; `choosing` says which calls. Hashes are keyed with
+    /// `seed`, and what is not decided takes `memory` octets at most.
+    pub(super) fn new(
+        savefile: Savefile,
+        keep: Keep,
+        choosing: Choosing,
+        (seed, memory): (Seed, usize),
+    ) -> Self {
         Self {
             savefile,
-            keeping: Keeping::new(keep, plan.seed, plan.limits.memory),
+            keeping: Keeping::new(keep, seed, memory),
             choosing: (keep == Keep::Calls).then_some(choosing),
             chosen: Vec::new(),
             received: BTreeMap::new(),

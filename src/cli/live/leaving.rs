@@ -4,12 +4,8 @@ use super::super::judging::Judging;
 use super::show::Moment;
 use crate::engine::live::{Due, Flows};
 use crate::engine::{LetGo, Plan};
-use crate::limits::Limits;
 use crate::model::{CallFlow, FlowKind};
 use crate::transport::Observation;
-
-/// Octets it may hold: it only waits for an end.
-const MEMORY: usize = 32 << 20;
 
 /// Waits for the end of a call.
 pub(super) struct Leaving<'a> {
@@ -20,9 +16,7 @@ pub(super) struct Leaving<'a> {
 impl<'a> Leaving<'a> {
     pub(super) fn new(plan: &Plan, judging: &'a Judging<'a>) -> Self {
         const NOTHING: &LetGo<'static, ()> = &|_| ();
-        let limits = Limits { memory: MEMORY.min(plan.limits.memory), ..plan.limits.clone() };
-        let plan = Plan { limits, ..plan.clone() };
-        Self { flows: Flows::new(&plan, NOTHING).watched(), judging }
+        Self { flows: Flows::new(plan, NOTHING).watched(), judging }
     }
 
     /// Takes in what was seen next.

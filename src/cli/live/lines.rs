@@ -6,7 +6,6 @@ use super::super::choosing::Choosing;
 use super::show::{Ended, Show};
 use crate::engine::{Feed, Stream};
 use crate::limits::Tally;
-use crate::model::Seed;
 use crate::rules::{self, Selection};
 use crate::transport::Observation;
 use crate::view::messages::Messages;
@@ -24,12 +23,12 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(
-        seed: Seed,
+        stream: Stream,
         choosing: Choosing,
         selection: &'a Selection,
         view: Messages<'a>,
     ) -> Self {
-        Self { stream: Stream::new(seed), choosing, selection, view, shown: 0, begun: false }
+        Self { stream, choosing, selection, view, shown: 0, begun: false }
     }
 }
 
@@ -59,9 +58,18 @@ impl Show for Lines<'_> {
         Ok(())
     }
 
+    fn lost(&self) -> Tally {
+        let mut tally = self.stream.tally(Tally::default());
+        if self.choosing.let_go() != 0 {
+            tally.lose_many("let-go-calls", self.choosing.let_go());
+        }
+        tally
+    }
+
     fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         self.frame(feed, out)?;
-        let tally: Tally = self.stream.tally(feed.tally());
+        let mut tally = feed.tally();
+        tally.add(&self.lost());
         self.view.end(&tally, out)?;
         Ok(Ended { tally, shown: self.shown, worst: None })
     }

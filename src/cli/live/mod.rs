@@ -1,6 +1,7 @@
 //! `siplens live`: the pipeline of every command, fed as things happen.
 
 pub mod args;
+mod budget;
 mod drops;
 mod events;
 mod findings;
@@ -40,18 +41,18 @@ use crate::capture::write::Savefile;
 use crate::engine::keeping::Keep;
 use crate::engine::live::Flows;
 use crate::engine::sift::Sift;
-use crate::engine::{LetGo, Plan};
+use crate::engine::{LetGo, Plan, Stream};
 use crate::frame::FileId;
-use crate::limits::Limits;
 use crate::model::CallFlow;
 use crate::model::audit::{Applicant, Past, Policy, Terms};
 use crate::rules::{FlowReport, Selection, Told, is_scanner};
-use crate::time::{MILLISECOND, SECOND};
+use crate::time::MILLISECOND;
 use crate::view::Format;
 use crate::view::check::CheckFormat;
 use crate::view::message::Detail;
 use crate::view::messages::Messages;
 use args::{LiveArgs, LiveFormat};
+use budget::Budget;
 use events::Events;
 use findings::Findings;
 use gauges::Gauges;
@@ -65,21 +66,9 @@ use table::Table;
 use terminal::{Ear, SecondScreen};
 use watch::{Beside, say, watch};
 
-/// Messages of one flow that are held: what lasts longer begins anew.
-const FLOW_MESSAGES: usize = 10_000;
-/// Eighths of `--memory` that what is counted may take: room that lists grow into and the queue of
-/// captured frames take the rest.
-const COUNTED_EIGHTHS: usize = 5;
-/// How many of them are for the numbers of registrations that `--metrics` serves beside another view.
-const NUMBERED_EIGHTHS: usize = 1;
-/// Octets of `--memory` for each device that is told apart, and how many are, whatever it is.
-const DEVICE: usize = 8 << 10;
-const DEVICES_LEAST: usize = 1_024;
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
 /// with the time that the kernel holds packets and a timer may take.
 const LAPSE_GRACE: i64 = 500 * MILLISECOND;
-/// How late the report of a capture agent may be, nanoseconds: it may have lost its connection.
-const REPORT_DELAY: i64 = 30 * SECOND;
 
 /// `siplens live`.
 pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
@@ -103,20 +92,12 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     } else {
         selection(&args.rules)?
     };
-    let is_numbered = args.metrics.is_some() && !args.show.registrations;
-    let numbered = if is_numbered { NUMBERED_EIGHTHS } else { 0 };
-    let limits = Limits {
-        memory: args.memory / 8 * (COUNTED_EIGHTHS - numbered),
-        flow_messages: FLOW_MESSAGES,
-        devices: (args.memory / DEVICE).max(DEVICES_LEAST),
-        report_delay: if args.source.is_of_now() { REPORT_DELAY } else { i64::MAX },
-        ..Limits::default()
-    };
-    let plan = Plan::new(limits, 1);
+    let budget = Budget::of(args);
+    let plan = Plan::new(budget.shown.clone(), 1);
     let mut interrupts = on_interrupt();
     let ear = args.is_drawn().then(Ear::new).transpose().context("cannot hear signals")?;
     let Prepared { reader, mut sink, opened, page, savefile } =
-        Prepared::of(args, &plan, &interrupts.flag)?;
+        Prepared::of(args, &budget, &interrupts.flag)?;
     let second_screen = ear.map(|ear| {
         interrupts.leave_the_second();
         SecondScreen::new(args.output.width.map(usize::from), ear)
@@ -128,7 +109,9 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     let wanted = Wanted {
         window: Window::default(),
         count: args.end.count,
-        filter: filter.clone().map(|filter| Choosing::new(Some(filter), plan.seed)),
+        filter: filter
+            .clone()
+            .map(|filter| Choosing::new(Some(filter), plan.seed, plan.limits.names)),
         total: None,
         quiet: true,
         interrupted: interrupts.flag,
@@ -148,23 +131,24 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
         judge: &judge,
         args,
         plan: &plan,
+        budget: &budget,
         names: &input,
         judging: &judging,
         let_go: &let_go,
     };
-    let keeper = savefile.map(|savefile| keeper(savefile, &names, filter.clone(), args, &plan));
+    let keeper =
+        savefile.map(|savefile| keeper(savefile, &names, filter.clone(), (args, &plan, &budget)));
     let mut show = setting.show(filter, &selection, (&sink, second_screen));
-    let live = opened.start(args.memory).context("cannot start to capture")?;
+    let live = opened.start(budget.frames).context("cannot start to capture")?;
     let mut feed = Frames::new(live, reader, wanted).tapped(keeper);
     say(&[format!("watching {}; Ctrl-C ends it", watched.join(", "))], args.output.quiet);
     let mut gauges = page.map(|page| {
-        let sift = || {
-            let limits = Limits { memory: args.memory / 16 * numbered, ..plan.limits.clone() };
-            Sift::live(&Plan { limits, ..plan.clone() }, terms, Past::default())
-        };
-        Gauges::new(page, is_numbered.then(sift))
+        let of_numbers = Plan { limits: budget.numbers.clone(), ..plan.clone() };
+        let sift = || Sift::live(&of_numbers, terms, Past::default());
+        Gauges::new(page, (!args.show.registrations).then(sift))
     });
-    let leaving = args.end.exit_after_call.then(|| Leaving::new(&plan, &judging));
+    let of_awaited = Plan { limits: budget.awaited.clone(), ..plan.clone() };
+    let leaving = args.end.exit_after_call.then(|| Leaving::new(&of_awaited, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
     let run = watch(&mut feed, (&mut *show, beside), &mut sink, args);
     let ended = run.and_then(|()| show.finish(&feed, &mut sink));
@@ -206,14 +190,13 @@ fn keeper(
     mut savefile: Savefile,
     names: &[String],
     filter: Option<Filter>,
-    args: &LiveArgs,
-    plan: &Plan,
+    (args, plan, budget): (&LiveArgs, &Plan, &Budget),
 ) -> Box<dyn Tap> {
     for (number, name) in names.iter().enumerate() {
         savefile.describe(FileId(0), number as u32, name, args.source.snaplen);
     }
-    let choosing = Choosing::new(filter, plan.seed);
-    Box::new(Keeper::new(savefile, args.keep.keep, choosing, plan))
+    let choosing = Choosing::new(filter, plan.seed, plan.limits.names);
+    Box::new(Keeper::new(savefile, args.keep.keep, choosing, (plan.seed, budget.kept)))
 }
 
 /// How it ended, for the exit code.
@@ -237,6 +220,7 @@ fn outcome(feed: &Frames<Live>, ended: &Ended, args: &LiveArgs) -> Outcome {
 struct Setting<'a> {
     args: &'a LiveArgs,
     plan: &'a Plan,
+    budget: &'a Budget,
     names: &'a [String],
     judging: &'a Judging<'a>,
     let_go: &'a LetGo<'a, Option<FlowReport>>,
@@ -252,7 +236,7 @@ impl<'a> Setting<'a> {
         selection: &'a Selection,
         (sink, screen): (&Sink, Option<SecondScreen>),
     ) -> Box<dyn Show + 'a> {
-        let Self { args, plan, names, judging, let_go, terms, judge } = *self;
+        let Self { args, plan, budget, names, judging, let_go, terms, judge } = *self;
         let flows = || Flows::new(plan, let_go);
         let (style, row_style) = (sink.style(&args.output), sink.row_style(&args.output));
         let format = match args.show.format {
@@ -265,7 +249,7 @@ impl<'a> Setting<'a> {
         }
         if args.show.check {
             let format = if is_text { CheckFormat::Text } else { CheckFormat::Ndjson };
-            let told = Told::new(plan.seed);
+            let told = Told::new(plan.seed, budget.told);
             return Box::new(Findings::new(flows(), judging, told, (format, style), names));
         }
         if args.show.ladder {
@@ -277,14 +261,15 @@ impl<'a> Setting<'a> {
             let by = (judge, selection, platform);
             return Box::new(Events::new(sift, by, (format, style), names));
         }
-        let choosing = Choosing::new(filter, plan.seed);
+        let choosing = Choosing::new(filter, plan.seed, budget.followed);
+        let stream = Stream::within(plan.seed, budget.copies);
         let detail = match args.output.verbose.max(args.habits.ascii_text.into()) {
             0 => Detail::Line,
             1 => Detail::Whole,
             _ => Detail::Explained,
         };
         let view = Messages::new(format, detail, row_style, names);
-        Box::new(Lines::new(plan.seed, choosing, selection, view))
+        Box::new(Lines::new(stream, choosing, selection, view))
     }
 }
 

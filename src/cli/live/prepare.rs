@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use super::super::output::{Paging, Sink, is_same_file};
 use super::args::LiveArgs;
+use super::budget::Budget;
 use super::metrics::{Listener, Page};
 #[cfg(unix)]
 use super::privileges;
@@ -15,7 +16,7 @@ use super::secrets;
 use super::source::Opened;
 use super::watch::say;
 use crate::capture::write::Savefile;
-use crate::engine::{Plan, Reader};
+use crate::engine::Reader;
 
 /// All that is open.
 pub(super) struct Prepared {
@@ -39,11 +40,11 @@ impl Prepared {
     /// When something cannot be opened, or root cannot be given up.
     pub(super) fn of(
         args: &LiveArgs,
-        plan: &Plan,
+        budget: &Budget,
         interrupted: &Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         keep_apart(args)?;
-        let mut reader = Reader::new(&plan.limits);
+        let mut reader = Reader::new(&budget.reading);
         secrets::add(&mut reader, &args.source.keylog, args.output.quiet)?;
         let sink = Sink::open(&args.output, Paging::Never)?;
         let opened = Opened::of(&args.source, interrupted)?;

@@ -9,11 +9,11 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::super::zone;
+use super::super::{harmless, zone};
 use super::args::SourceArgs;
 #[cfg(unix)]
 use crate::capture::live::HepListener;
-use crate::capture::live::{Captor, Device, Live, Tuning, interfaces, of_source};
+use crate::capture::live::{Captor, Device, Live, Shares, Tuning, interfaces, of_source};
 use crate::capture::{Capture, Error, Filter, Following, Input, Options};
 
 /// What is open and not read yet.
@@ -59,12 +59,12 @@ impl Opened {
         Ok(opened)
     }
 
-    /// Starts to capture, in a share of `memory`.
+    /// Starts to capture; `shares` are what may be held of frames.
     ///
     /// # Errors
     /// When the system allows no more threads.
-    pub(super) fn start(self, memory: usize) -> io::Result<Live> {
-        Ok(Live::start(self.captors, self.names, memory)?.knowing(self.devices))
+    pub(super) fn start(self, shares: Shares) -> io::Result<Live> {
+        Ok(Live::start(self.captors, self.names, shares)?.knowing(self.devices))
     }
 
     fn add_pipe(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
@@ -88,8 +88,9 @@ impl Opened {
             next.take().or_else(|| options(&again).ok()).unwrap_or_default()
         })?;
         self.captors.push(of_source(following, self.names.len() as u32));
-        self.names.push(path.display().to_string());
-        self.watched.push(format!("{} from its beginning", path.display()));
+        let name = harmless(&path.display().to_string());
+        self.watched.push(format!("{name} from its beginning"));
+        self.names.push(name);
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Opened {
         let any = ["any".to_owned()];
         let names = if args.interface.is_empty() { &any[..] } else { &args.interface };
         for name in names {
-            if self.names.contains(name) {
+            if self.names.contains(&harmless(name)) {
                 bail!("-i {name}: named twice");
             }
             let device = Device::open(name, &tuning).map_err(|error| match error {
@@ -129,8 +130,8 @@ impl Opened {
                 }
             }
             self.captors.push(device.captor(self.names.len() as u32));
-            self.names.push(name.clone());
-            self.watched.push(name.clone());
+            self.names.push(harmless(name));
+            self.watched.push(harmless(name));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use super::super::feed::Frames;
+use super::super::harmless;
 use super::super::output::Sink;
 use super::args::LiveArgs;
 use super::drops::Drops;
@@ -115,6 +116,6 @@ pub(super) fn say(notes: &[String], quiet: bool) {
     }
     for note in notes {
         // When nobody can read it, it is counted all the same.
-        let _ = writeln!(io::stderr(), "siplens: {note}");
+        let _ = writeln!(io::stderr(), "siplens: {}", harmless(note));
     }
 }

@@ -7,15 +7,11 @@ use super::held::{Copied, Held};
 use crate::frame::Frame;
 use crate::net::recent::Recent;
 
-/// Datagrams, connections and calls of which frames are held.
-const SUBJECTS: usize = 65_536;
 /// Frames held of one datagram or connection; a call may have all.
 const FRAMES_OF_ONE: usize = 1_024;
-/// Frames of signalling, and of media, held at once.
-const FRAMES: usize = 65_536;
-/// Places of frames in the lists of those that claim them.
-const TICKETS: usize = 8 * FRAMES;
-/// Octets of frames.
+/// Places in the lists of those that claim frames, for each frame that may be held.
+const TICKETS: usize = 4;
+/// Octets of signalling, and of media, at most.
 const OCTETS: usize = 32 << 20;
 
 /// What frames belong to.
@@ -76,6 +72,8 @@ pub(super) struct Claims {
     /// Frames held so far.
     serial: u64,
     tickets: usize,
+    /// Frames of signalling, and of media, and what they belong to.
+    most: usize,
     /// Frames let go undecided.
     pub(super) let_go: u64,
     /// Those of them whose subject was kept later.
@@ -83,12 +81,13 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// At most a quarter of `memory` octets is used.
-    pub(super) fn new(memory: usize) -> Self {
-        let octets = OCTETS.min(memory / 8);
+    /// Half of `memory` octets is for frames, of which `most` are held.
+    pub(super) fn new(memory: usize, most: usize) -> Self {
+        let octets = OCTETS.min(memory / 4);
         Self {
-            signalling: Held::new(FRAMES, octets),
-            media: Held::new(FRAMES, octets),
+            most,
+            signalling: Held::new(most, octets),
+            media: Held::new(most, octets),
             by_subject: Recent::default(),
             serial: 0,
             tickets: 0,
@@ -196,7 +195,7 @@ impl Claims {
         while let Some(owner) = self.signalling.overflow().or_else(|| self.media.overflow()) {
             self.lose(owner);
         }
-        while (SUBJECTS < self.by_subject.len() || TICKETS < self.tickets)
+        while (self.most < self.by_subject.len() || TICKETS * self.most < self.tickets)
             && let Some((&subject, _)) = self.by_subject.oldest()
             && let Some(claim) = self.remove(subject)
         {

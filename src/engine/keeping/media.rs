@@ -8,20 +8,25 @@ use crate::net::Endpoint;
 use crate::net::recent::Recent;
 use crate::sdp::Session;
 
-/// Endpoints remembered.
-const ENDPOINTS: usize = 65_536;
 /// Calls of one endpoint: two legs, and those that had the port before.
 const CALLS: usize = 4;
 /// Ports of one media section (`m=audio 4000/2`).
 const PORTS: u16 = 8;
 
 /// Which calls named an endpoint, the latest last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Media {
+    /// Endpoints remembered.
+    most: usize,
     endpoints: Recent<Endpoint, SmallVec<[u64; CALLS]>>,
 }
 
 impl Media {
+    /// Remembers `most` endpoints.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, endpoints: Recent::default() }
+    }
+
     /// Takes note of what `call` says in a session description.
     pub(super) fn learn(&mut self, call: u64, description: &[u8]) {
         let session = Session::parse(description);
@@ -48,7 +53,7 @@ impl Media {
             calls.remove(0);
         }
         calls.push(call);
-        if ENDPOINTS < self.endpoints.len() {
+        if self.most < self.endpoints.len() {
             self.endpoints.remove_oldest();
         }
     }

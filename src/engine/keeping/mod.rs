@@ -23,8 +23,11 @@ use crate::transport::{Envelope, Observation, Text};
 
 /// How long after its end a call's ports are taken to be its own.
 const LINGER: i64 = 60 * SECOND;
-/// Calls remembered as chosen, and as not chosen so far.
-const CALLS: usize = 65_536;
+/// Calls remembered as chosen, and as not chosen so far; endpoints of media; frames of signalling,
+/// and of media, and what they belong to: of each so many at most.
+const MOST: usize = 65_536;
+/// Octets that one of each takes, with room that lists grow into.
+const ONE_OF_EACH: usize = 512;
 /// Datagrams remembered as kept, for a second tap that is late.
 const DATAGRAMS: usize = 4_096;
 
@@ -63,6 +66,8 @@ pub type Sink<'s> = dyn FnMut(&Frame<'_>) + 's;
 pub struct Keeping {
     keep: Keep,
     seed: Seed,
+    /// Calls and endpoints that are remembered.
+    most: usize,
     claims: Claims,
     /// Datagrams that were kept.
     datagrams: Recent<u64, ()>,
@@ -87,17 +92,19 @@ struct Heard {
 }
 
 impl Keeping {
-    /// Nothing is held so far. `seed` keys the hashes of Call-IDs; at most a quarter of `memory`
-    /// octets is used.
+    /// Nothing is held so far. `seed` keys the hashes of Call-IDs; at most `memory` octets
+    /// are used.
     pub fn new(keep: Keep, seed: Seed, memory: usize) -> Self {
+        let most = MOST.min(memory / 2 / ONE_OF_EACH);
         Self {
             keep,
             seed,
-            claims: Claims::new(memory),
+            most,
+            claims: Claims::new(memory, most),
             datagrams: Recent::default(),
             chosen: Recent::default(),
             others: Recent::default(),
-            ports: Media::default(),
+            ports: Media::new(most),
             heard: Vec::new(),
         }
     }
@@ -143,7 +150,7 @@ impl Keeping {
         let call = self.seed.hash(call_id);
         let life = self.others.remove(&call).unwrap_or_default();
         self.chosen.upsert(call, |_| true, || life);
-        if CALLS < self.chosen.len() {
+        if self.most < self.chosen.len() {
             self.chosen.remove_oldest();
         }
         self.claims.release(Subject::Call(call), sink);
@@ -182,7 +189,7 @@ impl Keeping {
             None => self.others.upsert(call, |_| true, Life::default).0,
         };
         life.go_on(&message);
-        if CALLS < self.others.len() {
+        if self.most < self.others.len() {
             self.others.remove_oldest();
         }
         if let Some(description) = message.sdp() {

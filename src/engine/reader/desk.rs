@@ -35,6 +35,8 @@ const FIRST_AGENT: u16 = 1 << 15;
 /// Numbers, counts and sends out; knows what was seen so far.
 #[derive(Debug)]
 pub(super) struct Desk {
+    /// Ends of connections and senders of keep-alives that are remembered.
+    signs: usize,
     pub(super) tally: Tally,
     next: u64,
     window: Option<(Arrival, Arrival)>,
@@ -90,13 +92,15 @@ impl Origin {
 }
 
 impl Desk {
+    /// Nothing was seen so far; what is remembered stays within `limits`.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
+            signs: limits.signs,
             tally: Tally::default(),
             next: 0,
             window: None,
-            directions: Seen::new(),
-            endpoints: Seen::new(),
+            directions: Seen::new(limits.names),
+            endpoints: Seen::new(limits.names),
             agents: Vec::new(),
             report_delay: limits.report_delay,
             wrong_clocks: Vec::new(),
@@ -183,7 +187,14 @@ impl Desk {
 
     /// Notes who sent to whom.
     pub(super) fn note_direction(&mut self, packet: &Packet<'_>) {
-        self.directions.add((packet.from.ip, packet.to.ip));
+        self.note_hosts((packet.from.ip, packet.to.ip));
+    }
+
+    /// Notes that one host sent to another.
+    pub(super) fn note_hosts(&mut self, hosts: (IpAddr, IpAddr)) {
+        if !self.directions.add(hosts) {
+            self.tally.lose("let-go-hosts");
+        }
     }
 
     /// Notes octets of a stream that the capture lost.
@@ -231,7 +242,9 @@ impl Desk {
         self.tally.messages += 1;
         let ends = [origin.from, origin.to].into_iter().filter_map(Endpoint::known);
         for end in ends.filter(|end| !SIP_PORTS.contains(&end.port)) {
-            self.endpoints.add(end);
+            if !self.endpoints.add(end) {
+                self.tally.lose("let-go-hosts");
+            }
         }
         let envelope = Envelope {
             seq: self.number(),
@@ -253,7 +266,7 @@ impl Desk {
     /// Sends a keep-alive out.
     pub(super) fn ping(&mut self, origin: Origin, transport: Transport, each: &mut Each<'_>) {
         let signal = self.signal(origin, transport);
-        if !self.seen.ping(signal.time, signal.from) {
+        if !self.seen.ping(signal.time, signal.from, self.signs) {
             self.tally.lose("let-go-evidence");
         }
         each(Observation::Ping { signal });
@@ -270,7 +283,7 @@ impl Desk {
         if matches!(change, ConnectionChange::Closed | ConnectionChange::Reset) {
             let Signal { time, connection, from: by, .. } = signal;
             let reset = change == ConnectionChange::Reset;
-            if !self.seen.end(ConnectionEnd { time, connection, by, reset }) {
+            if !self.seen.end(ConnectionEnd { time, connection, by, reset }, self.signs) {
                 self.tally.lose("let-go-evidence");
             }
         }

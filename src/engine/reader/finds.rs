@@ -80,7 +80,7 @@ impl Desk {
         let Some(found) = exported::read(frame.bytes) else {
             return self.skip(Skip::Undecodable);
         };
-        self.directions.add((found.from.ip, found.to.ip));
+        self.note_hosts((found.from.ip, found.to.ip));
         if Datagram::of(found.payload, frame.cut()) != Datagram::Message {
             self.tally.other_frames += 1;
             return;

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use crate::model::directions::Directions;
 use crate::net::Endpoint;
 
-/// Things remembered.
-const BOUND: usize = 1 << 16;
 /// Places of the cache, a power of two.
 const CACHE: usize = 2048;
 
@@ -19,6 +17,7 @@ pub(super) struct Seen<T, S = HashSet<T>> {
     /// What was added last, by [`Place::place`].
     cache: Box<[Option<T>]>,
     all: Arc<S>,
+    most: usize,
     full: bool,
 }
 
@@ -67,29 +66,32 @@ impl Store<(IpAddr, IpAddr)> for Directions {
 }
 
 impl<T: Place, S: Store<T>> Seen<T, S> {
-    pub(super) fn new() -> Self {
-        Self { cache: vec![None; CACHE].into(), all: Arc::default(), full: false }
+    /// An empty set that remembers `most`.
+    pub(super) fn new(most: usize) -> Self {
+        Self { cache: vec![None; CACHE].into(), all: Arc::default(), most, full: false }
     }
 
-    /// Remembers `thing`.
+    /// Remembers `thing`; `false` when there is no room for it.
     #[inline]
-    pub(super) fn add(&mut self, thing: T) {
-        let Some(cached) = self.cache.get_mut(thing.place() % CACHE) else { return };
-        if *cached != Some(thing) {
-            *cached = Some(thing);
-            self.remember(thing);
+    pub(super) fn add(&mut self, thing: T) -> bool {
+        let Some(cached) = self.cache.get_mut(thing.place() % CACHE) else { return true };
+        if *cached == Some(thing) {
+            return true;
         }
+        *cached = Some(thing);
+        self.remember(thing)
     }
 
-    fn remember(&mut self, thing: T) {
+    fn remember(&mut self, thing: T) -> bool {
         if self.all.holds(thing) {
-            return;
+            return true;
         }
-        if self.all.size() < BOUND {
+        let has_room = self.all.size() < self.most;
+        if has_room {
             Arc::make_mut(&mut self.all).put(thing);
-        } else {
-            self.full = true;
         }
+        self.full |= !has_room;
+        has_room
     }
 
     /// True when `thing` is remembered.

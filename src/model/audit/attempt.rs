@@ -104,6 +104,9 @@ impl Outcome {
     }
 }
 
+/// Transactions of one attempt at most: who asks again for ever makes one attempt after another.
+const STEPS: usize = 256;
+
 /// Transactions that belong together.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -138,9 +141,15 @@ impl Attempt {
         &self.steps[self.steps.len() - 1]
     }
 
+    /// Octets of private memory it holds, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        let steps = self.steps.iter().map(|step| size_of::<Arc<Step>>() + step.heap_size());
+        size_of::<Self>() + steps.sum::<usize>()
+    }
+
     /// Takes `step` in when it continues this attempt; gives it back when it opens another.
     pub(super) fn join(&mut self, step: Arc<Step>) -> Result<(), Arc<Step>> {
-        if self.continues(&step) {
+        if self.steps.len() < STEPS && self.continues(&step) {
             if self.last().answer.is_none() {
                 self.inferred += 1;
             }

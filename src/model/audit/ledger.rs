@@ -116,6 +116,7 @@ impl Ledger {
     pub(super) fn heap_size(&self) -> usize {
         self.log.heap_size()
             + self.bindings.heap_size()
+            + self.open.as_ref().map_or(0, |attempt| attempt.heap_size())
             + self.rare.as_ref().map_or(0, |rare| {
                 size_of::<Rare>()
                     + rare.ends.capacity() * size_of::<ConnectionEnd>()

@@ -17,6 +17,9 @@ use crate::sip::{Auth, Contact, HeaderName, Message, Method, Status, Uri};
 use crate::time::{MILLISECOND, Timestamp};
 use crate::transport::Transport;
 
+/// What an allocator takes for a piece of text beside its octets.
+const PIECE: usize = 16;
+
 /// Octets equal, same hop, and this close together: one packet captured twice.
 const TWICE: i64 = 5 * MILLISECOND;
 
@@ -285,6 +288,25 @@ impl Beat {
             copies: transaction.request_copies.len() as u32,
             status: first_final(responses).and_then(Message::status).map(|status| status.0),
         }
+    }
+}
+
+impl Step {
+    /// Octets of private memory it takes, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
+        let octets = |octets: &Option<Box<[u8]>>| octets.as_ref().map_or(0, |octets| octets.len());
+        let keys = |list: &Vec<(String, Option<u32>)>| {
+            let keys = list.iter().map(|(key, _)| key.capacity() + PIECE).sum::<usize>();
+            list.capacity() * size_of::<(String, Option<u32>)>() + keys
+        };
+        let answer = self.answer.as_ref().map_or(0, |answer| {
+            let texts = octets(&answer.date) + octets(&answer.nonce) + text(&answer.goal);
+            keys(&answer.listed) + texts
+        });
+        let names = self.device.capacity() + self.registrar.capacity() + self.call_id.len();
+        let said = text(&self.user_agent) + octets(&self.credentials) + text(&self.odd_domain);
+        size_of::<Self>() + 8 * PIECE + names + said + keys(&self.asked.bindings) + answer
     }
 }
 

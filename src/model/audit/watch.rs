@@ -176,6 +176,11 @@ impl<'t> Watch<'t> {
         }
     }
 
+    /// Octets of private memory it holds, roughly.
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
     /// What had to be let go.
     pub fn tally(&self) -> &Tally {
         &self.stores.tally

@@ -10,14 +10,17 @@ use super::flood::{Flood, first_fragment, options, request, stranger, syn};
 use super::stage::{Family, Stage};
 use super::talk::{Carrier, Talk, Who};
 use super::watcher::{Over, Running, eventually, live, metric};
+use crate::support::packet::udp;
 
-/// What calls may hold.
+/// What the whole program may hold, and the same in octets.
 const MEMORY: &str = "32M";
-/// The same in octets, and what there is beside: the program itself, its buffers, what the
-/// allocator does not give back.
-const ALLOWED: u64 = (32 + 24) << 20;
+const ALLOWED: u64 = 32 << 20;
 /// The buffer of the kernel: a build for tests is slow, and what the flood loses is not the point.
 const BUFFER: &str = "1G";
+/// The way to show that needs no word: a line for each message.
+const LINES: &str = "lines";
+/// Which calls are shown.
+const GOOD: &str = "call_id contains 'good-'";
 /// Good calls beside the flood.
 const CALLS: u64 = 50;
 
@@ -97,14 +100,23 @@ impl Calls {
     }
 }
 
-/// Runs `packet` as a flood beside good calls, past a run that lists, then one that checks.
-fn flood(what: &str, counted: Option<&str>, packet: impl Fn(u64) -> Vec<u8>) {
-    for mode in ["--list", "--check"] {
+/// Runs `packet` as a flood beside good calls, past a run of each of `modes`.
+fn flood(
+    what: &str,
+    modes: &[&str],
+    counted: impl Fn(&str) -> Option<&'static str>,
+    packet: impl Fn(u64) -> Vec<u8>,
+) {
+    for &mode in modes {
         let Some(stage) = Stage::new() else { return };
-        let filter = "call_id contains 'good-'";
-        let args = [mode, "--format", "ndjson", "--memory", MEMORY, "--buffer", BUFFER];
-        let args =
-            [&args[..], &["--metrics", "9464", "--filter", filter, "--allow-empty"]].concat();
+        let mut args = vec!["--memory", MEMORY, "--buffer", BUFFER, "--metrics", "9464"];
+        match mode {
+            LINES => args.extend(["--filter", GOOD]),
+            "--registrations" => args.push(mode),
+            "--ladder" => args.extend([mode, "--filter", GOOD]),
+            mode => args.extend([mode, "--format", "ndjson", "--filter", GOOD]),
+        }
+        args.push("--allow-empty");
         let live = live(&stage.near, &args);
         let gauge = Gauge::new(&live);
         let mut calls = Calls::new(&stage);
@@ -127,6 +139,7 @@ fn flood(what: &str, counted: Option<&str>, packet: impl Fn(u64) -> Vec<u8>) {
         });
         let over = live.interrupt();
         assert_eq!(over.code(), 130, "{what}: {}", over.err());
+        let counted = counted(mode);
         let megabytes = gauge.peak() >> 20;
         println!("{what} {mode}: {megabytes} MB of private memory at most; {}", over.err());
         assert!(!over.err().contains("dropped"), "{what}: {}", over.err());
@@ -138,8 +151,15 @@ fn flood(what: &str, counted: Option<&str>, packet: impl Fn(u64) -> Vec<u8>) {
 
 /// All good calls are complete, or nothing is said of them.
 fn assert_good(what: &str, mode: &str, over: &Over) {
-    if mode == "--check" {
-        return assert_eq!(over.out(), "", "{what}: no violation");
+    match mode {
+        "--check" => return assert_eq!(over.out(), "", "{what}: no violation"),
+        LINES => return assert_eq!(over.out().lines().count() as u64, 7 * CALLS, "{what}"),
+        "--ladder" => {
+            let ladders = over.out().matches("INVITE sip:").count() as u64;
+            return assert!(CALLS <= ladders, "{what}: {ladders}");
+        }
+        "--registrations" => return,
+        _ => {}
     }
     let rows = over.rows();
     let whole = |row: &&serde_json::Value| row["state"] == "completed" && row["messages"] == 7;
@@ -149,22 +169,56 @@ fn assert_good(what: &str, mode: &str, over: &Over) {
 
 #[test]
 fn a_flood_of_call_ids_costs_no_call() {
-    flood("Call-IDs", Some("let-go"), options);
+    let modes = ["--list", "--check", "--ladder", "--registrations", LINES];
+    flood(
+        "Call-IDs",
+        &modes,
+        |mode| matches!(mode, "--list" | "--check").then_some("let-go"),
+        options,
+    );
 }
 
 #[test]
 fn a_flood_of_branches_in_one_call_id_costs_no_call() {
-    flood("branches", Some("let-go"), |number| {
-        request("OPTIONS", "198.18.0.1:5060", "one-call-id", number)
-    });
+    flood(
+        "branches",
+        &["--list", "--check"],
+        |_| Some("let-go"),
+        |number| request("OPTIONS", "198.18.0.1:5060", "one-call-id", number),
+    );
 }
 
 #[test]
 fn a_flood_of_half_open_connections_costs_no_call() {
-    flood("SYNs", None, |number| syn(&stranger(number)));
+    flood(
+        "SYNs",
+        &["--list", "--check"],
+        |_| Some("let-go-connections"),
+        |number| syn(&stranger(number)),
+    );
 }
 
 #[test]
 fn a_flood_of_first_fragments_costs_no_call() {
-    flood("first fragments", Some("fragment-lost"), first_fragment);
+    flood("first fragments", &["--list", "--check"], |_| Some("fragment-lost"), first_fragment);
+}
+
+#[test]
+fn a_flood_of_invented_addresses_of_record_costs_no_call() {
+    let modes = ["--list", "--registrations", LINES];
+    flood(
+        "REGISTERs",
+        &modes,
+        |_| None,
+        |number| {
+            let from = stranger(number);
+            let text = format!(
+                "REGISTER sip:10.99.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{number}\r\n\
+             From: <sip:{number}@10.99.0.2>;tag=x\r\nTo: <sip:{number}@10.99.0.2>\r\n\
+             Call-ID: flood-{number}\r\nCSeq: 1 REGISTER\r\nContact: <sip:{number}@{from}>\r\n\
+             Max-Forwards: 70\r\nExpires: 3600\r\nContent-Length: 0\r\n\r\n"
+            );
+            udp(&from, "10.99.0.2:5060", text.as_bytes()).id(number as u32).whole()
+        },
+    );
 }

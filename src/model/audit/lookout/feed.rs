@@ -1,5 +1,6 @@
 //! What a lookout takes in: what a transaction shows so far, what is settled, keepalives.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::identity;
@@ -10,7 +11,7 @@ use super::lane::{Lane, Marks, State, sooner};
 use super::timers::Owner;
 use super::{ACQUAINTED, Alarm, Applicant, Change, Lookout, Moved, STRANGER, Terms, Turn};
 use crate::model::vantage::ConnectionEnd;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use smallvec::SmallVec;
 
 /// Connections of a device at a registrar whose ends are heard of.
@@ -19,8 +20,8 @@ const CONNECTIONS: usize = 4;
 const ORPHANS: usize = 16;
 /// Registrars of one device that are looked at.
 const REGISTRARS: usize = 16;
-/// Hosts that sign as scanners which are remembered.
-const SCANNERS: usize = 1 << 16;
+/// A host that signed as a scanner is taken for one for so long, nanoseconds: addresses change hands.
+const SCANNER: i64 = 24 * 3600 * SECOND;
 /// Octets of a name that are held.
 const NAME: usize = 256;
 
@@ -36,7 +37,7 @@ impl Lookout {
         for (_, event) in events {
             let at = match &event {
                 Event::Register(step) => self.place_step(slot, step, terms),
-                Event::Orphan(orphan) => self.people.place(&orphan.device, self.limits.devices),
+                Event::Orphan(orphan) => self.place(&orphan.device),
                 _ => continue,
             };
             let Some(at) = at else { continue };
@@ -90,7 +91,7 @@ impl Lookout {
         if NAME < beat.device.len() {
             return;
         }
-        let Some(at) = self.people.place(&beat.device, self.limits.devices) else {
+        let Some(at) = self.place(&beat.device) else {
             return self.stores.tally.lose("let-go-devices");
         };
         let Some(person) = self.people.get_mut(at) else { return };
@@ -175,6 +176,7 @@ impl Lookout {
             if let Some(person) = self.people.get_mut(*at) {
                 person.pending.retain(|pending| pending.slot != slot);
             }
+            self.weigh(None, *at);
         }
         people.into_iter().collect()
     }
@@ -182,6 +184,7 @@ impl Lookout {
     fn pend(&mut self, slot: u64, at: u32, event: Event) {
         let Some(person) = self.people.get_mut(at) else { return };
         person.set(slot, event);
+        self.weigh(None, at);
         let people = self.slots.entry(slot).or_default();
         if !people.contains(&at) {
             people.push(at);
@@ -203,15 +206,14 @@ impl Lookout {
     /// The device of `step`, with a lane for its registrar; `None` for a scanner, and where there is
     /// no room.
     fn place_step(&mut self, slot: u64, step: &Step, terms: &Terms<'_>) -> Option<u32> {
-        if step.hostile && self.scanners.len() < SCANNERS {
-            self.scanners.insert(step.source.ip);
+        if step.hostile {
+            self.note_scanner(step.source.ip);
         }
-        if step.hostile || self.scanners.contains(&step.source.ip) {
+        if step.hostile || self.is_scanner(step.source.ip) {
             return None;
         }
         let is_long = NAME < step.device.len() || NAME < step.registrar.len();
-        let place =
-            if is_long { None } else { self.people.place(&step.device, self.limits.devices) };
+        let place = if is_long { None } else { self.place(&step.device) };
         let Some(at) = place else {
             self.stores.tally.lose("let-go-devices");
             return None;
@@ -228,6 +230,38 @@ impl Lookout {
             self.join(lane, step.connection);
         }
         Some(at)
+    }
+
+    /// The number of a device, a new one when it is not known; `None` when there is no room for it.
+    fn place(&mut self, name: &str) -> Option<u32> {
+        if let Some(known) = self.people.find(name) {
+            return Some(known);
+        }
+        self.make_room();
+        if self.limits.memory < self.heap_size() {
+            return None;
+        }
+        let at = self.people.place(name, self.limits.devices)?;
+        self.strangers.extend(self.people.get(at).map(|person| (at, Arc::clone(&person.name))));
+        self.weigh(None, at);
+        Some(at)
+    }
+
+    /// A host signs as a scanner.
+    fn note_scanner(&mut self, ip: IpAddr) {
+        let (now, most) = (self.now, self.limits.names);
+        if most <= self.scanners.len() && !self.scanners.contains_key(&ip) {
+            self.scanners.retain(|_, last| now.saturating_sub(*last) <= SCANNER);
+            if most <= self.scanners.len() {
+                return self.stores.tally.lose("let-go-probed");
+            }
+        }
+        self.scanners.insert(ip, now);
+    }
+
+    /// Whether a host signed as a scanner lately.
+    fn is_scanner(&self, ip: IpAddr) -> bool {
+        self.scanners.get(&ip).is_some_and(|last| self.now.saturating_sub(*last) <= SCANNER)
     }
 
     /// A new lane for the registrar of `step`.
@@ -262,10 +296,12 @@ impl Lookout {
             connections: SmallVec::new(),
             due: None,
             marks,
+            held: 0,
         };
         let number = self.lanes.insert(lane);
         person.first.get_or_insert(slot);
         person.lanes.push(number);
+        self.weigh(Some(number), at);
         Some(number)
     }
 
@@ -294,7 +330,7 @@ impl Lookout {
     }
 
     fn settle_step(&mut self, step: &Arc<Step>) {
-        if step.hostile || self.scanners.contains(&step.source.ip) {
+        if step.hostile || self.is_scanner(step.source.ip) {
             return;
         }
         let Some(at) = self.people.find(&step.device) else { return };
@@ -304,6 +340,7 @@ impl Lookout {
             if *lane.registrar == *step.registrar {
                 lane.base.register(Arc::clone(step), &mut self.stores);
                 lane.base.trim();
+                self.weigh(Some(number), at);
             }
         }
         self.drain();

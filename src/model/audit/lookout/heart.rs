@@ -31,6 +31,11 @@ impl Heart {
         Self { policy, last: first, source, n: 1, intervals, is_offline: false }
     }
 
+    /// Octets of private memory it takes, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        size_of::<Self>() + 32 + self.intervals.heap_size()
+    }
+
     /// Takes in the next; what was lost before it makes no interval.
     pub(super) fn beat(&mut self, time: Timestamp, source: Endpoint, is_whole: bool) {
         if is_whole {

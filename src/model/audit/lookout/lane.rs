@@ -37,6 +37,8 @@ pub(super) struct Lane {
     /// When it is to be looked at though nothing comes.
     pub(super) due: Option<i64>,
     pub(super) marks: Marks,
+    /// Octets counted for it.
+    pub(super) held: usize,
 }
 
 /// What was seen and told.

@@ -16,9 +16,10 @@ mod storm;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::arena::Arena;
@@ -42,6 +43,12 @@ use storm::Storms;
 pub use storm::Surge;
 use timers::{Owner, Timers};
 
+/// Octets of a device, and of one at a registrar, beside what it says of itself: its place in lists
+/// that grow, maps and timers.
+const PERSON: usize = 3 * size_of::<people::Person>() / 2 + 160;
+const LANE: usize = 3 * size_of::<Lane>() / 2 + 160;
+/// Entries of devices that are gone or proved to be some, beyond as many as are known.
+const STALE: usize = 1 << 10;
 /// Stretches of lost packets that are remembered.
 const GAPS: usize = 64;
 /// Changes that wait to be fetched.
@@ -60,8 +67,8 @@ pub struct Lookout {
     slots: FxHashMap<u64, SmallVec<[u32; 1]>>,
     /// Who registered over which connection.
     connections: BTreeMap<u32, SmallVec<[u32; 1]>>,
-    /// Hosts that sign as scanners.
-    scanners: FxHashSet<std::net::IpAddr>,
+    /// Hosts that sign as scanners, and when they did last.
+    scanners: FxHashMap<IpAddr, i64>,
     timers: Timers,
     storms: Storms,
     storm_due: Option<i64>,
@@ -72,6 +79,10 @@ pub struct Lookout {
     now: i64,
     counts: Counts,
     out: VecDeque<Change>,
+    /// Devices that had proved nothing when they came to be known, oldest first: the first to go.
+    strangers: VecDeque<(u32, Arc<str>)>,
+    /// Octets that devices hold, each at each registrar.
+    held: usize,
 }
 
 /// Things by number, whose numbers are used again.
@@ -127,9 +138,9 @@ impl Lookout {
             lanes: Slab::default(),
             slots: FxHashMap::default(),
             connections: BTreeMap::new(),
-            scanners: FxHashSet::default(),
+            scanners: FxHashMap::default(),
             timers: Timers::default(),
-            storms: Storms::default(),
+            storms: Storms::new(limits.devices),
             storm_due: None,
             gaps: Vec::new(),
             stores: Stores {
@@ -143,7 +154,18 @@ impl Lookout {
             now: i64::MIN,
             counts: Counts::default(),
             out: VecDeque::new(),
+            strangers: VecDeque::new(),
+            held: 0,
         }
+    }
+
+    /// Octets of private memory it holds, roughly.
+    pub fn heap_size(&self) -> usize {
+        self.held
+            + self.storms.heap_size()
+            + self.out.capacity() * size_of::<Change>()
+            + self.scanners.capacity() * 2 * size_of::<(IpAddr, i64)>()
+            + self.stores.shapes.heap_size()
     }
 
     /// What changed next; `None` when all is told.
@@ -331,6 +353,7 @@ impl Lookout {
         }
         let now = self.now;
         let Some(lane) = self.lanes.get_mut(at) else { return };
+        let person = lane.person;
         // Nothing can go on from an attempt that is decided while no transaction is open.
         let open = lane.base.open();
         if is_idle && open.is_some_and(|open| open.certain().0 <= now) {
@@ -349,6 +372,7 @@ impl Lookout {
             sooner(&mut due, leave);
         }
         self.timers.set(Owner::Lane(at), &mut lane.due, due.map(|due| due.max(now + 1)));
+        self.weigh(Some(at), person);
     }
 
     /// The device of the lane `at` is one: from now on its keepalives are missed.
@@ -380,6 +404,52 @@ impl Lookout {
         }
     }
 
+    /// Lets devices go that never proved to be registered, oldest first, until there is room for
+    /// another, or none of them is left.
+    fn make_room(&mut self) {
+        while (self.limits.devices <= self.people.len().max(self.lanes.len())
+            || self.limits.memory < self.heap_size())
+            && let Some((at, name)) = self.strangers.pop_front()
+        {
+            let is_one =
+                |person: &&people::Person| Arc::ptr_eq(&person.name, &name) && !person.proved;
+            let Some(person) = self.people.get(at).filter(is_one) else { continue };
+            for lane in person.lanes.clone() {
+                self.forget(lane);
+            }
+            self.leave_person(at);
+            self.stores.tally.lose("let-go-devices");
+        }
+        if 2 * self.people.len() + STALE < self.strangers.len() {
+            let Self { strangers, people, .. } = self;
+            strangers.retain(|(at, name)| {
+                people.get(*at).is_some_and(|known| Arc::ptr_eq(&known.name, name) && !known.proved)
+            });
+        }
+    }
+
+    /// Lets all go that is known of a device, but what is counted.
+    fn leave_person(&mut self, at: u32) {
+        let Some(person) = self.people.get_mut(at) else { return };
+        self.timers.set(Owner::Person(at), &mut person.due, None);
+        self.held = self.held.saturating_sub(person.held);
+        self.people.remove(at);
+    }
+
+    /// Counts what a device, and what it is at the registrar number `lane`, hold by now.
+    fn weigh(&mut self, lane: Option<u32>, person: u32) {
+        if let Some(lane) = lane.and_then(|at| self.lanes.get_mut(at)) {
+            let held = LANE + lane.registrar.len() + lane.base.heap_size();
+            self.held = (self.held + held).saturating_sub(lane.held);
+            lane.held = held;
+        }
+        if let Some(person) = self.people.get_mut(person) {
+            let held = PERSON + person.heap_size();
+            self.held = (self.held + held).saturating_sub(person.held);
+            person.held = held;
+        }
+    }
+
     fn plan_storm(&mut self) {
         self.timers.set(Owner::Storm, &mut self.storm_due, self.storms.due());
     }
@@ -387,6 +457,7 @@ impl Lookout {
     /// Lets a device at a registrar go that gave no sign for long.
     fn forget(&mut self, at: u32) {
         let Some(mut lane) = self.lanes.remove(at) else { return };
+        self.held = self.held.saturating_sub(lane.held);
         self.timers.set(Owner::Lane(at), &mut lane.due, None);
         for connection in &lane.connections {
             self.leave(*connection, at);
@@ -416,9 +487,7 @@ impl Lookout {
     fn forget_person(&mut self, at: u32) {
         let Some(person) = self.people.get_mut(at) else { return };
         if person.is_empty() {
-            let due = &mut person.due;
-            self.timers.set(Owner::Person(at), due, None);
-            self.people.remove(at);
+            self.leave_person(at);
         }
     }
 }

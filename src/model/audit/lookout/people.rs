@@ -34,6 +34,8 @@ pub(super) struct Person {
     pub(super) due: Option<i64>,
     /// Any of its registrations was proved.
     pub(super) proved: bool,
+    /// Octets counted for it.
+    pub(super) held: usize,
 }
 
 /// What a slot shows so far.
@@ -55,7 +57,27 @@ impl Person {
             told: None,
             due: None,
             proved: false,
+            held: 0,
         }
+    }
+
+    /// Octets of private memory it holds, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        let event = |event: &Event| match event {
+            Event::Register(step) => step.heap_size(),
+            Event::Orphan(orphan) => orphan.heap_size(),
+            _ => 0,
+        };
+        let pending = self.pending.iter().flat_map(|pending| &pending.events).map(event);
+        let orphans = self.orphans.iter().map(|orphan| orphan.heap_size());
+        let told = self.told.as_ref().map_or(0, |told| size_of::<Told>() + told.heap_size());
+        let heart = self.heart.as_ref().map_or(0, |heart| heart.heap_size());
+        2 * self.name.len()
+            + self.pending.capacity() * size_of::<Pending>()
+            + pending.sum::<usize>()
+            + orphans.sum::<usize>()
+            + told
+            + heart
     }
 
     /// True when there is nothing left to be known of it.
@@ -93,6 +115,9 @@ impl Person {
             self.pending.remove(0);
         }
         let place = self.pending.partition_point(|pending| pending.slot < slot);
+        if self.pending.len() == self.pending.capacity() {
+            self.pending.reserve_exact((self.pending.len() / 2).max(1));
+        }
         self.pending.insert(place, Pending { slot, events: smallvec::smallvec![event] });
     }
 }
@@ -107,6 +132,10 @@ pub(super) struct People {
 impl People {
     pub(super) fn new(seed: Seed) -> Self {
         Self { all: Slab::default(), names: HashMap::with_hasher(seed) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(super) fn get(&self, at: u32) -> Option<&Person> {

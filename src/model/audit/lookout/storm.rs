@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::super::fleet::{STORM_CALM, STORM_DEVICES, STORM_WIDTH};
 use crate::time::{SECOND, Timestamp};
 
-/// Beginnings of one storm that are looked back at, at most.
-const RECENT: usize = 1 << 17;
+/// Beginnings of one storm that are looked back at, for each device that is told apart.
+const RECENT: usize = 2;
 
 /// What a storm comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Surge {
 /// Attempts of all devices as they begin.
 #[derive(Debug, Default)]
 pub(super) struct Storms {
+    /// Beginnings that are looked back at, at most.
+    most: usize,
     /// Those of the last seconds that lost their binding or were refused, each with its device.
     stormy: VecDeque<(i64, u32)>,
     inside: FxHashMap<u32, u32>,
@@ -99,6 +101,21 @@ impl Seconds {
 }
 
 impl Storms {
+    /// Nothing began so far; `devices` are told apart.
+    pub(super) fn new(devices: usize) -> Self {
+        Self { most: devices.saturating_mul(RECENT), ..Self::default() }
+    }
+
+    /// Octets of private memory it holds, roughly.
+    pub(super) fn heap_size(&self) -> usize {
+        let going = self.going.as_ref().map_or(0, |going| {
+            going.devices.capacity() * 8
+                + (going.second.capacity() + 2 * going.later.capacity()) * 8
+        });
+        let lists = self.stormy.capacity() + self.recent.capacity() + self.refused.capacity();
+        16 * lists + 16 * self.inside.capacity() + going
+    }
+
     /// Device number `device` of `known` begins an attempt at `time`; one that lost its binding or
     /// was refused before is `stormy`. What is told when that makes it a storm.
     pub(super) fn begin(
@@ -141,7 +158,8 @@ impl Storms {
         }
         self.refused.push_back((start, status));
         let first = self.recent.front().map_or(start, |(at, _)| *at);
-        while self.refused.front().is_some_and(|(at, _)| *at < first) || RECENT < self.refused.len()
+        while self.refused.front().is_some_and(|(at, _)| *at < first)
+            || self.most < self.refused.len()
         {
             self.refused.pop_front();
         }
@@ -172,7 +190,7 @@ impl Storms {
             going.busy = (time.div_euclid(SECOND) + 1) * SECOND - 1;
         } else if time <= going.busy {
             going.add(time, device);
-        } else {
+        } else if going.later.len() < self.most {
             going.later.push((time, device));
         }
     }
@@ -180,7 +198,7 @@ impl Storms {
     fn remember(&mut self, time: i64, device: u32, stormy: bool) {
         self.recent.push_back((time, device));
         while self.recent.front().is_some_and(|(at, _)| STORM_WIDTH < time - at)
-            || RECENT < self.recent.len()
+            || self.most < self.recent.len()
         {
             self.recent.pop_front();
         }
@@ -189,7 +207,7 @@ impl Storms {
             *self.inside.entry(device).or_default() += 1;
         }
         while let Some((at, device)) = self.stormy.front().copied()
-            && (STORM_WIDTH < time - at || RECENT < self.stormy.len())
+            && (STORM_WIDTH < time - at || self.most < self.stormy.len())
         {
             self.stormy.pop_front();
             if let Some(n) = self.inside.get_mut(&device) {
