@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::facts::Judged;
 use super::filter::{Field, Filter};
@@ -21,7 +21,7 @@ pub(super) struct Judging<'s> {
     selection: &'s Selection,
     settings: Settings,
     /// What is known of the capture while a flow is let go: nothing, unless somebody says.
-    known: Mutex<Vantage>,
+    known: Mutex<Arc<Vantage>>,
     /// What is known of other flows then: nothing.
     alone: Crossings,
 }
@@ -61,12 +61,13 @@ impl<'s> Judging<'s> {
     /// let go from now on.
     #[cfg_attr(not(feature = "live"), allow(dead_code))]
     pub(super) fn know(&self, vantage: &Vantage) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone_from(vantage);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(vantage.clone());
     }
 
     /// What must be let go early is judged by what is certain by then.
     pub(super) fn early(&self, flow: &CallFlow) -> Option<FlowReport> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Several threads let flows go; none waits while another judges.
+        let known = Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner));
         let context = self.context(&known);
         self.wants(flow, &context).then(|| check_flow(flow, &context).without_places())
     }

@@ -1,9 +1,12 @@
 //! Analyzer: what belongs to its share of the Call-IDs becomes call flows, within bounds.
 
+mod eviction;
+
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use self::eviction::Flood;
 use super::router::{Item, What};
 use super::timers::{Due, Timers};
 use super::{LetGo, Plan, first_seq};
@@ -44,9 +47,9 @@ pub(super) struct Analyzer<'a, R> {
     places: FxHashMap<u64, u32>,
     /// Flows whose timers may run, each once, in the order in which they are looked at.
     awake: VecDeque<u32>,
-    /// Flows of which nothing had succeeded when they began, oldest first: the first to go, so that
-    /// a flood of requests that come to nothing does not cost the calls of others.
+    /// Flows of which nothing had succeeded when they began, oldest first.
     doubtful: VecDeque<(u32, u64)>,
+    flood: Flood,
     /// Flows that rest, each with the turn in which it went to rest, oldest first.
     resting: VecDeque<(u32, u32)>,
     held: usize,
@@ -100,12 +103,6 @@ fn octets_of(flow: &CallFlow) -> usize {
     size_of::<CallFlow>() + PLACES + flow.heap_size() + flow.messages.len() * PIECES
 }
 
-/// Whether `slot` still holds the flow `key`, and nothing in it succeeded so far: no dialog, no 2xx.
-fn is_doubtful(slot: &Slot, key: u64) -> bool {
-    let flow = slot.flow.as_ref().filter(|_| slot.key == key);
-    flow.is_some_and(|flow| flow.dialogs.is_empty() && !flow.has_success())
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Awake,
@@ -129,6 +126,7 @@ impl<'a, R> Analyzer<'a, R> {
             places: FxHashMap::default(),
             awake: VecDeque::new(),
             doubtful: VecDeque::new(),
+            flood: Flood::default(),
             resting: VecDeque::new(),
             held: 0,
             turn: 0,
@@ -318,7 +316,7 @@ impl<'a, R> Analyzer<'a, R> {
             self.rest_one(now);
         }
         while self.limits.memory < self.held {
-            if !self.let_oldest_go(place) {
+            if !self.let_one_go(place) {
                 break;
             }
         }
@@ -353,7 +351,7 @@ impl<'a, R> Analyzer<'a, R> {
             self.let_go(place);
         }
         if self.limits.flows <= self.places.len() {
-            self.let_oldest_go(u32::MAX);
+            self.let_one_go(u32::MAX);
         }
         let slot = Slot {
             flow: Some(Box::new(CallFlow::new(self.seed))),
@@ -378,8 +376,7 @@ impl<'a, R> Analyzer<'a, R> {
         self.awake.push_back(place);
         self.doubtful.push_back((place, key));
         if 2 * self.places.len() + DOUBTFUL < self.doubtful.len() {
-            let flows = &self.flows;
-            self.doubtful.retain(|(place, key)| is_doubtful(&flows[*place as usize], *key));
+            self.forget_doubts();
         }
         place
     }
@@ -415,41 +412,6 @@ impl<'a, R> Analyzer<'a, R> {
             }
             self.free.push(place);
         }
-    }
-
-    /// Lets go the oldest flow in which nothing succeeded, or else the one that has rested longest,
-    /// or else one that is awake; never `spared`.
-    fn let_oldest_go(&mut self, spared: u32) -> bool {
-        while let Some((place, key)) = self.doubtful.pop_front() {
-            if place != spared && is_doubtful(&self.flows[place as usize], key) {
-                self.let_go(place);
-                self.vacate(place);
-                return true;
-            }
-        }
-        while let Some((place, since)) = self.resting.pop_front() {
-            let slot = &self.flows[place as usize];
-            if slot.state != State::Resting(since) {
-                continue;
-            }
-            let held = slot.flow.is_some();
-            self.let_go(place);
-            self.free.push(place);
-            if held {
-                return true;
-            }
-        }
-        for _ in 0..self.awake.len().min(2) {
-            let Some(place) = self.next_awake() else { break };
-            if place == spared {
-                self.awake.push_back(place);
-            } else {
-                self.let_go(place);
-                self.free.push(place);
-                return true;
-            }
-        }
-        false
     }
 
     /// Lets a flow go after all was said of it that can be said. Its place is free once no queue

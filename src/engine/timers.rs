@@ -71,6 +71,12 @@ impl Timers {
             times.insert((timer, key));
             Standing { place, is_fresh: false, timer: (timer, Stage::Settling) }
         });
+        if standing.timer.1 == Stage::FallingSilent {
+            // It goes on: it settles once more.
+            times.remove(&(standing.timer.0, key));
+            standing.timer = (now.plus(SETTLED), Stage::Settling);
+            times.insert((standing.timer.0, key));
+        }
         if !std::mem::replace(&mut standing.is_fresh, true) {
             self.fresh.push_back((place, key));
         }
@@ -98,7 +104,7 @@ impl Timers {
             self.due.push_back((place, key, Due::Changed));
         }
         let mut later = Vec::new();
-        while let Some((_, key)) = self.next_until(now) {
+        while let Some((time, key)) = self.next_until(now) {
             let Some(standing) = self.standing.get_mut(&key) else { continue };
             let (place, stage) = (standing.place, standing.timer.1);
             let Some(last) = last(place, key) else {
@@ -108,9 +114,14 @@ impl Timers {
             let silence = now.since(last);
             // It may have gone on: its time runs from its last message.
             let next = if silence < SETTLED { Stage::Settling } else { stage };
+            let right = last.plus(next.patience());
             if silence < next.patience() {
-                standing.timer = (last.plus(next.patience()), next);
-                later.push((standing.timer.0, key));
+                standing.timer = (right, next);
+                later.push((right, key));
+            } else if time < right {
+                // Others come first.
+                standing.timer = (right, next);
+                self.times.insert((right, key));
             } else if stage == Stage::Settling {
                 standing.timer = (last.plus(SILENT), Stage::FallingSilent);
                 self.times.insert((standing.timer.0, key));
@@ -162,6 +173,28 @@ mod tests {
         timers.advance(at(44), |_, _| Some(at(11)));
         assert_eq!(all(&mut timers), [(0, Due::Silent)]);
         assert!(timers.standing.is_empty(), "nothing of it is kept");
+    }
+
+    #[test]
+    fn a_flow_that_goes_on_settles_once_more_in_five_seconds() {
+        let mut timers = Timers::default();
+        timers.touch(0, 7, at(0));
+        timers.advance(at(5), |_, _| Some(at(0)));
+        assert_eq!(all(&mut timers), [(0, Due::Changed), (0, Due::Settled)]);
+        timers.touch(0, 7, at(20));
+        timers.advance(at(25), |_, _| Some(at(20)));
+        assert_eq!(all(&mut timers), [(0, Due::Changed), (0, Due::Settled)]);
+    }
+
+    #[test]
+    fn flows_are_due_in_the_order_of_their_last_messages_however_far_time_leaps() {
+        let mut timers = Timers::default();
+        timers.touch(0, 7, at(10));
+        timers.touch(1, 8, at(12));
+        timers.touch(0, 7, at(14));
+        timers.advance(at(30), |place, _| Some(at(if place == 0 { 14 } else { 12 })));
+        let settled = all(&mut timers).into_iter().filter(|(_, due)| *due == Due::Settled);
+        assert_eq!(settled.map(|(place, _)| place).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Report {
     pub coverage: Vec<Coverage>,
     /// Every single breach, by flow and message.
     pub marks: Vec<Mark>,
+    /// The worst severity of findings there was no room for.
+    pub beyond: Option<Severity>,
 }
 
 impl Report {
@@ -25,9 +27,9 @@ impl Report {
         self.marks.get(start..end).unwrap_or_default()
     }
 
-    /// The worst severity found.
+    /// The worst severity found, of findings that are not kept too.
     pub fn worst(&self) -> Option<Severity> {
-        self.findings.first().map(|finding| finding.severity)
+        self.findings.first().map(|finding| finding.severity).max(self.beyond)
     }
 }
 
@@ -76,6 +78,8 @@ pub struct Gathered {
     judged: Vec<u64>,
     undecided: BTreeMap<(RuleIndex, &'static str), u64>,
     marks: Vec<Mark>,
+    /// The worst severity of findings there was no room for.
+    beyond: Option<Severity>,
 }
 
 impl Gathered {
@@ -103,7 +107,10 @@ impl Gathered {
             let is_full = most <= self.groups.len();
             match self.groups.get_mut(&key) {
                 Some(known) => absorb(known, finding),
-                None if is_full => has_room = false,
+                None if is_full => {
+                    has_room = false;
+                    self.beyond = self.beyond.max(Some(finding.severity));
+                }
                 None => {
                     self.groups.insert(key, finding);
                 }
@@ -114,7 +121,7 @@ impl Gathered {
 
     /// All of them as one.
     pub fn report(self) -> Report {
-        let Self { groups, judged, undecided, mut marks } = self;
+        let Self { groups, judged, undecided, mut marks, beyond } = self;
         let mut findings: Vec<(Key, Finding)> = groups.into_iter().collect();
         findings.sort_by(|(a, x), (b, y)| {
             (y.severity, a.rule, a.kind, x.first).cmp(&(x.severity, b.rule, b.kind, y.first))
@@ -124,6 +131,7 @@ impl Gathered {
             findings: findings.into_iter().map(|(_, finding)| finding).collect(),
             coverage: coverage(&judged, &undecided),
             marks,
+            beyond,
         }
     }
 }

@@ -90,6 +90,37 @@ fn a_flood_that_comes_to_nothing_does_not_cost_the_calls_of_others() {
 }
 
 #[test]
+fn a_memory_full_of_calls_that_succeeded_tears_none_that_goes_on() {
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    // In every round one call begins, and older ones go on: a hundred last at any time.
+    let text = |n: u64| {
+        let (round, step) = (n / 6, n % 6);
+        let age = [0, 20, 40, 41, 100, 101][step as usize];
+        let Some(call) = round.checked_sub(age) else {
+            return format!("{n} a>b OPTIONS id=before{n} via=o{n} from=f cseq=1");
+        };
+        let (invite, bye) = (format!("id=c{call} via=i{call}"), format!("id=c{call} via=b{call}"));
+        match step {
+            0 => format!("{n} a>b INVITE {invite} from=f cseq=1"),
+            1 => format!("{n} b>a 180 INVITE {invite} from=f to=t cseq=1"),
+            2 => format!("{n} b>a 200 INVITE {invite} from=f to=t cseq=1"),
+            3 => format!("{n} a>b ACK id=c{call} via=a{call} from=f to=t cseq=1"),
+            4 => format!("{n} a>b BYE {bye} from=f to=t cseq=2"),
+            _ => format!("{n} b>a 200 BYE {bye} from=f to=t cseq=2"),
+        }
+    };
+    let mut calls = Flood { left: 6 * 2_000, next: 0, text };
+    let seen = |flow: &CallFlow| {
+        let is_call = flow.call_id().starts_with(b"c");
+        is_call.then_some(flow.messages.len())
+    };
+    let analysis = analyze(&mut calls, &plan(limits), &seen);
+    let gone: Vec<usize> = analysis.let_go.into_iter().flatten().collect();
+    assert!(500 < gone.len(), "{}", gone.len());
+    assert!(gone.iter().all(|count| *count == 6), "{gone:?}");
+}
+
+#[test]
 fn a_call_id_used_for_months_is_let_go_in_pieces() {
     let limits = Limits { flow_messages: 100, ..Limits::default() };
     let text = |n| format!("{} a>b REGISTER id=cam via=a{n} from=f cseq={n}", n * 60_000);

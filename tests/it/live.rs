@@ -217,6 +217,7 @@ fn options_that_do_not_go_together_are_refused_and_none_is_passed_over() {
     for (args, word) in [
         (&["live", "--registrations", "--from", "a", "-"][..], "follows all devices"),
         (&["live", "--ladder", "--format", "ndjson", "-"], "--ladder is drawn as text"),
+        (&["live", "--bpf", "udp", "tcp", "port", "5060"], "in one place"),
     ] {
         let run = run(args);
         assert_eq!(run.code, 2, "{args:?} {}", run.err);

@@ -7,7 +7,9 @@ use siplens::engine::{self, Feed, Plan};
 use siplens::frame::{FileId, Frame, FrameId, LinkType};
 use siplens::limits::{Limits, Tally};
 use siplens::model::{Model, Vantage};
-use siplens::rules::{Check, Context, RULES, Report, Rule, Selection, Settings, check_flow, merge};
+use siplens::rules::{
+    Check, Context, Gathered, RULES, Report, Rule, Selection, Settings, Severity, check_flow, merge,
+};
 use siplens::time::Timestamp;
 use siplens::transport::Observation;
 
@@ -17,6 +19,24 @@ use crate::support::flow::wire::Capture;
 /// Sections every page has, in this order.
 const SECTIONS: [&str; 5] =
     ["## Why it matters", "## Reported", "## Not reported", "## Known exceptions", "## See"];
+
+#[test]
+fn findings_there_is_no_room_for_still_say_how_bad_it_is() {
+    let model = crate::audit::analyzed(&[crate::program::sample("rejects.pcap")]);
+    let (selection, settings) = (Selection::all(), Settings::default());
+    let context = Context {
+        vantage: &model.vantage,
+        crossings: model.crossings(),
+        selection: &selection,
+        settings: &settings,
+    };
+    let mut gathered = Gathered::default();
+    let has_room = model.flows.iter().map(|flow| gathered.add(check_flow(flow, &context), 0));
+    assert!(has_room.filter(|has_room| !has_room).count() != 0);
+    let report = gathered.report();
+    assert!(report.findings.is_empty());
+    assert_eq!(report.worst(), Some(Severity::Error));
+}
 
 #[test]
 fn every_page_says_what_its_rule_reports() {

@@ -125,8 +125,7 @@ fn a_run_that_is_stopped_gives_the_screen_back_and_takes_it_again() {
 #[test]
 fn eighty_columns_hold_who_and_what_became_of_it_and_the_call_id() {
     let terminal = Terminal::showing(80);
-    let text = terminal.text();
     for word in ["From", "To", "State", "Findings", "Call-ID", "completed"] {
-        assert!(text.contains(word), "{word}: {text}");
+        terminal.until(word, |text| text.contains(word));
     }
 }

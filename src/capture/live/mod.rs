@@ -299,11 +299,17 @@ impl Live {
         std::mem::take(&mut self.gaps)
     }
 
+    /// Stretches that overlap are one: several interfaces may be away at once.
     fn note_unwatched(&mut self, from: Timestamp, until: Timestamp) {
-        match self.unwatched.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(until),
-            _ => self.unwatched.push((from, until)),
-        }
+        let mut all = (from, until);
+        self.unwatched.retain(|&(begin, end)| {
+            let is_apart = until < begin || end < from;
+            if !is_apart {
+                all = (all.0.min(begin), all.1.max(end));
+            }
+            is_apart
+        });
+        self.unwatched.push(all);
         if GAPS < self.unwatched.len() {
             self.unwatched.remove(0);
         }

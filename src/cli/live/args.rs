@@ -156,9 +156,14 @@ impl SourceArgs {
 
     /// The packet filter: of `--bpf`, or of the words.
     pub fn packet_filter(&self) -> Option<String> {
-        let words = self.words.iter().skip(usize::from(self.is_pipe())).chain(&self.bpf_words);
-        let words: Vec<&str> = words.map(String::as_str).collect();
+        let words = self.filter_words();
         self.bpf.clone().or_else(|| (!words.is_empty()).then(|| words.join(" ")))
+    }
+
+    /// The words of a packet filter that stand without an option.
+    pub(super) fn filter_words(&self) -> Vec<&str> {
+        let words = self.words.iter().skip(usize::from(self.is_pipe())).chain(&self.bpf_words);
+        words.map(String::as_str).collect()
     }
 }
 

@@ -36,6 +36,12 @@ impl Opened {
     /// # Errors
     /// When one of them cannot be opened, with what to do about it.
     pub(super) fn of(args: &SourceArgs, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
+        let words = args.filter_words();
+        ensure!(
+            args.bpf.is_none() || words.is_empty(),
+            "--bpf and {:?}: write the packet filter in one place",
+            words.join(" ")
+        );
         let mut opened = Self::default();
         #[cfg(unix)]
         opened.add_agents(args)?;

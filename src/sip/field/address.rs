@@ -85,8 +85,7 @@ pub(crate) fn plain_tag(text: &[u8]) -> Option<&[u8]> {
     };
     let open = scan::find_any(text, [b'<', b';', b'"'])?;
     let close = open + scan::find(&text[open..], b'>')?;
-    // A URI of one octet at least.
-    if text[open] != b'<' || close < open + 2 {
+    if text[open] != b'<' || scan::trim(&text[open + 1..close]).is_empty() {
         return None;
     }
     match &text[close + 1..] {
@@ -183,6 +182,10 @@ mod tests {
             ("\"Bob; <1>\" <sip:a@b>;tag=1", "1"),
         ] {
             assert_eq!(plain_tag(text.as_bytes()), Some(tag.as_bytes()), "{text}");
+        }
+        for text in ["<>;tag=1", "< >;tag=1", "sip:a@b;tag=1", "<sip:a@b> ;tag=1", "<sip:a@b>;tag="]
+        {
+            assert_eq!(plain_tag(text.as_bytes()), None, "{text}");
         }
     }
 

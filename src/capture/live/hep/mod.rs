@@ -176,6 +176,10 @@ struct Intake {
     began: Timestamp,
     /// When was looked at it last.
     looked: Timestamp,
+    /// Datagrams the kernel had no room for and nobody was told of, and since when.
+    untold: Option<(u32, Timestamp)>,
+    /// When somebody was told last.
+    told_dropped: Timestamp,
     frame: Vec<u8>,
     malformed: u64,
     too_long: u64,
@@ -197,6 +201,8 @@ impl Intake {
             steady: Steady::new(),
             began: Timestamp(since_epoch.as_nanos() as i64),
             looked: Timestamp(since_epoch.as_nanos() as i64),
+            untold: None,
+            told_dropped: Timestamp(i64::MIN),
             frame: Vec::new(),
             malformed: 0,
             too_long: 0,
@@ -266,11 +272,19 @@ impl Intake {
             self.sender.tell(News::Gap { from, until, missed: Missed::All })?;
             self.sender.tell(News::Note(slept_for(slept)))?;
         }
-        if dropped == 0 {
+        if 0 < dropped {
+            let (count, since) = self.untold.unwrap_or((0, from));
+            self.untold = Some((count.saturating_add(dropped), since));
+        }
+        // Once too many come, some are dropped before each that is taken, and whoever hears of it
+        // has much to look at.
+        let Some((count, from)) = self.untold else { return Ok(()) };
+        if until.since(self.told_dropped) < WAKE.as_nanos() as i64 {
             return Ok(());
         }
+        (self.untold, self.told_dropped) = (None, until);
         self.sender.tell(News::Gap { from, until, missed: Missed::Some })?;
-        self.dropped(dropped)
+        self.dropped(count)
     }
 
     /// Datagrams the kernel had no room for.
