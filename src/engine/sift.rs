@@ -2,10 +2,13 @@
 //! the order in which they began, and nothing of them is kept. Live, a lookout sees them while they
 //! go on.
 
+mod keys;
+
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use self::keys::Keys;
 use super::timers::SETTLED;
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
@@ -117,25 +120,6 @@ struct Open {
     last: Timestamp,
     is_answered: bool,
     held: usize,
-}
-
-/// What finds the slot of a message.
-#[derive(Clone, Copy)]
-struct Keys {
-    /// Call-ID and CSeq; without CSeq the same as `loose`.
-    strict: u64,
-    /// Call-ID and hosts, for messages that were cut before their CSeq or never had one.
-    loose: u64,
-}
-
-impl Keys {
-    fn of(message: &Message, seed: Seed) -> Self {
-        let (call, envelope) = (message.call_id(), &message.envelope);
-        let (one, other) = (envelope.from.ip, envelope.to.ip);
-        let loose = seed.hash((call, one.min(other), one.max(other)));
-        let strict = message.cseq().map_or(loose, |cseq| seed.hash((call, cseq.number)));
-        Self { strict, loose }
-    }
 }
 
 impl Open {

@@ -12,6 +12,7 @@ mod feed;
 mod heart;
 mod lane;
 mod people;
+mod slab;
 mod storm;
 mod timers;
 
@@ -39,6 +40,7 @@ pub use counts::Counts;
 pub use lane::State;
 use lane::{Lane, Light, Look, Told, sooner};
 use people::People;
+use slab::Slab;
 use storm::Storms;
 pub use storm::Surge;
 use timers::{Owner, Timers};
@@ -83,50 +85,6 @@ pub struct Lookout {
     strangers: VecDeque<(u32, Arc<str>)>,
     /// Octets that devices hold, each at each registrar.
     held: usize,
-}
-
-/// Things by number, whose numbers are used again.
-#[derive(Debug)]
-pub(super) struct Slab<T> {
-    all: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Self {
-        Self { all: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T> Slab<T> {
-    fn len(&self) -> usize {
-        self.all.len() - self.free.len()
-    }
-
-    fn get(&self, at: u32) -> Option<&T> {
-        self.all.get(at as usize)?.as_ref()
-    }
-
-    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.all.get_mut(at as usize)?.as_mut()
-    }
-
-    fn insert(&mut self, thing: T) -> u32 {
-        if let Some(at) = self.free.pop()
-            && let Some(place) = self.all.get_mut(at as usize)
-        {
-            *place = Some(thing);
-            return at;
-        }
-        self.all.push(Some(thing));
-        self.all.len() as u32 - 1
-    }
-
-    fn remove(&mut self, at: u32) -> Option<T> {
-        let thing = self.all.get_mut(at as usize)?.take();
-        self.free.extend(thing.is_some().then_some(at));
-        thing
-    }
 }
 
 impl Lookout {
