@@ -10,9 +10,7 @@ use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, numbered, quote,
 };
-use crate::model::{
-    CallFlow, DialogId, Entry, Exchange, FlowId, FlowKind, MessageId, Note, TransactionId,
-};
+use crate::model::{CallFlow, DialogId, Entry, FlowId, FlowKind, MessageId, Note, TransactionId};
 use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
@@ -109,58 +107,36 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
     let case = Case { flow, vantage, crossings, settings };
     let mut run = Run::new(flow, context);
     let judged: SmallVec<[MessageId; 32]> = written_anew(flow).collect();
-    run.each(
-        Subject::Message,
-        &judged,
-        |id| *id,
-        |check, id, found| match check {
-            Check::Message(judge) => {
-                let message = flow.message(*id);
-                Some(match cut_short(message.envelope.completeness) {
-                    Some(reason) => Verdict::Undecided(reason),
-                    None => judge(message, found),
-                })
-            }
-            Check::Sighting(judge) => Some(judge(*id, &case, found)),
-            _ => None,
-        },
-    );
-    let none = MessageId(0);
-    let ids = |count| (0..count as u32).collect::<SmallVec<[u32; 32]>>();
-    let transactions = ids(flow.transactions.len());
-    run.each(
-        Subject::Transaction,
-        &transactions,
-        |_| none,
-        |check, at, found| match check {
-            Check::Transaction(judge) => Some(judge(TransactionId(*at), &case, found)),
-            _ => None,
-        },
-    );
-    let dialogs = ids(flow.dialogs.len());
-    run.each(
-        Subject::Dialog,
-        &dialogs,
-        |_| none,
-        |check, at, found| match check {
-            Check::Dialog(judge) => Some(judge(DialogId(*at), &case, found)),
-            _ => None,
-        },
-    );
-    let offer = |exchange: &Exchange| exchange.offer.message;
-    run.each(Subject::Exchange, &flow.exchanges, offer, |check, exchange, found| match check {
-        Check::Exchange(judge) => Some(judge(exchange, &case, found)),
+    let about = |at: usize| judged[at];
+    run.each(Subject::Message, judged.len(), about, |check, at, found| match check {
+        Check::Message(judge) => {
+            let message = flow.message(judged[at]);
+            Some(match cut_short(message.envelope.completeness) {
+                Some(reason) => Verdict::Undecided(reason),
+                None => judge(message, found),
+            })
+        }
+        Check::Sighting(judge) => Some(judge(judged[at], &case, found)),
         _ => None,
     });
-    run.each(
-        Subject::Flow,
-        &[flow],
-        |_| none,
-        |check, _, found| match check {
-            Check::Flow(judge) => Some(judge(&case, found)),
-            _ => None,
-        },
-    );
+    let none = |_| MessageId(0);
+    run.each(Subject::Transaction, flow.transactions.len(), none, |check, at, found| match check {
+        Check::Transaction(judge) => Some(judge(TransactionId(at as u32), &case, found)),
+        _ => None,
+    });
+    run.each(Subject::Dialog, flow.dialogs.len(), none, |check, at, found| match check {
+        Check::Dialog(judge) => Some(judge(DialogId(at as u32), &case, found)),
+        _ => None,
+    });
+    let about = |at: usize| flow.exchanges[at].offer.message;
+    run.each(Subject::Exchange, flow.exchanges.len(), about, |check, at, found| match check {
+        Check::Exchange(judge) => Some(judge(&flow.exchanges[at], &case, found)),
+        _ => None,
+    });
+    run.each(Subject::Flow, 1, none, |check, _, found| match check {
+        Check::Flow(judge) => Some(judge(&case, found)),
+        _ => None,
+    });
     run.finish()
 }
 
@@ -228,17 +204,18 @@ impl<'a> Run<'a> {
         Self { flow, context, counts, known: Known::default(), reported: Vec::new() }
     }
 
-    /// Runs the checks of `subject` on `items`, which are about the messages `about` says.
+    /// Runs the checks of `subject` on as many as there are, each about the message that `about`
+    /// says.
     ///
-    /// One check judges all items before the next begins: the code of all checks together does not
-    /// fit into the nearest cache of a processor. What they report stands in the order of the items
+    /// One check judges all before the next begins: the code of all checks together does not fit
+    /// into the nearest cache of a processor. What they report stands in the order of the subjects
     /// all the same.
-    fn each<T>(
+    fn each(
         &mut self,
         subject: Subject,
-        items: &[T],
-        about: impl Fn(&T) -> MessageId,
-        judge: impl Fn(&Check, &T, &mut Found<'_>) -> Option<Verdict>,
+        count: usize,
+        about: impl Fn(usize) -> MessageId,
+        judge: impl Fn(&Check, usize, &mut Found<'_>) -> Option<Verdict>,
     ) {
         let mut reported: Vec<(usize, Reported)> = Vec::new();
         let at = Cell::new(0);
@@ -252,10 +229,10 @@ impl<'a> Run<'a> {
                 selection: self.context.selection,
                 sink: &mut |one| reported.push((at.get(), one)),
             };
-            for (place, item) in items.iter().enumerate() {
+            for place in 0..count {
                 at.set(place);
-                found.subject = about(item);
-                if let Some(verdict) = judge(check, item, &mut found) {
+                found.subject = about(place);
+                if let Some(verdict) = judge(check, place, &mut found) {
                     self.counts.add(*index, verdict);
                 }
             }
