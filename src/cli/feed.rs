@@ -1,15 +1,9 @@
-//! Frames of the inputs become what the core takes: filters of packets and time, progress, Ctrl-C.
+//! Frames of the inputs become what the core takes: filters of packets and time, progress.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-#[cfg(feature = "live")]
-use signal_hook::low_level;
-use signal_hook::{SigId, flag};
-
-use super::INTERRUPTED;
 use super::choosing::Choosing;
 use super::closing::Progress;
 use super::harmless;
@@ -310,36 +304,4 @@ fn lets_through(filter: &mut Choosing, observation: &Observation<'_>) -> bool {
     let Observation::Message { envelope, text, home } = observation else { return false };
     Message::parse(*envelope, Text::of(text, *home))
         .is_some_and(|message| filter.choose(&message).is_some())
-}
-
-/// What happens on Ctrl-C and SIGTERM.
-pub(crate) struct Interrupts {
-    /// Set by the first one.
-    pub(crate) flag: Arc<AtomicBool>,
-    /// What ends the process at the second one.
-    #[cfg_attr(not(feature = "live"), allow(dead_code))] // Only a live run takes it over.
-    abrupt: Vec<SigId>,
-}
-
-impl Interrupts {
-    /// A second one is somebody else's affair from here on.
-    #[cfg(feature = "live")]
-    pub(crate) fn leave_the_second(&mut self) {
-        for id in self.abrupt.drain(..) {
-            low_level::unregister(id);
-        }
-    }
-}
-
-/// A flag that Ctrl-C or SIGTERM sets; a second one ends the process at once.
-pub(crate) fn on_interrupt() -> Interrupts {
-    let flag = Arc::new(AtomicBool::new(false));
-    let mut abrupt = Vec::new();
-    // Without a handler Ctrl-C ends the process, as for any program.
-    for signal in [SIGINT, SIGTERM] {
-        let ended = INTERRUPTED.into();
-        abrupt.extend(flag::register_conditional_shutdown(signal, ended, Arc::clone(&flag)));
-        let _ = flag::register(signal, Arc::clone(&flag));
-    }
-    Interrupts { flag, abrupt }
 }

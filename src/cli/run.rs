@@ -11,8 +11,9 @@ use super::args::{Common, InputArgs, RuleArgs};
 use super::choice;
 use super::choosing::Choosing;
 use super::closing;
-use super::feed::{Frames, Wanted, on_interrupt};
+use super::feed::{Frames, Wanted};
 use super::filter::Filter;
+use super::interrupts::Interrupts;
 use super::judging::{Found, Judging};
 use super::output::{Paging, Sink, is_same_file, time_style};
 use super::window::Window;
@@ -59,6 +60,7 @@ impl<'a> Run<'a> {
         let options = Options { filter: packets, log_zone: Some(zone::clocks(log_zone)) };
         let capture = Capture::open(&inputs, options);
         let files = capture.names().to_vec();
+        let interrupted = Interrupts::new(&[])?.listen(|end| end())?;
         let wanted = Wanted {
             window: window.clone(),
             count: common.input.count,
@@ -67,7 +69,7 @@ impl<'a> Run<'a> {
             }),
             total,
             quiet: common.output.quiet,
-            interrupted: on_interrupt().flag,
+            interrupted,
         };
         let mut reader = Reader::new(&limits);
         add_key_logs(&mut reader, &common.input.keylog)?;

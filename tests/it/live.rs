@@ -386,8 +386,7 @@ fn a_report_with_a_time_of_its_own_making_moves_nobodys_timers() {
 
 #[test]
 fn a_key_log_is_read_on_as_it_grows_and_opens_what_begins_later() {
-    let path = std::env::temp_dir().join(format!("siplens-live-{}.keylog", std::process::id()));
-    fs::write(&path, "").unwrap();
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     let capture = |name: &str| fs::read(format!("tests/data/tls/{name}.pcap")).unwrap();
     let mut running = program()
         .args(["live", "--keylog", path.to_str().unwrap(), "-"])
@@ -415,7 +414,6 @@ fn a_key_log_is_read_on_as_it_grows_and_opens_what_begins_later() {
     input.write_all(&records("tls12_gcm128")).unwrap();
     drop(input);
     let more = lines.filter(is_tls).count();
-    fs::remove_file(&path).unwrap();
     let over = running.wait_with_output().unwrap();
     let err = String::from_utf8_lossy(&over.stderr);
     assert!(over.status.success() && !err.contains("encrypted"), "{err}");

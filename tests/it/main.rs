@@ -24,6 +24,8 @@ mod fragments;
 mod hep;
 #[cfg(all(feature = "live", unix))]
 mod hep_listen;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod interrupts;
 mod keeping;
 #[cfg(feature = "live")]
 mod live;

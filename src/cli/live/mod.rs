@@ -28,8 +28,9 @@ use anyhow::{Context as _, anyhow};
 
 use super::audit::{self, Judge};
 use super::choosing::Choosing;
-use super::feed::{Frames, Tap, Wanted, on_interrupt};
+use super::feed::{Frames, Tap, Wanted};
 use super::filter::{Field, Filter};
+use super::interrupts::Interrupts;
 use super::judging::Judging;
 use super::output::Sink;
 use super::run::selection;
@@ -63,7 +64,7 @@ use lines::Lines;
 use prepare::Prepared;
 use show::{Ended, Show};
 use table::Table;
-use terminal::{Ear, SecondScreen};
+use terminal::{SIGNALS, SecondScreen};
 use watch::{Beside, say, watch};
 
 /// How long a binding may be overdue before it is told, nanoseconds: within a second of its expiry,
@@ -94,15 +95,17 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     };
     let budget = Budget::of(args);
     let plan = Plan::new(budget.shown.clone(), 1);
-    let mut interrupts = on_interrupt();
-    let ear = args.is_drawn().then(Ear::new).transpose().context("cannot hear signals")?;
+    let second_screen =
+        args.is_drawn().then(|| SecondScreen::new(args.output.width.map(usize::from)));
+    let beside = if second_screen.is_some() { SIGNALS } else { &[] };
+    let interrupts = Interrupts::new(beside)?;
     let Prepared { reader, mut sink, opened, page, savefile } =
         Prepared::of(args, &budget, &interrupts.flag)?;
-    let second_screen = ear.map(|ear| {
-        interrupts.leave_the_second();
-        SecondScreen::new(args.output.width.map(usize::from), ear)
-    });
-    let second_screen = second_screen.transpose().context("cannot hear signals")?;
+    // Only now: a thread keeps the rights there are when it starts.
+    let interrupted = match &second_screen {
+        Some(screen) => interrupts.listen(screen.last()),
+        None => interrupts.listen(|end| end()),
+    }?;
     let (names, watched) = (opened.names.clone(), opened.watched.clone());
     // Frames are counted over all interfaces: to views they are one input.
     let input = [names.join(",")];
@@ -114,7 +117,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
             .map(|filter| Choosing::new(Some(filter), plan.seed, plan.limits.names)),
         total: None,
         quiet: true,
-        interrupted: interrupts.flag,
+        interrupted,
     };
     let judging = Judging::new(filter.clone(), &selection);
     let let_go = |flow: &CallFlow| judging.early(flow);

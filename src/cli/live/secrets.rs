@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_once_they_are_whole_and_from_the_begin_when_the_file_is_emptied() {
-        let mut file = tempfile().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
         let mut log = Growing { file: file.try_clone().unwrap(), at: 0, line: Vec::new() };
         // Both have one place in the file: each seeks to its own.
         let mut write = |log: &mut Growing, text: &[u8]| {
@@ -119,14 +119,5 @@ mod tests {
         assert!(log.line.is_empty());
         log.file.set_len(0).unwrap();
         assert_eq!(write(&mut log, b"new\n"), b"new\n");
-    }
-
-    /// A file without a name.
-    fn tempfile() -> io::Result<File> {
-        let path = std::env::temp_dir().join(format!("siplens-keylog-{}", std::process::id()));
-        let file =
-            File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-        std::fs::remove_file(path)?;
-        Ok(file)
     }
 }

@@ -11,6 +11,13 @@ use crate::view::live::screen::Screen;
 const PATIENCE: Duration = Duration::from_millis(10);
 const TRIES: u32 = 20;
 
+/// Signals that end or stop the process without leave, beside Ctrl-C.
+#[cfg(unix)]
+pub(super) const SIGNALS: &[i32] = &[signal_hook::consts::SIGQUIT, signal_hook::consts::SIGTSTP];
+/// Elsewhere a run that is ended by force leaves the terminal as it is.
+#[cfg(not(unix))]
+pub(super) const SIGNALS: &[i32] = &[];
+
 /// The second screen while it is needed; dropped, it gives the first one back.
 pub(super) struct SecondScreen {
     screen: Shared,
@@ -21,15 +28,15 @@ pub(super) struct SecondScreen {
 type Shared = Arc<Mutex<Screen>>;
 
 impl SecondScreen {
-    /// The second screen, in `width` columns or those of the terminal; `ear` gives the first one
-    /// back when a signal ends or stops the process.
-    ///
-    /// # Errors
-    /// When the system allows no more threads.
-    pub(super) fn new(width: Option<usize>, ear: Ear) -> io::Result<Self> {
-        let screen = Shared::default();
-        ear.listen(Arc::clone(&screen))?;
-        Ok(Self { screen, width })
+    /// The second screen, in `width` columns or those of the terminal.
+    pub(super) fn new(width: Option<usize>) -> Self {
+        Self { screen: Shared::default(), width }
+    }
+
+    /// What gives the first one back before the process ends or stops. Nobody draws between the two.
+    pub(super) fn last(&self) -> impl Fn(&dyn Fn()) + Send + 'static {
+        let screen = Arc::clone(&self.screen);
+        move |end| leave(&screen, end)
     }
 
     /// Columns and rows it has now.
@@ -59,7 +66,7 @@ impl SecondScreen {
 
 impl Drop for SecondScreen {
     fn drop(&mut self) {
-        leave(&self.screen);
+        leave(&self.screen, &|| ());
     }
 }
 
@@ -68,22 +75,20 @@ pub(super) fn has_second_screen() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Gives the first screen back past whoever draws.
-fn leave(screen: &Mutex<Screen>) {
-    for _ in 0..TRIES {
-        let mut screen = match screen.try_lock() {
-            Ok(screen) => screen,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                thread::sleep(PATIENCE);
-                continue;
-            }
-        };
-        if let Some(octets) = screen.close() {
-            write(octets);
+/// Gives the first screen back past whoever draws, and does `then` before anybody draws again.
+fn leave(screen: &Mutex<Screen>, then: &dyn Fn()) {
+    let mut screen = (0..TRIES).find_map(|_| match screen.try_lock() {
+        Ok(screen) => Some(screen),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => {
+            thread::sleep(PATIENCE);
+            None
         }
-        return;
+    });
+    if let Some(octets) = screen.as_mut().and_then(|screen| screen.close()) {
+        write(octets);
     }
+    then();
 }
 
 /// Writes to the terminal past what is held back for it, unless it is stopped.
@@ -106,94 +111,17 @@ fn write(octets: &[u8]) {
     let _ = io::stdout().write_all(octets);
 }
 
-#[cfg(unix)]
-pub(super) use signals::Ear;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Elsewhere a run that is ended by force leaves the terminal as it is.
-#[cfg(not(unix))]
-pub(super) struct Ear;
-
-#[cfg(not(unix))]
-impl Ear {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    fn listen(self, _: Shared) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(unix)]
-mod signals {
-    use std::io::{self, Read as _};
-    use std::os::fd::AsFd as _;
-    use std::os::unix::net::UnixStream;
-    use std::thread;
-
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-    use signal_hook::low_level::{emulate_default_handler, exit, pipe};
-
-    use super::{Shared, leave};
-    use crate::cli::INTERRUPTED;
-
-    /// Hears the signals that end or stop the process while another thread writes.
-    pub(in super::super) struct Ear([(i32, UnixStream); 4]);
-
-    impl Ear {
-        /// Begins to hear; what comes before somebody [listens](Self::listen) is kept.
-        ///
-        /// # Errors
-        /// When the system has no more file descriptors.
-        pub(in super::super) fn new() -> io::Result<Self> {
-            let hear = |signal| {
-                let (heard, told) = UnixStream::pair()?;
-                pipe::register(signal, told)?;
-                io::Result::Ok((signal, heard))
-            };
-            Ok(Self([hear(SIGINT)?, hear(SIGTERM)?, hear(SIGQUIT)?, hear(SIGTSTP)?]))
-        }
-
-        /// Gives the first screen back before a second Ctrl-C ends the process or Ctrl-Z stops it.
-        pub(super) fn listen(self, screen: Shared) -> io::Result<()> {
-            let mut asked = 0_usize;
-            let act = move |signal: i32, times: usize| {
-                if signal != SIGTSTP {
-                    asked += times;
-                    if asked < 2 && signal != SIGQUIT {
-                        // The first one is obeyed at leisure.
-                        return;
-                    }
-                }
-                leave(&screen);
-                if signal == SIGINT || signal == SIGTERM {
-                    exit(INTERRUPTED.into());
-                }
-                // What the signal does to any program; refused, it does nothing.
-                let _ = emulate_default_handler(signal);
-            };
-            thread::Builder::new().name("signals".to_owned()).spawn(move || self.hear(act))?;
-            Ok(())
-        }
-
-        fn hear(mut self, mut act: impl FnMut(i32, usize)) {
-            loop {
-                let streams = self.0.each_ref().map(|(_, stream)| stream);
-                let mut ready =
-                    streams.map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN));
-                // Interrupted, it looks again.
-                let _ = poll(&mut ready, PollTimeout::NONE);
-                let ready = ready.map(|stream| stream.any().unwrap_or(false));
-                for ((signal, stream), _) in self.0.iter_mut().zip(ready).filter(|(_, is)| *is) {
-                    // An octet for each time.
-                    match stream.read(&mut [0; 8]) {
-                        Ok(0) => return,
-                        Ok(times) => act(*signal, times),
-                        Err(_) => {}
-                    }
-                }
-            }
-        }
+    #[test]
+    fn nobody_draws_between_the_return_of_the_first_screen_and_the_end() {
+        let second = SecondScreen::new(None);
+        let screen = Arc::clone(&second.screen);
+        let is_held = std::cell::Cell::new(false);
+        second.last()(&|| is_held.set(matches!(screen.try_lock(), Err(TryLockError::WouldBlock))));
+        assert!(is_held.get());
+        assert!(screen.try_lock().is_ok());
     }
 }
