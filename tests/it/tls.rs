@@ -11,8 +11,11 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls")
 }
 
-/// The TCP payloads of a capture of loopback without loss: client port, from the server?, octets.
-pub(crate) fn segments(name: &str) -> Vec<(u16, bool, Vec<u8>)> {
+/// A TCP payload: client port, from the server?, octets.
+type Segment = (u16, bool, Vec<u8>);
+
+/// Those of a capture of loopback without loss.
+pub(crate) fn segments(name: &str) -> Vec<Segment> {
     let file = std::fs::read(data().join(name).with_extension("pcap")).unwrap();
     let mut rest = &file[24..];
     let mut out = Vec::new();
@@ -129,6 +132,45 @@ fn a_connection_opens_with_secrets_that_are_written_after_what_they_open() {
             assert_eq!(shut, !is_in_time, "{name} {late}: {:?}", seen.verdicts);
         }
     }
+}
+
+#[test]
+fn secrets_that_come_after_they_were_waited_for_are_neither_asked_for_nor_called_wrong() {
+    let feed = |connection: &mut Connection, secrets: &mut Secrets, segments: &[&Segment]| {
+        for (_, from_server, octets) in segments {
+            let side = if *from_server { Side::Higher } else { Side::Lower };
+            connection.feed(secrets, side, octets, &mut |_| ());
+        }
+    };
+    let mut late = 0;
+    for name in names() {
+        let all = segments(&name);
+        let of_one: Vec<_> = all.iter().filter(|(client, ..)| *client == all[0].0).collect();
+        for given_up in 1..of_one.len() {
+            let asked = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&asked);
+            let asks = || asked.load(Ordering::Relaxed);
+            let mut secrets = Secrets::default();
+            secrets.grow(Box::new(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                Vec::new()
+            }));
+            let mut connection = Connection::default();
+            let (before, after) = of_one.split_at(given_up);
+            feed(&mut connection, &mut secrets, before);
+            // Once for each segment, and when the server answers.
+            assert!(asks() <= given_up + 1, "{name} {given_up}");
+            connection.give_up(&mut secrets, Side::Lower, &mut |_| ());
+            // Another connection has asked.
+            secrets.log.add(&key_log(&name));
+            let (is_late, had_asked) = (connection.version().is_some(), asks());
+            feed(&mut connection, &mut secrets, after);
+            let wanted = if is_late { (0, Verdict::NoKeys) } else { (1, Verdict::Open) };
+            assert_eq!((asks() - had_asked, connection.verdict()), wanted, "{name} {given_up}");
+            late += usize::from(is_late);
+        }
+    }
+    assert!(100 < late, "{late}");
 }
 
 fn names() -> Vec<String> {

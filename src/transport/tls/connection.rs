@@ -137,6 +137,9 @@ impl Connection {
         each: &mut dyn FnMut(Event<'_>),
     ) {
         self.halves[side as usize].held.extend_from_slice(bytes);
+        if self.awaits_keys(secrets) {
+            self.agree_again(secrets);
+        }
         self.drain(secrets, side, each);
         // What the other side sent may have waited for this hello.
         if !self.halves[side.other() as usize].held.is_empty() {
@@ -147,29 +150,38 @@ impl Connection {
         }
     }
 
-    /// Waits no longer for secrets that the key log may come to hold; `side` sent last.
+    /// Waits no longer for secrets that the key log may come to hold; `side` sent last. Those that
+    /// come later open nothing of it: what they would begin with has passed.
     pub fn give_up(&mut self, secrets: &mut Secrets, side: Side, each: &mut dyn FnMut(Event<'_>)) {
-        if !std::mem::replace(&mut self.gave_up, true) && secrets.is_growing() {
-            self.drain(secrets, side.other(), each);
-            self.drain(secrets, side, each);
+        let is_awaiting = self.awaits_keys(secrets);
+        if std::mem::replace(&mut self.gave_up, true) || !secrets.is_growing() {
+            return;
         }
+        if is_awaiting {
+            self.agree_again(secrets);
+        }
+        self.drain(secrets, side.other(), each);
+        self.drain(secrets, side, each);
     }
 
-    /// True when what follows the hellos cannot be opened now, but maybe will once the key log has
+    /// True while what follows the hellos cannot be opened, but maybe will once the key log has
     /// grown: whoever writes it may be slower than the network.
-    fn awaits_keys(&mut self, secrets: &mut Secrets) -> bool {
-        if self.had_keys || !secrets.is_growing() {
-            return false;
+    fn awaits_keys(&self, secrets: &Secrets) -> bool {
+        let is_read = |hello: &ServerHello| Suite::of(hello.suite).is_some();
+        secrets.is_growing()
+            && !self.had_keys
+            && !self.gave_up
+            && self.client.is_some()
+            && self.client_hello.is_some()
+            && self.server_hello.as_ref().is_some_and(is_read)
+    }
+
+    /// Derives the keys, should the key log hold them by now.
+    fn agree_again(&mut self, secrets: &mut Secrets) {
+        if let Some(hello) = self.server_hello.take() {
+            self.agree(secrets, &hello);
+            self.server_hello = Some(hello);
         }
-        let is_known = self.client_hello.is_some() && self.client.is_some();
-        let Some(hello) =
-            self.server_hello.take_if(|hello| is_known && Suite::of(hello.suite).is_some())
-        else {
-            return false;
-        };
-        self.agree(secrets, &hello);
-        self.server_hello = Some(hello);
-        !self.had_keys && !self.gave_up
     }
 
     /// Octets of `side` were lost: what is held of a record is let go, and the next header looked
