@@ -75,7 +75,7 @@ fn a_signal_that_comes_twice_at_once_still_shows_what_there_is() {
 #[test]
 fn a_signal_that_comes_again_later_ends_the_run_at_once() {
     // More of a packet than a pipe holds: it waits for the rest of it.
-    let file = Pcap::new().frame(1, 0, &[0; 250_000]).bytes;
+    let file = Pcap::new().frame(1, 0, &vec![0; 250_000]).bytes;
     let mut child = reading(&["list", "--utc"], &file[..200_000]);
     let mut status = None;
     until(|| {

@@ -298,6 +298,45 @@ fn a_time_that_was_not_watched_is_nobodys_silence() {
     assert_eq!(gap(0, 1).len(), 2, "what was not seen before they registered");
 }
 
+/// Takes a REGISTER of device `n` that lasts `seconds`, and its answer, at `time`.
+fn takes(sift: &mut Sift<'_>, n: u32, (time, seconds): (i64, u32)) {
+    let (name, call) = (format!("d{n}@example.com"), format!("c{n}-{time}"));
+    let contact = format!("Contact: <sip:{name}>;expires={seconds}\r\n");
+    let mut wire = Wire::default();
+    let ask = register(&name, &call, &contact);
+    wire.ask(time * SECOND, host(n), host(REGISTRAR), &ask, 200);
+    while wire.advance(&mut |observation| sift.observe(&observation)) {}
+}
+
+#[test]
+fn lost_packets_make_unknown_how_those_stand_who_lapsed_and_no_others() {
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: Limits::default(), jobs: 1, seed: Seed(7) };
+    let mut sift = Sift::live(&plan, terms(&policy), Past::default());
+    for n in 0..500 {
+        takes(&mut sift, n, (1 + i64::from(n) / 100, if n < 20 { 60 } else { 3600 }));
+    }
+    let stand = |sift: &Sift<'_>| {
+        let registrar = sift.counts().unwrap().registrars.values().next().unwrap().clone();
+        [State::Live, State::Lapsed, State::Unknown]
+            .map(|state| registrar.devices.get(&state).copied().unwrap_or(0))
+    };
+    sift.advance(Timestamp::new(100, 0));
+    assert_eq!(stand(&sift), [480, 20, 0]);
+    sift.lost((101 * SECOND, 102 * SECOND));
+    assert_eq!(stand(&sift), [480, 0, 20]);
+    takes(&mut sift, 3, (103, 60));
+    takes(&mut sift, 4, (104, 60));
+    sift.lost((105 * SECOND, 106 * SECOND));
+    assert_eq!(stand(&sift), [482, 0, 18], "a success shows how one stands");
+    takes(&mut sift, 3, (107, 60));
+    sift.advance(Timestamp::new(200, 0));
+    assert_eq!(stand(&sift), [480, 1, 19], "the other may have come again unseen");
+    sift.lost((201 * SECOND, 202 * SECOND));
+    assert_eq!(stand(&sift), [480, 0, 20]);
+}
+
 #[test]
 fn an_answer_that_may_have_been_lost_is_no_failure() {
     let fails = |gap: Option<(i64, i64)>| {

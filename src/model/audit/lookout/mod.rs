@@ -16,7 +16,7 @@ mod slab;
 mod storm;
 mod timers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -65,6 +65,8 @@ pub struct Lookout {
     limits: Limits,
     people: People,
     lanes: Slab<Lane>,
+    /// The lanes that are counted to be lapsed.
+    lapsed: BTreeSet<u32>,
     /// Whose transactions are in which slot.
     slots: FxHashMap<u64, SmallVec<[u32; 1]>>,
     /// Who registered over which connection.
@@ -94,6 +96,7 @@ impl Lookout {
             limits: limits.clone(),
             people: People::new(seed),
             lanes: Slab::default(),
+            lapsed: BTreeSet::new(),
             slots: FxHashMap::default(),
             connections: BTreeMap::new(),
             scanners: FxHashMap::default(),
@@ -191,7 +194,8 @@ impl Lookout {
         if GAPS < self.gaps.len() {
             self.gaps.remove(0);
         }
-        for at in 0..self.lanes.all.len() as u32 {
+        // Of the others nothing was told that holds no more.
+        for at in std::mem::take(&mut self.lapsed) {
             self.blind(at);
         }
     }
@@ -348,6 +352,11 @@ impl Lookout {
         let Some(Lane { marks, .. }) = self.lanes.get_mut(at) else { return };
         let counts = self.counts.of(registrar);
         counts.stands(marks.counted, Some(marks.state));
+        match (marks.counted, marks.state) {
+            (_, State::Lapsed) => _ = self.lapsed.insert(at),
+            (Some(State::Lapsed), _) => _ = self.lapsed.remove(&at),
+            _ => {}
+        }
         marks.counted = Some(marks.state);
         for (_, turn) in turns {
             if let Turn::Lapse { from, cause, .. } = turn {
@@ -416,6 +425,7 @@ impl Lookout {
     fn forget(&mut self, at: u32) {
         let Some(mut lane) = self.lanes.remove(at) else { return };
         self.held = self.held.saturating_sub(lane.held);
+        self.lapsed.remove(&at);
         self.timers.set(Owner::Lane(at), &mut lane.due, None);
         for connection in &lane.connections {
             self.leave(*connection, at);

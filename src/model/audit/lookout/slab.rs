@@ -3,7 +3,7 @@
 /// Things by number, whose numbers are used again.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    pub(super) all: Vec<Option<T>>,
+    all: Vec<Option<T>>,
     free: Vec<u32>,
 }
 
