@@ -8,7 +8,7 @@ use super::case::Reported;
 use super::schedule::Subject;
 use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
-    Settings, Verdict, numbered, quote,
+    Settings, Verdict, quote,
 };
 use crate::model::{CallFlow, DialogId, Entry, FlowId, FlowKind, MessageId, Note, TransactionId};
 use crate::sip::field::strict::Known;
@@ -151,20 +151,18 @@ pub fn check_message(
     }
     let settings = Settings::default();
     let mut sink = |reported: Reported| each(reported.index.rule(), reported.breach);
-    for (index, rule) in numbered().filter(|(index, _)| selection.is_on(*index)) {
-        for check in rule.checks {
-            let Check::Message(judge) = check else { continue };
-            let mut found = Found {
-                subject: MessageId(0),
-                settings: &settings,
-                known: None,
-                rule,
-                index,
-                selection,
-                sink: &mut sink,
-            };
-            judge(message, &mut found);
-        }
+    for (index, check) in selection.schedule().of_subject(Subject::Message) {
+        let Check::Message(judge) = check else { continue };
+        let mut found = Found {
+            subject: MessageId(0),
+            settings: &settings,
+            known: None,
+            rule: index.rule(),
+            index: *index,
+            selection,
+            sink: &mut sink,
+        };
+        judge(message, &mut found);
     }
 }
 

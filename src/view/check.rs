@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use anstyle::Style as Paint;
 
 use super::json::{self, finding::FindingRecord};
-use super::message::first_line;
+use super::line::first_line;
 use super::page;
 use super::quote::Quote;
 use super::sarif;

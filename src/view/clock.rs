@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::digits::{append_number, fill};
 use crate::time::{MILLISECOND, SECOND, Timestamp};
 
 /// The zone in which times are shown to people; machines always get UTC.
@@ -114,7 +115,7 @@ impl Rfc3339 {
         }
         out.extend_from_slice(&self.text);
         let mut digits = [b'0'; 9];
-        put(&mut digits, time.0.rem_euclid(SECOND) as u64);
+        fill(&mut digits, time.0.rem_euclid(SECOND) as u64);
         out.extend_from_slice(&digits);
         out.push(b'Z');
     }
@@ -124,14 +125,6 @@ impl Rfc3339 {
         let mut out = Vec::with_capacity(30);
         Self::default().append(time, &mut out);
         String::from_utf8(out).unwrap_or_default()
-    }
-}
-
-/// Right-aligned decimal digits of `value`; what does not fit is cut at the left.
-fn put(out: &mut [u8], mut value: u64) {
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
     }
 }
 
@@ -149,7 +142,7 @@ fn second_text(second: i64) -> [u8; 20] {
     ];
     for (place, value) in parts {
         if let Some(slot) = text.get_mut(place) {
-            put(slot, value);
+            fill(slot, value);
         }
     }
     text
@@ -167,6 +160,51 @@ fn civil_of(days: i64) -> (i64, u64, u64) {
     let day = of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month.unsigned_abs(), day.unsigned_abs())
+}
+
+/// Writes times of day. The text of the last second is kept, as [`Rfc3339`] does.
+#[derive(Debug, Default)]
+pub(super) struct TimesOfDay {
+    second: i64,
+    /// Empty before the first.
+    text: String,
+}
+
+impl TimesOfDay {
+    /// Appends `22:05:31.576`, with `digits` digits of a second, from 1 to 9.
+    pub(super) fn append(
+        &mut self,
+        time: Timestamp,
+        zone: &TimeStyle,
+        digits: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let second = time.0.div_euclid(SECOND);
+        if second != self.second || self.text.is_empty() {
+            self.second = second;
+            self.text = zone.time_of_day(time, 0);
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        out.push(b'.');
+        let mut fraction = [b'0'; 9];
+        fill(&mut fraction, time.0.rem_euclid(SECOND) as u64);
+        out.extend_from_slice(fraction.get(..digits).unwrap_or(&fraction));
+    }
+}
+
+/// Appends how long it took: `+0.000512`, rounded to `digits` digits of a second, from 1 to 9.
+pub(super) fn append_elapsed(nanos: i64, digits: usize, out: &mut Vec<u8>) {
+    let mut fraction = [b'0'; 9];
+    let digits = digits.clamp(1, fraction.len());
+    let per_second = 10_u64.pow(digits as u32);
+    let unit = SECOND as u64 / per_second;
+    let units = (nanos.unsigned_abs() + unit / 2) / unit;
+    out.push(if nanos < 0 { b'-' } else { b'+' });
+    append_number(units / per_second, out);
+    out.push(b'.');
+    let fraction = fraction.split_at_mut(digits).0;
+    fill(fraction, units % per_second);
+    out.extend_from_slice(fraction);
 }
 
 #[cfg(test)]
@@ -204,6 +242,41 @@ mod tests {
         let east = TimeStyle::Zone(TimeZone::fixed(jiff::tz::offset(8)));
         assert_eq!(east.date_time(time), "2026-11-21 06:11:19.784720");
         assert_eq!(east.time_of_day(time, 3), "06:11:19.784");
+    }
+
+    #[test]
+    fn times_of_day_follow_the_zone_from_second_to_second() {
+        let east = TimeStyle::Zone(TimeZone::fixed(jiff::tz::offset(8)));
+        for zone in [TimeStyle::Utc, east] {
+            let mut times = TimesOfDay::default();
+            for nanos in [0, 1, 999_999_999, SECOND, SECOND + 1_000_000, -1, 86_399 * SECOND] {
+                for digits in [3, 6, 9] {
+                    let time = Timestamp(nanos);
+                    let mut out = Vec::new();
+                    times.append(time, &zone, digits, &mut out);
+                    let text = String::from_utf8(out).unwrap_or_default();
+                    assert_eq!(text, zone.time_of_day(time, digits));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_elapsed_is_rounded() {
+        for (nanos, digits, text) in [
+            (0, 6, "+0.000000"),
+            (1_499, 6, "+0.000001"),
+            (1_500, 6, "+0.000002"),
+            (999_999_500, 6, "+1.000000"),
+            (999_499_999, 3, "+0.999"),
+            (-512_000, 6, "-0.000512"),
+            (86_400 * SECOND + 1, 9, "+86400.000000001"),
+            (i64::MIN, 3, "-9223372036.855"),
+        ] {
+            let mut out = Vec::new();
+            append_elapsed(nanos, digits, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap_or_default(), text);
+        }
     }
 
     #[test]

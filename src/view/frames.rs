@@ -1,5 +1,7 @@
 //! Frames by the name people find them under: the number, and the file when there are several.
 
+use super::digits::append_number;
+use super::visible::shown;
 use crate::frame::FrameId;
 
 /// The inputs of the run by [`FileId`](crate::frame::FileId), as they are to be named.
@@ -14,10 +16,18 @@ impl<'a> Files<'a> {
 
     /// `12`, or `a.pcap:12` when there are several files.
     pub fn frame(self, frame: FrameId) -> String {
-        match self.0 {
-            [] | [_] => frame.number.to_string(),
-            _ => format!("{}:{}", super::visible::visible(base(self.file(frame))), frame.number),
+        let mut name = Vec::new();
+        self.append_frame(frame, &mut name);
+        String::from_utf8(name).unwrap_or_default()
+    }
+
+    /// The same, appended to `out`.
+    pub(super) fn append_frame(self, frame: FrameId, out: &mut Vec<u8>) {
+        if !matches!(self.0, [] | [_]) {
+            out.extend_from_slice(shown(base(self.file(frame))).as_bytes());
+            out.push(b':');
         }
+        append_number(frame.number, out);
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::frames::Files;
 use super::json::{self, message::KEYS, message::MessageWriter};
+use super::line::LineWriter;
 use super::message::{self, Detail};
 use super::{Format, MessageRow, Style, csv, style};
 use crate::limits::Tally;
@@ -17,6 +18,7 @@ pub struct Messages<'a> {
     files: Files<'a>,
     writer: MessageWriter,
     line: Vec<u8>,
+    lines: LineWriter,
     rows: u64,
     day: Day,
 }
@@ -53,6 +55,7 @@ impl<'a> Messages<'a> {
             files: Files(files),
             writer: MessageWriter::default(),
             line: Vec::with_capacity(1024),
+            lines: LineWriter::default(),
             rows: 0,
             day: Day::default(),
         }
@@ -77,7 +80,11 @@ impl<'a> Messages<'a> {
                 if let Some(date) = self.day.turn(time, &self.style) {
                     writeln!(out, "{}", self.style.paint(style::DIM, date))?;
                 }
-                return message::write(row, self.detail, self.files, &self.style, out);
+                self.lines.write(row, self.files, &self.style, out)?;
+                return match self.detail {
+                    Detail::Line => Ok(()),
+                    detail => message::write_whole(row, detail, &self.style, out),
+                };
             }
             Format::Json => {
                 self.line.extend_from_slice(if self.rows == 1 { b"\n" } else { b",\n" });

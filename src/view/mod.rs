@@ -4,6 +4,7 @@
 //! but the sink, read no environment and never decide what is a violation.
 
 pub mod style;
+mod digits;
 pub mod clock;
 pub mod visible;
 pub mod secret;
@@ -18,6 +19,7 @@ pub mod json;
 pub mod csv;
 pub mod table;
 pub mod explain;
+mod line;
 pub mod message;
 pub mod messages;
 pub mod list;

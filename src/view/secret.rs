@@ -20,9 +20,22 @@ pub fn places(message: &Message) -> Vec<Range<usize>> {
         }
         user_passwords(text, value, &mut found);
     }
-    let first_line = 0..message.start_line().len();
-    user_passwords(text, first_line, &mut found);
-    named_values(text, &mut found);
+    user_passwords(text, 0..message.start_line().len(), &mut found);
+    named_values(text, 0..text.len(), &mut found);
+    joined(found)
+}
+
+/// Those of them in the first line.
+pub(super) fn places_in_first_line(message: &Message) -> Vec<Range<usize>> {
+    let line = 0..message.start_line().len();
+    let mut found = Vec::new();
+    user_passwords(message.text(), line.clone(), &mut found);
+    named_values(message.text(), line, &mut found);
+    joined(found)
+}
+
+/// `found` in order, apart from each other.
+fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_by_key(|place| (place.start, place.end));
     found.dedup_by(|later, earlier| {
         let joined = later.start < earlier.end;
@@ -90,9 +103,8 @@ fn user_passwords(text: &[u8], value: Range<usize>, found: &mut Vec<Range<usize>
     }
 }
 
-/// Values behind names that say they are secret, wherever they stand.
-fn named_values(text: &[u8], found: &mut Vec<Range<usize>>) {
-    let all = 0..text.len();
+/// Values behind names that say they are secret, wherever they stand in `all`.
+fn named_values(text: &[u8], all: Range<usize>, found: &mut Vec<Range<usize>>) {
     for (name, separator) in [
         (&b"password"[..], &b"="[..]),
         (b"passwd", b"="),
@@ -104,8 +116,8 @@ fn named_values(text: &[u8], found: &mut Vec<Range<usize>>) {
     ] {
         values_after(text, all.clone(), name, separator, found);
     }
-    for at in memmem::find_iter(text, b"inline:") {
-        found.push(value_at(text, at + 7, text.len()));
+    for at in memmem::find_iter(text.get(all.clone()).unwrap_or_default(), b"inline:") {
+        found.push(value_at(text, all.start + at + 7, all.end));
     }
 }
 

@@ -12,8 +12,8 @@ use crate::model::{CallFlow, FlowId, FlowKind, MessageId, Summary};
 use crate::view::Ladder;
 use crate::view::clock::span;
 use crate::view::ladder::Event;
+use crate::view::line::{first_line, note};
 use crate::view::list::party;
-use crate::view::message::{first_line, notes};
 use crate::view::svg::{self, Links, anchor};
 use crate::view::visible::visible;
 
@@ -246,17 +246,15 @@ fn message(page: &Page<'_>, flow: FlowId, id: MessageId) -> Item {
         (mark.severity, rule.code, rule.name)
     });
     let pointed = subject.findings_at(flow, id).map(|f| (f.severity, f.rule.code, f.rule.name));
-    let mut findings_of_row = row;
-    findings_of_row.findings.clear();
     Item {
         id: anchor((flow, id)),
         open: !marks.is_empty(),
         frame: subject.files.frame(envelope.frame),
         time: page.options.time.time_of_day(envelope.time, 6),
         hop: format!("{} > {} {}", envelope.from, envelope.to, envelope.transport.word()),
-        line: first_line(findings_of_row.message),
-        notes: notes(&findings_of_row, subject.files),
+        line: first_line(row.message),
+        notes: note(&row, subject.files).into_iter().collect(),
         findings: badges(broken.chain(pointed)),
-        text: source::text(findings_of_row.message, &marks),
+        text: source::text(row.message, &marks),
     }
 }

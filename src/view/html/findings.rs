@@ -5,7 +5,7 @@ use askama::Template;
 use super::Page;
 use super::source::quoted;
 use crate::rules::{Coverage, Finding, Place, Severity};
-use crate::view::message::first_line;
+use crate::view::line::first_line;
 use crate::view::page;
 use crate::view::visible::visible;
 

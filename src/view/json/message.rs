@@ -1,12 +1,11 @@
 //! One SIP message as JSON or CSV, by hand into a reused buffer: a capture may hold millions.
 
-use std::net::IpAddr;
-
 use super::octets;
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::view::clock::Rfc3339;
 use crate::view::csv;
+use crate::view::digits::{append_address as address, append_number as number};
 use crate::view::frames::Files;
 use crate::view::subject::MessageRow;
 
@@ -177,32 +176,4 @@ fn text(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
         Some(value) => octets::append(value, out),
         None => out.extend_from_slice(b"null"),
     }
-}
-
-fn address(ip: IpAddr, out: &mut Vec<u8>) {
-    match ip {
-        IpAddr::V4(ip) => {
-            for (index, octet) in ip.octets().into_iter().enumerate() {
-                if index != 0 {
-                    out.push(b'.');
-                }
-                number(u64::from(octet), out);
-            }
-        }
-        IpAddr::V6(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-    }
-}
-
-fn number(mut value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-        first -= 1;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
