@@ -81,6 +81,7 @@ pub const REASONS: &[&str] = &[
     "hep-inflate",
     "hep-malformed",
     "hep-not-sip",
+    "hep-overload",
     "hep-rate",
     "let-go",
     "let-go-attempts",

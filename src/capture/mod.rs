@@ -86,6 +86,11 @@ pub trait Source {
         0
     }
 
+    /// Packets that came and were not taken, for want of room, so far.
+    fn left_out(&self) -> u64 {
+        0
+    }
+
     /// Packets left out since the last call, by reason ([`crate::limits::Tally::lost`]).
     fn take_losses(&mut self) -> Vec<(&'static str, u64)> {
         Vec::new()

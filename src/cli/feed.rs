@@ -273,7 +273,7 @@ impl<S: Source> Feed for Frames<S> {
     fn vantage(&self) -> Vantage {
         let mut vantage = self.reader.vantage();
         vantage.last = vantage.last.max(self.passed);
-        vantage.dropped += self.source.dropped();
+        vantage.dropped += self.source.dropped() + self.source.left_out();
         vantage.misstated = self.source.misstated();
         vantage.unwatched = self.source.unwatched().to_vec();
         vantage

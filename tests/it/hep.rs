@@ -1,6 +1,7 @@
 //! SIP in the reports of HEP agents.
 
 use std::io::Write;
+use std::net::SocketAddrV4;
 
 use siplens::engine::Reader;
 use siplens::limits::Limits;
@@ -17,15 +18,29 @@ pub(crate) fn chunk(kind: u16, value: &[u8]) -> Vec<u8> {
 
 /// What an agent that saw `payload` on its way from 198.51.100.1 to 198.51.100.2 reports.
 pub(crate) fn report(payload: &[u8]) -> Vec<u8> {
+    let ends = ["198.51.100.1:5060", "198.51.100.2:5061"].map(|end| end.parse().unwrap());
+    report_of(ends, 6, 1_700_000_000_250_000, payload)
+}
+
+/// The same of something that went from one of `ends` to the other, in what has the number `carrier`,
+/// at `time`, microseconds since the epoch.
+pub(crate) fn report_of(
+    ends: [SocketAddrV4; 2],
+    carrier: u8,
+    time: u64,
+    payload: &[u8],
+) -> Vec<u8> {
+    let [from, to] = ends;
+    let (seconds, micros) = ((time / 1_000_000) as u32, (time % 1_000_000) as u32);
     let chunks = [
         chunk(1, &[2]),
-        chunk(2, &[6]),
-        chunk(3, &[198, 51, 100, 1]),
-        chunk(4, &[198, 51, 100, 2]),
-        chunk(7, &[0x13, 0xc4]),
-        chunk(8, &[0x13, 0xc5]),
-        chunk(9, &1_700_000_000_u32.to_be_bytes()),
-        chunk(10, &250_000_u32.to_be_bytes()),
+        chunk(2, &[carrier]),
+        chunk(3, &from.ip().octets()),
+        chunk(4, &to.ip().octets()),
+        chunk(7, &from.port().to_be_bytes()),
+        chunk(8, &to.port().to_be_bytes()),
+        chunk(9, &seconds.to_be_bytes()),
+        chunk(10, &micros.to_be_bytes()),
         chunk(12, &[0, 0, 0, 7]),
         payload.to_vec(),
     ]

@@ -1,8 +1,12 @@
 //! What capture agents send to us is read as it is from captures, however noisy some of them are.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use siplens::capture::Source as _;
 use siplens::capture::live::{HEP_RATE, HepListener, Live, Shares};
@@ -21,8 +25,12 @@ const LONG: Duration = Duration::from_mins(1);
 /// What frames may take on their way.
 const SHARES: Shares = Shares { queue: 32 << 20, order: 32 << 20 };
 
-/// Words of the completeness line that these tests prove: beyond the rate, beyond the connections.
-pub(crate) const LOSSES: [&str; 2] = ["hep-rate", "hep-connections"];
+/// Octets of packets that are not whole.
+const UNFINISHED: usize = 256 << 10;
+
+/// Words of the completeness line that these tests prove: beyond the rate, beyond the connections,
+/// beyond what is read in time.
+pub(crate) const LOSSES: [&str; 3] = ["hep-rate", "hep-connections", "hep-overload"];
 
 /// A listener at work, and what came of it.
 struct Listening {
@@ -41,9 +49,13 @@ impl Listening {
     }
 
     fn with(listener: HepListener) -> Self {
+        Self::within(listener, SHARES)
+    }
+
+    fn within(listener: HepListener, shares: Shares) -> Self {
         let address = listener.address();
-        let captors = Vec::from(listener.captors(0));
-        let live = Live::start(captors, vec!["hep".to_owned()], SHARES).unwrap();
+        let captors = Vec::from(listener.captors(0, UNFINISHED));
+        let live = Live::start(captors, vec!["hep".to_owned()], shares).unwrap();
         Self {
             live,
             address,
@@ -61,7 +73,8 @@ impl Listening {
     fn until(&mut self, done: impl Fn(&Self) -> bool) {
         let until = Instant::now() + LONG;
         while !done(self) {
-            assert!(Instant::now() < until, "{:?} {:?} {:?}", self.calls, self.lost, self.notes);
+            let Self { calls, lost, notes, .. } = &self;
+            assert!(Instant::now() < until, "{} {lost:?} {notes:?}", calls.len());
             let Self { live, reader, calls, frames, .. } = self;
             if let Some(frame) = live.next().unwrap() {
                 frames.push((frame.link, frame.bytes.to_vec()));
@@ -177,6 +190,124 @@ fn connections_of_one_host_are_held_in_bounds() {
     listening.until(|it| it.calls.len() == 1);
 }
 
+#[test]
+fn connections_of_one_host_cost_no_other_host_its_own() {
+    let mut listening = Listening::on("127.0.0.1:0", HEP_RATE);
+    let mut agent = tcp_from(9, listening.address);
+    agent.write_all(&reported(0)).unwrap();
+    listening.until(|it| it.calls.len() == 1);
+    // Each of these hosts showed that it is one; there are no places left.
+    let mut others = Vec::new();
+    for host in 10..18 {
+        for number in 0..32 {
+            let mut stream = tcp_from(host, listening.address);
+            stream.write_all(&reported(usize::from(host) * 100 + number)).unwrap();
+            others.push(stream);
+        }
+        listening.until(|it| it.calls.len() == 1 + others.len());
+    }
+    agent.write_all(&reported(1)).unwrap();
+    listening.until(|it| it.calls.len() == 258 && it.lost(LOSSES[1]) == 1);
+    let mut late = tcp_from(9, listening.address);
+    late.write_all(&reported(2)).unwrap();
+    listening.until(|it| it.calls.iter().any(|call| call.starts_with("2@")));
+    // So is one that comes now.
+    let mut newcomer = tcp_from(8, listening.address);
+    newcomer.write_all(&reported(3)).unwrap();
+    listening.until(|it| it.calls.iter().any(|call| call.starts_with("3@")));
+}
+
+#[test]
+fn packets_that_never_become_whole_are_held_in_bounds_and_cost_no_other() {
+    let mut listening = Listening::on("127.0.0.1:0", HEP_RATE);
+    let mut agent = tcp_from(9, listening.address);
+    let long = report(&chunk(15, &message(1, &vec![b'x'; 50_000])));
+    let (first, rest) = long.split_at(10_000);
+    // Each holds all but the last octet of as much as a packet may be.
+    let unfinished = [&b"HEP3"[..], &[0xff; 2], &vec![0; 65_535 - 7]].concat();
+    let mut others = Vec::new();
+    // Four of them fit.
+    let most = (UNFINISHED / unfinished.len()) as u64;
+    for number in 0..60_u8 {
+        let mut stream = tcp_from(10 + number, listening.address);
+        stream.write_all(&unfinished).unwrap();
+        others.push(stream);
+        if number == 56 {
+            listening.until(|it| 57 - most == it.lost(LOSSES[1]));
+            agent.write_all(first).unwrap();
+        }
+    }
+    listening.until(|it| 60 - most < it.lost(LOSSES[1]));
+    agent.write_all(rest).unwrap();
+    listening.until(|it| it.calls == ["1@192.0.2.1"]);
+    let open = others.into_iter().filter(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = stream;
+        stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    });
+    assert_eq!(open.count() as u64, most - 1);
+}
+
+/// Senders of one packet each, and what the honest one says among them, while nobody reads: the queue
+/// is as full as it may be.
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::disallowed_methods)] // A sender is known once it was heard for a second.
+fn a_flood_of_senders_costs_no_agent_its_packets() {
+    let listener = HepListener::bind("127.0.0.1:0".parse().unwrap(), HEP_RATE).unwrap();
+    let (queue, order) = (256 << 10, 32 << 20);
+    let mut listening = Listening::within(listener, Shares { queue, order });
+    let to = listening.address;
+    let agent = UdpSocket::bind("127.0.0.9:0").unwrap();
+    let (mut said, since) = (0, Instant::now());
+    while since.elapsed() < Duration::from_millis(1_500) {
+        agent.send_to(&reported(said), to).unwrap();
+        said += 1;
+        listening.until(|it| it.calls.len() == said);
+    }
+    let flood = 3_000;
+    let stranger = report(&chunk(15, &message(1 << 20, &[b'x'; 700])));
+    for number in 0..flood {
+        let [.., high, low] = (number as u32).to_be_bytes();
+        let from = UdpSocket::bind((Ipv4Addr::new(127, 1, high, low), 0)).unwrap();
+        from.send_to(&stranger, to).unwrap();
+        if number % 100 == 0 {
+            agent.send_to(&reported(said), to).unwrap();
+            said += 1;
+            until_taken(to);
+        }
+    }
+    until_taken(to);
+    let of_agent =
+        |it: &Listening| it.calls.iter().filter(|call| !call.starts_with("1048576@")).count();
+    listening.until(|it| of_agent(it) == said);
+    let taken = |it: &Listening| (it.calls.len() - said) as u64;
+    listening.until(|it| taken(it) + it.lost(LOSSES[2]) == flood);
+    assert!(0 < taken(&listening) && taken(&listening) < 400, "{}", taken(&listening));
+    assert_eq!(listening.live.left_out(), listening.lost(LOSSES[2]));
+    assert_eq!(listening.live.dropped(), 0);
+    assert!(listening.notes[0].contains("senders not heard before"), "{:?}", listening.notes);
+    assert!(listening.live.take_gaps().is_empty(), "nobody is missed");
+}
+
+/// Waits until no datagram waits in the kernel for whoever listens at `address`.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods)] // The deadline of a failing test.
+pub(crate) fn until_taken(address: SocketAddr) {
+    let local = format!(":{:04X}", address.port());
+    let until = Instant::now() + LONG;
+    while Instant::now() < until {
+        let table = fs::read_to_string("/proc/thread-self/net/udp").unwrap();
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let line = lines.find(|words| words[1].ends_with(&local)).unwrap();
+        if line[4].ends_with(":00000000") {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("nobody takes what comes to {address}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_kernel_has_no_room_for_is_counted() {
@@ -187,12 +318,19 @@ fn what_the_kernel_has_no_room_for_is_counted() {
         socket.send_to(&large, listener.address()).unwrap();
     }
     let mut listening = Listening::with(listener);
-    listening.until(|it| !it.frames.is_empty());
-    // The count comes with the next packet that there is room for.
-    socket.send_to(&reported(1), listening.address).unwrap();
-    listening.until(|it| it.calls.len() == 1);
-    assert_eq!(listening.live.dropped() + listening.frames.len() as u64, 2_001);
+    // The last of them were dropped; no other comes that would bring the count with it.
+    let read = |it: &Listening| it.frames.len() as u64 + it.lost(LOSSES[2]);
+    listening.until(|it| it.live.dropped() + read(it) == 2_000);
     assert!(0 < listening.live.dropped());
+}
+
+/// A connection from 127.0.0.`host`.
+pub(crate) fn tcp_from(host: u8, to: SocketAddr) -> TcpStream {
+    let SocketAddr::V4(to) = to else { panic!("{to}") };
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+    bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, host, 0)).unwrap();
+    connect(socket.as_raw_fd(), &SockaddrIn::from(to)).unwrap();
+    TcpStream::from(socket)
 }
 
 #[test]

@@ -97,6 +97,7 @@ pub struct Live {
     devices: BTreeMap<u32, String>,
     number: u64,
     dropped: BTreeMap<u32, (u64, u64)>,
+    left_out: u64,
     losses: Vec<(&'static str, u64)>,
     misstated: Sightings,
     secrets: Vec<Secrets>,
@@ -150,6 +151,7 @@ impl Live {
             devices: BTreeMap::new(),
             number: 0,
             dropped,
+            left_out: 0,
             losses: Vec::new(),
             misstated: Sightings::default(),
             secrets: Vec::new(),
@@ -283,6 +285,10 @@ impl Live {
                 }
             }
             News::Lost(reason, count) => self.losses.push((reason, count)),
+            News::LeftOut(reason, count) => {
+                self.left_out += count;
+                self.losses.push((reason, count));
+            }
             News::Misstated(misstated) => self.misstated = misstated,
             News::Secrets(secrets) => self.secrets.push(secrets),
             News::Note(note) => self.notes.push(note),
@@ -369,6 +375,10 @@ impl Source for Live {
 
     fn dropped(&self) -> u64 {
         self.dropped.values().map(|(kernel, interface)| kernel + interface).sum()
+    }
+
+    fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     fn misstated(&self) -> Sightings {

@@ -2,6 +2,8 @@
 //!
 //! A thread that captures waits when the queue is full; what then overflows is the buffer of the
 //! kernel, which counts what it drops. So no packet is lost here, and none without being counted.
+//! Where the kernel would drop the packets of one for what another sends, a thread does not wait:
+//! it looks at how full the queue is, and decides whose packets go.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +14,11 @@ use crate::time::Timestamp;
 
 /// What a frame costs in the queue beside its octets.
 const OVERHEAD: usize = size_of::<Item>();
+
+/// One of so many parts of the queue is left to those who do not wait.
+const LEFT_FREE: usize = 8;
+/// How long to wait for room at once.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Octets of a frame that is small.
 const USUAL: usize = 64;
@@ -55,6 +62,8 @@ pub enum News {
     /// Packets left out on purpose or for want of room, and why: a word of
     /// [`Tally::lost`](crate::limits::Tally::lost).
     Lost(&'static str, u64),
+    /// The same of packets that would have been read.
+    LeftOut(&'static str, u64),
     /// Records of a text log that lie about their length, so far.
     Misstated(Sightings),
     /// Key material met on the way.
@@ -98,6 +107,11 @@ impl Batch {
         }
     }
 
+    fn push(&mut self, head: Head, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+        self.items.push(Item::Frame(head, self.octets.len()));
+    }
+
     fn held(&self) -> usize {
         self.octets.len() + self.items.len() * OVERHEAD
     }
@@ -111,6 +125,8 @@ impl Batch {
 #[derive(Default)]
 struct State {
     batch: Batch,
+    /// How often the reader took what there was.
+    round: u64,
     senders: usize,
     /// Nobody reads any more.
     closed: bool,
@@ -143,6 +159,23 @@ pub fn queue(capacity: usize) -> (Sender, Receiver) {
     (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
 }
 
+/// How full the queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fill {
+    /// Another one each time that the reader took all there was.
+    pub(super) round: u64,
+    /// Octets for which there is room.
+    pub(super) free: usize,
+}
+
+/// What became of a frame that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It was taken, and counts as so many octets.
+    Taken(usize),
+    Refused,
+}
+
 /// Nobody reads any more: the thread that captures may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
@@ -159,11 +192,48 @@ impl Sender {
     /// # Errors
     /// When nobody reads any more.
     pub fn push(&self, head: Head, octets: &[u8]) -> Result<(), Closed> {
-        let mut state = self.room()?;
-        state.batch.octets.extend_from_slice(octets);
-        let end = state.batch.octets.len();
-        state.batch.items.push(Item::Frame(head, end));
+        let capacity = self.shared.capacity;
+        self.room(capacity - capacity / LEFT_FREE)?.batch.push(head, octets);
         Ok(())
+    }
+
+    /// Hands a frame over and wakes the reader, if the queue is such that it `fits`; waits for that
+    /// as long as there is `patience`, and takes what it waited off it.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    #[allow(clippy::disallowed_methods)] // Patience is of the user's time, not the capture's.
+    pub(super) fn offer(
+        &self,
+        (head, octets): (Head, &[u8]),
+        patience: &mut Duration,
+        fits: &mut dyn FnMut(Fill) -> bool,
+    ) -> Result<Offer, Closed> {
+        let mut state = self.shared.lock();
+        while !state.closed {
+            let free = self.shared.capacity.saturating_sub(state.batch.held());
+            if fits(Fill { round: state.round, free }) {
+                state.batch.push(head, octets);
+                self.wake(state);
+                return Ok(Offer::Taken(octets.len() + OVERHEAD));
+            }
+            if patience.is_zero() {
+                return Ok(Offer::Refused);
+            }
+            if std::mem::take(&mut state.awaited) {
+                self.shared.filled.notify_one();
+            }
+            let since = Instant::now();
+            let waited = self.shared.emptied.wait_timeout(state, (*patience).min(WAIT));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            *patience = patience.saturating_sub(since.elapsed());
+        }
+        Err(Closed)
+    }
+
+    /// Whether news can be told without waiting.
+    pub(super) fn has_room(&self) -> bool {
+        self.shared.lock().batch.held() < self.shared.capacity
     }
 
     /// Wakes the reader, if there is something for it.
@@ -179,7 +249,7 @@ impl Sender {
     /// # Errors
     /// When nobody reads any more.
     pub fn tell(&self, news: News) -> Result<(), Closed> {
-        let mut state = self.room()?;
+        let mut state = self.room(self.shared.capacity)?;
         state.batch.items.push(Item::News(Box::new(news)));
         self.wake(state);
         Ok(())
@@ -190,10 +260,10 @@ impl Sender {
         self.shared.lock().stopped
     }
 
-    /// The state once there is room in it.
-    fn room(&self) -> Result<MutexGuard<'_, State>, Closed> {
+    /// The state once it holds less than `most`.
+    fn room(&self, most: usize) -> Result<MutexGuard<'_, State>, Closed> {
         let mut state = self.shared.lock();
-        while self.shared.capacity <= state.batch.held() && !state.closed {
+        while most <= state.batch.held() && !state.closed {
             if std::mem::take(&mut state.awaited) {
                 self.shared.filled.notify_one();
             }
@@ -251,6 +321,7 @@ impl Receiver {
         loop {
             if !state.batch.items.is_empty() {
                 std::mem::swap(&mut state.batch, batch);
+                state.round += 1;
                 drop(state);
                 self.shared.emptied.notify_all();
                 return Taken::Some;
@@ -329,6 +400,34 @@ mod tests {
         }
         assert!(sent.join().unwrap());
         assert_eq!(seen, 1_000);
+    }
+
+    #[test]
+    fn who_does_not_wait_is_refused_and_has_room_where_others_fill_the_queue() {
+        let capacity = 16 * (OVERHEAD + 100);
+        let (sender, receiver) = queue(capacity);
+        let waiting = sender.clone();
+        let waits = thread::spawn(move || while waiting.push(head(1), &[7; 100]).is_ok() {});
+        let (mut last, mut none) = (None, Duration::ZERO);
+        while last.is_none_or(|fill: Fill| capacity / LEFT_FREE < fill.free) {
+            let offered = sender.offer((head(2), &[]), &mut none, &mut |fill| {
+                last = Some(fill);
+                false
+            });
+            assert_eq!(offered, Ok(Offer::Refused));
+        }
+        let offered = sender.offer((head(2), b"1"), &mut none, &mut |fill| 0 < fill.free);
+        assert_eq!(offered, Ok(Offer::Taken(OVERHEAD + 1)));
+        let round = last.unwrap().round;
+        let waits_too = thread::spawn(move || {
+            let mut patience = Duration::from_mins(1);
+            sender.offer((head(3), b"2"), &mut patience, &mut |fill| round < fill.round)
+        });
+        let mut batch = Batch::default();
+        receiver.take(&mut batch, Duration::from_mins(1));
+        assert_eq!(waits_too.join().unwrap(), Ok(Offer::Taken(OVERHEAD + 1)));
+        drop(receiver);
+        waits.join().unwrap();
     }
 
     #[test]

@@ -127,8 +127,7 @@ impl SourceArgs {
     /// True when more than one thread captures, each in its own time.
     pub fn is_several(&self) -> bool {
         // Agents are heard over UDP and TCP.
-        #[cfg(unix)]
-        if self.hep_listen.is_some() {
+        if self.hears_agents() {
             return true;
         }
         let others = usize::from(self.is_pipe()) + usize::from(self.follow.is_some());
@@ -137,11 +136,16 @@ impl SourceArgs {
 
     /// True when all packets are captured by this machine, now.
     pub fn is_local(&self) -> bool {
+        !self.hears_agents() && self.is_of_now()
+    }
+
+    /// True when agents may report what they see.
+    pub fn hears_agents(&self) -> bool {
         #[cfg(unix)]
-        if self.hep_listen.is_some() {
-            return false;
-        }
-        self.is_of_now()
+        let hears = self.hep_listen.is_some();
+        #[cfg(not(unix))]
+        let hears = false;
+        hears
     }
 
     /// True when all frames bear the time of this machine; a pipe or a file may be a replay.

@@ -20,6 +20,9 @@ const SLACK: usize = 8;
 const QUEUE: usize = 2;
 /// For frames of several interfaces that wait to be put in order.
 const ORDER: usize = 4;
+/// For packets of HEP over TCP that are not whole, and for those who send HEP.
+const UNFINISHED: usize = 1;
+const AGENTS: usize = 2;
 /// For TCP connections, and for octets that wait in them.
 const CONNECTIONS: usize = 4;
 const STREAMS: usize = 4;
@@ -57,6 +60,8 @@ const REPORT_DELAY: i64 = 30 * SECOND;
 pub(super) struct Budget {
     /// Frames on their way.
     pub(super) frames: Shares,
+    /// Octets of packets of HEP over TCP that are not whole.
+    pub(super) unfinished: usize,
     /// Who reads them.
     pub(super) reading: Limits,
     /// What is shown: calls, or registrations.
@@ -81,11 +86,12 @@ impl Budget {
         let part = args.memory / PARTS;
         let when = |is: bool, parts: usize| if is { parts } else { 0 };
         let order = when(args.source.is_several(), ORDER);
+        let agents = when(args.source.hears_agents(), UNFINISHED + AGENTS);
         let numbers = when(args.metrics.is_some() && !args.show.registrations, NUMBERS);
         let kept = when(args.keep.write.is_some() && args.keep.keep != Keep::All, KEPT);
         let awaited = when(args.end.exit_after_call, AWAITED);
         let always = SLACK + 2 * QUEUE + CONNECTIONS + STREAMS + 2 * FRAGMENTS + NAMES + REPORTS;
-        let shown = PARTS - always - order - numbers - kept - awaited;
+        let shown = PARTS - always - order - agents - numbers - kept - awaited;
         let usual = Limits::default();
         let least = |limit: usize, octets: usize| limit.min(octets);
         let common = Limits {
@@ -102,6 +108,7 @@ impl Budget {
                 queue: least(LONGEST_QUEUE, QUEUE * part),
                 order: least(LONGEST_QUEUE, order * part),
             },
+            unfinished: UNFINISHED * part,
             reading: Limits {
                 // A quarter is for TCP.
                 memory: 4 * STREAMS * part,

@@ -47,7 +47,7 @@ impl Prepared {
         let mut reader = Reader::new(&budget.reading);
         secrets::add(&mut reader, &args.source.keylog, args.output.quiet)?;
         let sink = Sink::open(&args.output, Paging::Never)?;
-        let opened = Opened::of(&args.source, interrupted)?;
+        let opened = Opened::of(&args.source, budget.unfinished, interrupted)?;
         say(&opened.notes, args.output.quiet);
         let listener = args.metrics.as_deref().map(Listener::bind).transpose()?;
         let savefile = savefile(args)?;

@@ -31,11 +31,15 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens what `args` name.
+    /// Opens what `args` name. Up to `unfinished` octets are held of packets of HEP that are not whole.
     ///
     /// # Errors
     /// When one of them cannot be opened, with what to do about it.
-    pub(super) fn of(args: &SourceArgs, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        args: &SourceArgs,
+        unfinished: usize,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
         let words = args.filter_words();
         ensure!(
             args.bpf.is_none() || words.is_empty(),
@@ -44,7 +48,7 @@ impl Opened {
         );
         let mut opened = Self::default();
         #[cfg(unix)]
-        opened.add_agents(args)?;
+        opened.add_agents(args, unfinished)?;
         // Last, for what comes so may have any number of interfaces.
         if args.is_pipe() {
             ensure!(
@@ -101,10 +105,10 @@ impl Opened {
     }
 
     #[cfg(unix)]
-    fn add_agents(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
+    fn add_agents(&mut self, args: &SourceArgs, unfinished: usize) -> anyhow::Result<()> {
         let Some(address) = args.hep_listen else { return Ok(()) };
         let listener = HepListener::bind(address, args.hep_rate)?;
-        self.captors.extend(listener.captors(self.names.len() as u32));
+        self.captors.extend(listener.captors(self.names.len() as u32, unfinished));
         self.names.push(format!("hep {}", address.0));
         self.watched.push(format!("HEP at {}", address.0));
         Ok(())

@@ -13,30 +13,30 @@ use super::watcher::{Over, Running, eventually, live, metric};
 use crate::support::packet::udp;
 
 /// What the whole program may hold, and the same in octets.
-const MEMORY: &str = "32M";
-const ALLOWED: u64 = 32 << 20;
+pub const MEMORY: &str = "32M";
+pub const ALLOWED: u64 = 32 << 20;
 /// The buffer of the kernel: a build for tests is slow, and what the flood loses is not the point.
 const BUFFER: &str = "1G";
 /// The way to show that needs no word: a line for each message.
 const LINES: &str = "lines";
 /// Which calls are shown.
-const GOOD: &str = "call_id contains 'good-'";
+pub const GOOD: &str = "call_id contains 'good-'";
 /// Good calls beside the flood.
-const CALLS: u64 = 50;
+pub const CALLS: u64 = 50;
 
 /// Packets of a flood.
-fn many() -> u64 {
+pub fn many() -> u64 {
     if std::env::var_os("SIPLENS_FULL").is_some() { 1_000_000 } else { 30_000 }
 }
 
 /// Watches the private memory of a program until it is dropped.
-struct Gauge {
+pub struct Gauge {
     peak: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
 
 impl Gauge {
-    fn new(running: &Running) -> Self {
+    pub fn new(running: &Running) -> Self {
         let path = format!("/proc/{}/status", running.id());
         let gauge = Self { peak: Arc::default(), over: Arc::default() };
         let (peak, over) = (Arc::clone(&gauge.peak), Arc::clone(&gauge.over));
@@ -55,7 +55,7 @@ impl Gauge {
     }
 
     /// Octets at most, so far.
-    fn peak(&self) -> u64 {
+    pub fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }
 }

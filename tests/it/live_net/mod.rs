@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods)] // Deadlines are of the time of whoever runs the tests.
 
+mod agents;
 mod endings;
 mod flood;
 mod floods;
