@@ -31,19 +31,18 @@ impl Steady {
         with_sleep().map_or_else(|| self.awake(), |now| now - self.first)
     }
 
-    /// How long the machine slept since this was asked last, if it did.
-    pub(super) fn take_sleep(&mut self) -> Option<i64> {
+    /// Whether the machine slept since this was asked last.
+    pub(super) fn take_sleep(&mut self) -> Option<Found> {
         self.sleep_of(self.now() - self.awake())
     }
 
     /// The same when it slept for `all` nanoseconds so far.
-    fn sleep_of(&mut self, all: i64) -> Option<i64> {
-        let slept = all - self.slept;
-        if slept < LEAST {
+    fn sleep_of(&mut self, all: i64) -> Option<Found> {
+        if all - self.slept < LEAST {
             return None;
         }
         self.slept = all;
-        Some(slept)
+        Some(Found::Slept(all))
     }
 
     fn awake(&self) -> i64 {
@@ -51,12 +50,59 @@ impl Steady {
     }
 }
 
-/// What to say of a machine that slept for so many nanoseconds.
-pub(super) fn slept_for(nanos: i64) -> String {
-    let seconds = nanos / 1_000_000_000;
-    format!(
-        "this machine slept for {seconds} s; nothing was seen of that time, and nobody is missed"
-    )
+/// What one who captures found out about this machine; all others find the same, sooner or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It slept for so many nanoseconds so far.
+    Slept(i64),
+    /// Its clock was set.
+    Set {
+        /// For which time.
+        nth: u32,
+        /// By so many nanoseconds so far.
+        all: i64,
+    },
+}
+
+/// What was said of this machine: each thing once, however many found it.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    slept: i64,
+    sets: u32,
+    set_by: i64,
+}
+
+impl Said {
+    /// What there is to say of what somebody found.
+    pub(super) fn hear(&mut self, found: Found) -> Option<String> {
+        match found {
+            Found::Slept(all) => {
+                let slept = all - self.slept;
+                if slept < LEAST {
+                    return None;
+                }
+                self.slept = all;
+                let seconds = slept / 1_000_000_000;
+                Some(format!(
+                    "this machine slept for {seconds} s; nothing was seen of that time, and nobody \
+                     is missed"
+                ))
+            }
+            Found::Set { nth, all } => {
+                if nth <= self.sets {
+                    return None;
+                }
+                let step = all - self.set_by;
+                (self.sets, self.set_by) = (nth, all);
+                let which = if step < 0 { "back" } else { "forward" };
+                let by = step.unsigned_abs() as f64 / 1e9;
+                Some(format!(
+                    "the clock of this machine was set {which} by {by:.3} s; the times shown go on \
+                     as before, so that intervals are true"
+                ))
+            }
+        }
+    }
 }
 
 /// Nanoseconds since this machine was started, where it tells with the time it slept.
@@ -80,6 +126,8 @@ fn with_sleep() -> Option<i64> {
 pub(super) struct Clock {
     /// Clock of the day less the steady clock when last looked at, nanoseconds.
     offset: Option<i64>,
+    /// How often it was set so far.
+    sets: u32,
     /// What the clock was set by so far.
     set_by: i64,
     /// What it was set by before the last time: for frames that were still on their way.
@@ -87,8 +135,8 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Looks at both clocks, nanoseconds each; says by how much the clock was set since, if so.
-    pub(super) fn look(&mut self, of_day: i64, steady: i64) -> Option<i64> {
+    /// Looks at both clocks, nanoseconds each; says whether the clock was set since.
+    pub(super) fn look(&mut self, of_day: i64, steady: i64) -> Option<Found> {
         let offset = of_day - steady;
         let step = offset - self.offset.replace(offset).unwrap_or(offset);
         if step.abs() < LEAST {
@@ -96,7 +144,8 @@ impl Clock {
         }
         self.set_before = self.set_by;
         self.set_by += step;
-        Some(step)
+        self.sets += 1;
+        Some(Found::Set { nth: self.sets, all: self.set_by })
     }
 
     /// The time now, as the clock would have gone.
@@ -124,6 +173,29 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
     const DAY: i64 = 86_400 * SECOND;
 
+    const fn set(nth: u32, all: i64) -> Found {
+        Found::Set { nth, all }
+    }
+
+    #[test]
+    fn what_each_of_several_threads_finds_is_said_once() {
+        let mut said = Said::default();
+        let all = [
+            Found::Slept(2 * SECOND),
+            Found::Slept(2 * SECOND + 1_000),
+            set(1, 9 * SECOND),
+            set(2, -SECOND),
+            // Of another, which is late.
+            set(1, 9 * SECOND),
+            set(2, -SECOND),
+            Found::Slept(5 * SECOND),
+        ];
+        let texts: Vec<_> = all.into_iter().filter_map(|found| said.hear(found)).collect();
+        let begins = ["slept for 2 s", "forward by 9.000 s", "back by 10.000 s", "slept for 3 s"];
+        assert_eq!(texts.len(), begins.len(), "{texts:#?}");
+        assert!(texts.iter().zip(begins).all(|(text, begin)| text.contains(begin)), "{texts:#?}");
+    }
+
     #[test]
     fn times_go_on_when_the_clock_is_set_and_stay_as_they_are_otherwise() {
         for step in [3_600 * SECOND, -3_600 * SECOND] {
@@ -131,7 +203,7 @@ mod tests {
             assert_eq!(clock.look(DAY, 0), None);
             assert_eq!(clock.look(DAY + SECOND + 1_000, SECOND), None, "it is slewed");
             assert_eq!(clock.time(DAY + SECOND, SECOND), DAY + SECOND);
-            assert_eq!(clock.look(DAY + 2 * SECOND + 1_000 + step, 2 * SECOND), Some(step));
+            assert_eq!(clock.look(DAY + 2 * SECOND + 1_000 + step, 2 * SECOND), Some(set(1, step)));
             let late = clock.time(DAY + 2 * SECOND - SECOND / 10, 2 * SECOND);
             assert_eq!(late, DAY + 2 * SECOND - SECOND / 10, "captured before it was set");
             assert_eq!(clock.time(DAY + 3 * SECOND + step, 3 * SECOND), DAY + 3 * SECOND);
@@ -143,17 +215,17 @@ mod tests {
         let mut steady = Steady::new();
         assert_eq!(steady.take_sleep(), None, "nobody slept");
         assert_eq!(steady.sleep_of(1_000), None);
-        assert_eq!(steady.sleep_of(3_600 * SECOND), Some(3_600 * SECOND));
+        assert_eq!(steady.sleep_of(3_600 * SECOND), Some(Found::Slept(3_600 * SECOND)));
         assert_eq!(steady.sleep_of(3_600 * SECOND + 1_000), None);
-        assert_eq!(steady.sleep_of(3_602 * SECOND), Some(2 * SECOND));
+        assert_eq!(steady.sleep_of(3_602 * SECOND), Some(Found::Slept(3_602 * SECOND)));
     }
 
     #[test]
     fn a_clock_set_to_and_fro_is_where_it_was() {
         let mut clock = Clock::default();
         assert_eq!(clock.look(DAY, 0), None);
-        assert_eq!(clock.look(DAY + 10 * SECOND, SECOND), Some(9 * SECOND));
-        assert_eq!(clock.look(DAY + 2 * SECOND, 2 * SECOND), Some(-9 * SECOND));
+        assert_eq!(clock.look(DAY + 10 * SECOND, SECOND), Some(set(1, 9 * SECOND)));
+        assert_eq!(clock.look(DAY + 2 * SECOND, 2 * SECOND), Some(set(2, 0)));
         assert_eq!(clock.time(DAY + 3 * SECOND, 3 * SECOND), DAY + 3 * SECOND);
     }
 }

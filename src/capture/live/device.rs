@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pcap::{Active, Capture, Linktype, Precision, Stat};
 
-use super::clock::{Clock, Steady, slept_for};
+use super::clock::{Clock, Steady};
 use super::queue::{Closed, Head, Missed, News, Sender};
 use super::{Captor, Interface, Tuning};
 use crate::capture::{Error, Filter};
@@ -26,6 +26,11 @@ const COUNT: Duration = Duration::from_millis(250);
 const LOOK: u16 = 250;
 /// How long to wait for an interface that is down.
 const DOWN: Duration = Duration::from_millis(250);
+/// How long an interface that is down stays so at least, nanoseconds: it is looked at again before,
+/// and nobody is to be missed meanwhile.
+const STILL_DOWN: i64 = 1_000_000_000;
+/// How long to wait between two looks for what the kernel still holds of an interface that is gone.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Linux cooked v2, whose header names the interface: what `any` is asked for.
 const LINUX_SLL2: Linktype = Linktype(276);
 
@@ -216,23 +221,7 @@ impl Watch {
     fn step(&mut self, sender: &Sender) -> Result<(), Closed> {
         wait(&self.device.capture);
         let steady = self.look_at_clock(sender)?;
-        let Self { device, interface, clock, latest, .. } = self;
-        let (interface, link) = (*interface, device.link);
-        let mut told = Ok(());
-        let read = device.capture.dispatch(Some(AT_ONCE), |packet| {
-            let head = packet.header;
-            // Asked for nanoseconds, libpcap puts them where microseconds were.
-            #[allow(clippy::useless_conversion)] // Not where these are 32 bits wide.
-            let stamped = i64::from(head.ts.tv_sec) * 1_000_000_000 + i64::from(head.ts.tv_usec);
-            *latest = stamped;
-            let time = Timestamp(clock.time(stamped, steady));
-            let head = Head { time, link, interface, wire_len: head.len };
-            if told.is_ok() {
-                told = sender.push(head, packet.data);
-            }
-        });
-        sender.flush();
-        told?;
+        let read = self.read(steady, sender)?;
         if sender.stopped().is_some_and(|stopped| self.has_all_until(stopped)) {
             return Err(Closed);
         }
@@ -251,21 +240,50 @@ impl Watch {
         Ok(())
     }
 
-    /// Tells when the interface went down or came up.
+    /// Hands over what the kernel has by now; how many packets, or why there are none.
+    fn read(&mut self, steady: i64, sender: &Sender) -> Result<Result<usize, pcap::Error>, Closed> {
+        let Self { device, interface, clock, latest, .. } = self;
+        let (interface, link) = (*interface, device.link);
+        let mut told = Ok(());
+        let read = device.capture.dispatch(Some(AT_ONCE), |packet| {
+            let head = packet.header;
+            // Asked for nanoseconds, libpcap puts them where microseconds were.
+            #[allow(clippy::useless_conversion)] // Not where these are 32 bits wide.
+            let stamped = i64::from(head.ts.tv_sec) * 1_000_000_000 + i64::from(head.ts.tv_usec);
+            *latest = stamped;
+            let time = Timestamp(clock.time(stamped, steady));
+            let head = Head { time, link, interface, wire_len: head.len };
+            if told.is_ok() {
+                told = sender.push(head, packet.data);
+            }
+        });
+        sender.flush();
+        told.map(|()| read)
+    }
+
+    /// Tells when the interface went down or came up, and while it is down that nobody can be heard.
     fn is_now(&mut self, state: State, sender: &Sender) -> Result<(), Closed> {
-        let (from, until) = (self.up_at.min(self.looked), self.looked);
-        let what = match state {
-            State::Down => "went down; waiting for it to come up again",
-            State::Up => {
-                self.up_at = until;
+        let before = std::mem::replace(&mut self.state, state);
+        let from = self.up_at.min(self.looked);
+        let what = match (before, state) {
+            (State::Up, State::Up) => {
+                self.up_at = self.looked;
+                return Ok(());
+            }
+            (_, State::Down) => {
+                let until = self.looked.plus(STILL_DOWN);
+                sender.tell(News::Gap { from, until, missed: Missed::All })?;
+                "went down; waiting for it to come up again"
+            }
+            (State::Down, State::Up) => {
+                self.up_at = self.looked;
+                sender.tell(News::Gap { from, until: self.looked, missed: Missed::All })?;
                 "up again"
             }
         };
-        if std::mem::replace(&mut self.state, state) == state {
+        if before == state {
             return Ok(());
         }
-        // While it is down, nobody can be heard.
-        sender.tell(News::Gap { from, until, missed: Missed::All })?;
         sender.tell(News::Note(format!("{}: {what}", self.device.name)))
     }
 
@@ -283,8 +301,32 @@ impl Watch {
             std::thread::sleep(DOWN);
             return Ok(());
         }
+        self.drain(sender)?;
+        sender.tell(News::Note(format!(
+            "{}: packets of its last moment may be missing, and are not counted",
+            self.device.name
+        )))?;
         sender.tell(News::Trouble(trouble(&self.device.name, error)))?;
         Err(Closed)
+    }
+
+    /// Reads what the kernel holds of an interface that is gone: it hands over a block that is not
+    /// full after a while.
+    #[allow(clippy::disallowed_methods)] // The kernel takes of the user's time.
+    fn drain(&mut self, sender: &Sender) -> Result<(), Closed> {
+        let gone = Instant::now();
+        loop {
+            let is_last = LAST_BLOCK <= gone.elapsed();
+            let steady = self.look_at_clock(sender)?;
+            // It was told already that the interface is gone.
+            let read = self.read(steady, sender)?.unwrap_or_default();
+            if read == 0 && is_last {
+                return Ok(());
+            }
+            if read == 0 {
+                std::thread::sleep(PAUSE);
+            }
+        }
     }
 
     /// Tells what was lost since the last time.
@@ -309,20 +351,15 @@ impl Watch {
     fn look_at_clock(&mut self, sender: &Sender) -> Result<i64, Closed> {
         let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let steady = self.steady.now();
-        let step = self.clock.look(of_day.as_nanos() as i64, steady);
+        let set = self.clock.look(of_day.as_nanos() as i64, steady);
         let now = Timestamp(self.clock.now(steady));
         let before = std::mem::replace(&mut self.looked, now).min(now);
         if let Some(slept) = self.steady.take_sleep() {
             sender.tell(News::Gap { from: before, until: now, missed: Missed::All })?;
-            sender.tell(News::Note(slept_for(slept)))?;
+            sender.tell(News::Machine(slept))?;
         }
-        if let Some(step) = step {
-            let which = if step < 0 { "back" } else { "forward" };
-            let by = step.unsigned_abs() as f64 / 1e9;
-            sender.tell(News::Note(format!(
-                "the clock of this machine was set {which} by {by:.3} s; the times shown go on as \
-                 before, so that intervals are true"
-            )))?;
+        if let Some(set) = set {
+            sender.tell(News::Machine(set))?;
         }
         Ok(steady)
     }

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use clock::Found;
+use clock::Said;
 pub use device::{Device, interfaces};
 #[cfg(unix)]
 pub use hep::{HEP_RATE, HepAddress, HepListener};
@@ -102,6 +104,8 @@ pub struct Live {
     misstated: Sightings,
     secrets: Vec<Secrets>,
     notes: Vec<String>,
+    /// What was said of the clocks of this machine.
+    said: Said,
     /// Stretches in which not all was seen, that were not fetched yet.
     gaps: Vec<(Timestamp, Timestamp)>,
     /// Those in which nothing was seen, joined.
@@ -156,6 +160,7 @@ impl Live {
             misstated: Sightings::default(),
             secrets: Vec::new(),
             notes: Vec::new(),
+            said: Said::default(),
             gaps: Vec::new(),
             unwatched: Vec::new(),
             has_gap: false,
@@ -284,6 +289,7 @@ impl Live {
                     self.note_unwatched(from, until);
                 }
             }
+            News::Machine(found) => self.notes.extend(self.said.hear(found)),
             News::Lost(reason, count) => self.losses.push((reason, count)),
             News::LeftOut(reason, count) => {
                 self.left_out += count;

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::clock::Found;
 use crate::capture::{Error, Secrets};
 use crate::frame::{LinkType, Sightings};
 use crate::time::Timestamp;
@@ -59,6 +60,8 @@ pub enum News {
         /// How much was missed.
         missed: Missed,
     },
+    /// The clock of this machine was set, or it slept.
+    Machine(Found),
     /// Packets left out on purpose or for want of room, and why: a word of
     /// [`Tally::lost`](crate::limits::Tally::lost).
     Lost(&'static str, u64),

@@ -1,9 +1,13 @@
 //! What an interface loses and does is said as it happens, and counted right.
 
+use std::net::UdpSocket;
+
+use nix::sys::signal::Signal;
+
 use super::flood::{Flood, options};
 use super::stage::{Family, Stage};
 use super::talk::{Carrier, Talk};
-use super::watcher::{eventually, live, metric};
+use super::watcher::{eventually, live, live_on, metric};
 
 /// Datagrams sent at once, and how often at most until some are lost.
 const MANY: u64 = 5_000;
@@ -50,6 +54,71 @@ fn an_interface_that_goes_down_is_said_to_and_taken_up_when_it_is_back() {
     live.until_out_is("the call after", |all| all.lines().count() == 14);
     live.until_err(&format!("{link}: up again"));
     assert_eq!(live.interrupt().code(), 130);
+}
+
+/// A phone registers for 2 s over the loopback of `stage`, and is granted them.
+fn register(stage: &Stage, cseq: u32) {
+    let ends = [5070, 5060].map(|port| ("127.0.0.1", port));
+    let [phone, registrar] = stage.near.within(|| ends.map(|end| UdpSocket::bind(end).unwrap()));
+    let fields = format!(
+        "Via: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK{cseq}\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>;tag=2\r\nCall-ID: lo\r\n\
+         CSeq: {cseq} REGISTER\r\nContact: <sip:a@127.0.0.1:5070>;expires=2\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    let request = format!("REGISTER sip:127.0.0.1 SIP/2.0\r\n{fields}").replace(";tag=2", "");
+    phone.send_to(request.as_bytes(), ends[1]).unwrap();
+    registrar.recv(&mut [0; 2_048]).unwrap();
+    registrar.send_to(format!("SIP/2.0 200 OK\r\n{fields}").as_bytes(), ends[0]).unwrap();
+    phone.recv(&mut [0; 2_048]).unwrap();
+}
+
+#[test]
+fn nobody_lapses_for_as_long_as_an_interface_is_down() {
+    let Some(stage) = Stage::new() else { return };
+    let link = &stage.near.interface;
+    let args = ["--registrations", "--format", "ndjson", "--metrics", "9464"];
+    let live = live_on(&stage.near, &format!("{link},lo"), &args);
+    let stand = |state: &str| {
+        let row = format!("siplens_reg_devices{{registrar=\"127.0.0.1\",state=\"{state}\"}}");
+        metric(&stage.near, &row)
+    };
+    let is_over = || {
+        eventually("the end of its binding", || {
+            let [lapsed, unknown] = ["lapsed", "unknown"].map(stand);
+            (lapsed + unknown == 1).then_some(lapsed == 1)
+        })
+    };
+    stage.near.ip(&format!("link set {link} down\n")).unwrap();
+    live.until_err(&format!("{link}: went down"));
+    register(&stage, 1);
+    eventually("its binding", || (stand("live") == 1).then_some(()));
+    assert!(!is_over(), "it may have registered over the other one");
+    stage.near.ip(&format!("link set {link} up\n")).unwrap();
+    live.until_err(&format!("{link}: up again"));
+    let mut cseq = 1;
+    eventually("a lapse, now that all is watched", || {
+        cseq += 1;
+        register(&stage, cseq);
+        eventually("its binding", || (stand("live") == 1).then_some(()));
+        is_over().then_some(())
+    });
+    let over = live.interrupt();
+    assert_eq!(over.out().matches("\"event\":\"lapse\"").count(), 1, "{}", over.out());
+}
+
+#[test]
+fn an_interface_that_is_deleted_is_read_to_its_end() {
+    let Some(stage) = Stage::new() else { return };
+    let live = live(&stage.near, &[]);
+    // It gets to know of the packets and of their end at once.
+    live.signal(Signal::SIGSTOP);
+    Talk::new(&stage, Carrier::Udp, Family::V4, 5060).make_call("last");
+    stage.near.ip(&format!("link delete {}\n", stage.near.interface)).unwrap();
+    live.signal(Signal::SIGCONT);
+    let over = live.over();
+    assert_eq!(over.out().lines().count(), 7, "{} {}", over.out(), over.err());
+    assert!(over.err().contains("packets of its last moment may be missing"), "{}", over.err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::super::clock::{Steady, slept_for};
+use super::super::clock::Steady;
 use super::super::queue::{Closed, Head, Missed, News, Offer, Sender};
 use super::envelope;
 use super::senders::{Origin, Senders, Standing};
@@ -193,7 +193,7 @@ impl Intake {
         let from = std::mem::replace(&mut self.looked, until);
         if let Some(slept) = self.steady.take_sleep() {
             self.sender.tell(News::Gap { from, until, missed: Missed::All })?;
-            self.sender.tell(News::Note(slept_for(slept)))?;
+            self.sender.tell(News::Machine(slept))?;
         }
         if 0 < dropped {
             self.left_out.by_kernel += u64::from(dropped);
