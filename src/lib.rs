@@ -6,6 +6,7 @@
 pub mod time;
 pub mod frame;
 pub mod limits;
+pub mod octets;
 pub mod capture;
 pub mod net;
 pub mod transport;

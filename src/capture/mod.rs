@@ -131,10 +131,21 @@ impl Input {
     }
 }
 
-/// A path as text that a terminal may show: control characters are replaced.
+/// A path as text that a terminal may show: control characters and what is no UTF-8 are escaped.
 fn printable(path: &Path) -> String {
-    let text = path.display().to_string();
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let escape = |octet: u8| format!("\\x{octet:02x}");
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                c if c.is_ascii_control() => out.push_str(&escape(c as u8)),
+                c if c.is_control() => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|octet| out.push_str(&escape(*octet)));
+    }
+    out
 }
 
 /// Reads any octets as a capture to its end, mapped and as a stream: the body of the fuzz target.

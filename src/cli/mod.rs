@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::view::visible::visible;
 use args::{Cli, Command};
 
 /// How a run ended; see the exit status in docs/cli.md.
@@ -63,7 +64,8 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(mut error) => {
+        Err(error) => {
+            let mut error = quoting(error);
             habits::advise(&mut error);
             // Help and mistakes alike; where they cannot be printed, the exit code still tells.
             let _ = error.print();
@@ -87,6 +89,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The same mistake with the words of the user as a terminal may show them: they may be a
+/// stranger's, copied from a message.
+fn quoting(error: clap::Error) -> clap::Error {
+    let quoted = std::env::args_os().map(|word| visible(word.as_encoded_bytes()));
+    Cli::try_parse_from(quoted)
+        .err()
+        .filter(|quoted| quoted.kind() == error.kind())
+        .unwrap_or(error)
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::List(args) => commands::list(args),
@@ -104,11 +116,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
 }
 
-/// `text` as a terminal may show it: what would steer one is replaced.
+/// `text` as a terminal may show it: what would steer one is escaped, line ends are left.
 fn harmless(text: &str) -> String {
-    let harmless =
-        |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(harmless).collect()
+    let lines: Vec<_> = text.split('\n').map(|line| visible(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 /// What the system says, without the number of the error.

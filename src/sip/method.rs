@@ -1,5 +1,7 @@
 //! Request methods.
 
+use crate::octets::octets;
+
 /// A request method; names are case-sensitive (section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -42,7 +44,7 @@ impl Method {
             b"REFER" => Self::Refer,
             b"MESSAGE" => Self::Message,
             b"UPDATE" => Self::Update,
-            other => Self::Other(Box::new(String::from_utf8_lossy(other).into())),
+            other => Self::Other(Box::new(octets(other).into())),
         }
     }
 

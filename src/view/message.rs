@@ -34,7 +34,11 @@ pub fn write_whole(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if detail == Detail::Explained && !row.path.is_empty() {
-        writeln!(out, "    {}", style.paint(style::DIM, &format!("in {}", row.path)))?;
+        writeln!(
+            out,
+            "    {}",
+            style.paint(style::DIM, &format!("in {}", visible(row.path.as_bytes())))
+        )?;
     }
     for line in lines(row.message) {
         let text = in_charset(&line.text, style.charset);

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::Subject;
 use super::clock::Rfc3339;
 use super::json::finding::{evidence_text, help};
-use super::json::{octets, value};
+use super::json::value;
+use crate::octets::octets;
 use crate::rules::{Finding, Place, Rule, Severity};
 
 /// Writes the findings of `subject` as one SARIF log.

@@ -15,6 +15,7 @@ mod compression;
 mod damage;
 mod differential;
 mod docs;
+mod escapes;
 mod evidence;
 mod expectations;
 mod fleet;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::capture::order::Order;
+use crate::octets::octets;
 
 const IPV4: u16 = 1;
 const IPV6: u16 = 2;
@@ -38,6 +39,6 @@ pub(super) fn read(order: Order, mut body: &[u8], names: &mut Vec<(IpAddr, Strin
 fn keep(address: IpAddr, name: &[u8], names: &mut Vec<(IpAddr, String)>) {
     let name = name.split(|octet| *octet == 0).next().unwrap_or_default();
     if !name.is_empty() {
-        names.push((address, String::from_utf8_lossy(name).into_owned()));
+        names.push((address, octets(name).into_owned()));
     }
 }

@@ -13,6 +13,7 @@ use crate::model::directions::Directions;
 use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
 use crate::net::{Endpoint, IcmpError, Packet, PathId};
+use crate::octets::octets;
 use crate::time::{SECOND, Timestamp};
 use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
 
@@ -146,9 +147,8 @@ impl Desk {
         let known = self.agents.iter().position(|agent| agent.id == id && *agent.node == *node);
         let place = known.unwrap_or_else(|| {
             if self.agents.len() < AGENTS {
-                let shown = String::from_utf8_lossy(node);
-                let shown = shown.chars().filter(|c| !c.is_control()).take(NAME.1);
-                let path = format!("hep {id} {}", shown.collect::<String>());
+                let shown: String = octets(node).chars().take(NAME.1).collect();
+                let path = format!("hep {id} {shown}");
                 let path = path.trim_end().to_owned();
                 self.agents.push(Agent { id, node: node.into(), path });
                 self.agents.len() - 1

@@ -137,7 +137,7 @@ impl Peer {
 impl Shut {
     fn sentence(&self, count: u64) -> String {
         let plural = if count == 1 { "" } else { "s" };
-        let name = self.name.as_deref().map(|name| format!(" ({})", printable(name)));
+        let name = self.name.as_deref().map(|name| format!(" ({})", head(name)));
         let head = format!(
             "{count} TLS connection{plural} to {}{}",
             self.server,
@@ -174,7 +174,7 @@ fn reason(verdict: Verdict) -> String {
     }
 }
 
-/// A name as a terminal may show it.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(255).collect()
+/// The begin of a name.
+fn head(name: &str) -> String {
+    name.chars().take(255).collect()
 }

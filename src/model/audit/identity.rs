@@ -1,6 +1,7 @@
 //! Who registers what where: keys of devices, registrars and bindings (RFC 3261 section 19.1.4,
 //! RFC 5626, GB/T 28181 annex E).
 
+use crate::octets::octets;
 use crate::sip::{NameAddr, Uri};
 
 /// The device an address names: a GB/T 28181 identifier alone (its host part differs by vendor
@@ -154,7 +155,7 @@ impl<'a> GbId<'a> {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    octets(bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::frame::FrameId;
 use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Transaction};
 use crate::net::Endpoint;
+use crate::octets::octets;
 use crate::sip::{Auth, Contact, HeaderName, Message, Method, Status, Uri};
 use crate::time::{MILLISECOND, Timestamp};
 use crate::transport::Transport;
@@ -457,5 +458,5 @@ fn is_keepalive(body: &[u8]) -> bool {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    octets(bytes).into_owned()
 }

@@ -1,6 +1,7 @@
 //! The handshake messages a reader of captures needs: hellos, tickets, what ends a flight.
 
 use super::keylog::ClientRandom;
+use crate::octets::octets;
 
 /// `ServerHello` with this random asks the client to try again (RFC 8446 section 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
@@ -121,7 +122,7 @@ fn server_name(value: &[u8]) -> Option<String> {
     let mut list = Bytes(Bytes(value).vec16()?);
     let kind = list.take(1)?;
     let name = list.vec16()?;
-    (kind == [0]).then(|| String::from_utf8_lossy(name).into_owned())
+    (kind == [0]).then(|| octets(name).into_owned())
 }
 
 fn for_each_extension(mut read: Bytes<'_>, mut each: impl FnMut(u16, &[u8])) {

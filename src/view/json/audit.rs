@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{line, octets, value};
+use super::{line, value};
 use crate::frame::FrameId;
 use crate::model::audit::identity::GbId;
 use crate::model::audit::series::{Stats, seconds};
@@ -386,8 +386,8 @@ fn cells(device: &Device, findings: &[DeviceFinding]) -> [String; 21] {
     let beats = device.keepalives.as_ref();
     let known = device.evidence.is_some();
     [
-        octets(device.device.as_bytes()).into_owned(),
-        octets(device.registrar.as_bytes()).into_owned(),
+        device.device.clone(),
+        device.registrar.clone(),
         device.attempts().count().to_string(),
         device.count(|o| o == crate::model::audit::Outcome::Ok).to_string(),
         device.count(crate::model::audit::Outcome::is_failure).to_string(),

@@ -15,7 +15,7 @@ use crate::view::subject::Subject;
 pub struct CallRecord<'a> {
     pub call_id: Octets<'a>,
     pub kind: &'static str,
-    pub method: Octets<'a>,
+    pub method: &'a str,
     pub state: &'static str,
     pub status: Option<u16>,
     pub start: String,
@@ -91,7 +91,7 @@ impl<'a> CallRecord<'a> {
         Self {
             call_id: Octets(flow.call_id()),
             kind: kind_word(summary.kind),
-            method: Octets(summary.method.as_str().as_bytes()),
+            method: summary.method.as_str(),
             state: summary.state.word(),
             status: summary.status.map(|status| status.0),
             start: Rfc3339::text(summary.start),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::Record;
+use crate::octets::octets;
 use crate::rules::{Finding, Place, Rule};
 use crate::sip::{Message, Span};
 use crate::view::clock::Rfc3339;
-use crate::view::json::octets;
 use crate::view::page;
 use crate::view::secret::{self, MASK, Part};
 use crate::view::subject::Subject;

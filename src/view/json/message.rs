@@ -1,7 +1,10 @@
 //! One SIP message as JSON or CSV, by hand into a reused buffer: a capture may hold millions.
 
-use super::octets;
+use std::borrow::Cow;
+
+use super::octets::{append, append_text};
 use crate::net::Endpoint;
+use crate::octets::octets;
 use crate::sip::Message;
 use crate::view::clock::Rfc3339;
 use crate::view::csv;
@@ -49,7 +52,7 @@ impl MessageWriter {
         out.extend_from_slice(b"{\"frame\":");
         number(envelope.frame.number, out);
         out.extend_from_slice(b",\"file\":");
-        octets::append(files.file(envelope.frame).as_bytes(), out);
+        append_text(files.file(envelope.frame), out);
         out.extend_from_slice(b",\"time\":\"");
         self.clock.append(envelope.time, out);
         out.push(b'"');
@@ -80,11 +83,11 @@ impl MessageWriter {
             if index != 0 {
                 out.push(b',');
             }
-            octets::append(code.as_bytes(), out);
+            append_text(code, out);
         }
         out.push(b']');
         if !row.path.is_empty() {
-            text("path", Some(row.path.as_bytes()), out);
+            word("path", row.path, out);
         }
         if !row.interface.is_empty() {
             text("interface", Some(row.interface.as_bytes()), out);
@@ -117,23 +120,23 @@ impl MessageWriter {
         let of_frame = row.relation.map(|relation| relation.frame().number.to_string());
         let findings = row.findings.join(" ");
         for cell in [
-            Some(envelope.transport.word().as_bytes()),
-            message.method().map(|method| method.as_str().as_bytes()),
-            status.as_ref().map(String::as_bytes),
-            message.reason(),
-            message.request_uri(),
-            message.call_id(),
-            cseq_number.as_ref().map(String::as_bytes),
-            cseq.map(|cseq| cseq.method),
-            message.from_tag(),
-            message.to_tag(),
-            row.note().map(str::as_bytes),
-            of_frame.as_ref().map(String::as_bytes),
-            Some(findings.as_bytes()),
-            Some(row.path.as_bytes()),
+            Some(envelope.transport.word().into()),
+            message.method().map(|method| method.as_str().into()),
+            status.map(Cow::Owned),
+            message.reason().map(octets),
+            message.request_uri().map(octets),
+            message.call_id().map(octets),
+            cseq_number.map(Cow::Owned),
+            cseq.map(|cseq| octets(cseq.method)),
+            message.from_tag().map(octets),
+            message.to_tag().map(octets),
+            row.note().map(Cow::Borrowed),
+            of_frame.map(Cow::Owned),
+            Some(findings.into()),
+            Some(row.path.into()),
         ] {
             out.push(b',');
-            csv::append(octets(cell.unwrap_or_default()).as_bytes(), out);
+            csv::append(cell.unwrap_or_default().as_bytes(), out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -141,7 +144,7 @@ impl MessageWriter {
 
 fn first_line(message: &Message, out: &mut Vec<u8>) {
     if let Some(method) = message.method() {
-        text("method", Some(method.as_str().as_bytes()), out);
+        word("method", method.as_str(), out);
         text("request_uri", message.request_uri(), out);
     }
     if let Some(status) = message.status() {
@@ -170,10 +173,15 @@ fn key(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":");
 }
 
+fn word(name: &str, value: &str, out: &mut Vec<u8>) {
+    key(name, out);
+    append_text(value, out);
+}
+
 fn text(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
     key(name, out);
     match value {
-        Some(value) => octets::append(value, out),
+        Some(value) => append(value, out),
         None => out.extend_from_slice(b"null"),
     }
 }

@@ -15,7 +15,7 @@ use super::Format;
 use super::csv;
 use crate::limits::Tally;
 
-pub use octets::{Octets, octets};
+pub use octets::Octets;
 
 /// The version of the format, in every JSON document.
 pub const VERSION: &str = "siplens/1";
@@ -30,14 +30,14 @@ pub trait Record: Serialize {
     const KEYS: &'static [&'static str];
 }
 
-/// What was read, and what was not understood.
+/// What was read, and what was not.
 #[derive(Serialize)]
 pub struct Completeness<'a> {
     /// Packets read.
     pub packets: u64,
     /// SIP messages found.
     pub messages: u64,
-    /// What was not understood: counts by reason.
+    /// What is missing, was not understood, let go or retimed: counts by reason.
     pub lost: &'a std::collections::BTreeMap<&'static str, u64>,
     /// Sentences about single events.
     pub notices: &'a [String],

@@ -1,37 +1,12 @@
-//! Octets of a message as text that can be turned back into the same octets.
-//!
-//! What is UTF-8 stays as it is. An octet that is not is written `\xNN`, and a backslash before an
-//! `x` is written `\x5c`; so `\xNN` always means the octet NN, and two values are equal exactly
-//! when their texts are.
+//! Octets of a message as strings of JSON, from which no terminal can be driven.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use memchr::memmem;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
+use crate::octets::octets;
 use crate::view::visible::is_treacherous;
-
-/// `bytes` as text, reversible.
-pub fn octets(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if memmem::find(bytes, b"\\x").is_none() => Cow::Borrowed(text),
-        _ => Cow::Owned(escaped(bytes)),
-    }
-}
-
-fn escaped(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() + 8);
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(&chunk.valid().replace("\\x", "\\x5cx"));
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out
-}
 
 /// Octets that are written by [`octets()`].
 pub struct Octets<'a>(pub &'a [u8]);
@@ -44,11 +19,17 @@ impl Serialize for Octets<'_> {
 
 /// Appends `bytes` as a JSON string, quotes included.
 pub fn append(bytes: &[u8], out: &mut Vec<u8>) {
+    append_text(&octets(bytes), out);
+}
+
+/// Appends `text`, which may be [octets] as text already, as a JSON string, quotes included.
+pub fn append_text(text: &str, out: &mut Vec<u8>) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     out.push(b'"');
-    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
-        out.extend_from_slice(bytes);
+    if text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
     } else {
-        for c in octets(bytes).chars() {
+        for c in text.chars() {
             append_char(c, out);
         }
     }

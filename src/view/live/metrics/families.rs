@@ -62,7 +62,7 @@ fn health(snapshot: &Snapshot) -> Vec<Family> {
             "Packets lost before they could be read; each makes what is missing suspect.",
         )
         .rows(dropped),
-        counter("siplens_losses", "What was not understood or let go.")
+        counter("siplens_losses", "What is missing, was not understood or let go.")
             .by("reason", known(REASONS.iter().copied(), &snapshot.losses)),
         gauge("siplens_flows", "Call flows held: of --list, --check and --ladder.")
             .alone(snapshot.flows),
