@@ -32,10 +32,15 @@ struct Terminal {
 impl Terminal {
     /// One that has drawn the table of a sample.
     fn showing(columns: u16) -> Self {
-        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        Self::of((columns, 24), &[])
+    }
+
+    /// The same of so many columns and rows, with more `args`.
+    fn of((ws_col, ws_row): (u16, u16), args: &[&str]) -> Self {
+        let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
         let mut command = program();
-        command.args(["live", "--list", "--utc", "-"]).env("TERM", "xterm");
+        command.args(["live", "--list", "--utc", "-"]).args(args).env("TERM", "xterm");
         command.stdin(Stdio::piped()).stdout(pty.slave).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         // What the command still holds of the terminal would keep it open.
@@ -128,4 +133,29 @@ fn eighty_columns_hold_who_and_what_became_of_it_and_the_call_id() {
     for word in ["From", "To", "State", "Findings", "Call-ID", "completed"] {
         terminal.until(word, |text| text.contains(word));
     }
+}
+
+#[test]
+fn calls_that_have_no_room_are_counted_below_those_that_have() {
+    // The rows of what was drawn last to its end, once all is read.
+    let drawn = |terminal: &Terminal| {
+        terminal
+            .until("the end", |text| text.rsplit("\x1b[J").nth(1).unwrap_or("").contains("47 SIP"));
+        let text = terminal.text();
+        let (whole, _) = text.rsplit_once("\x1b[J").unwrap();
+        let last = whole.rsplit("\x1b[H").next().unwrap().replace("\x1b[K", "").replace('\r', "");
+        last.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let whole = Terminal::showing(100);
+    let count = drawn(&whole).len() - 2;
+    assert!(4 < count && !whole.text().contains("older"), "{:?}", whole.text());
+    for (args, mark) in [(&[][..], "…"), (&["--ascii"], "...")] {
+        let terminal = Terminal::of((100, 6), args);
+        let lines = drawn(&terminal);
+        assert_eq!(lines.len(), 6, "{lines:?}");
+        assert_eq!(lines[4], format!("{mark} and {} older", count - 3), "{lines:?}");
+    }
+    let exact = Terminal::of((100, count as u16 + 2), &[]);
+    assert_eq!(drawn(&exact).len(), count + 2);
+    assert!(!exact.text().contains("older"), "{:?}", exact.text());
 }

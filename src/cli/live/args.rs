@@ -249,7 +249,8 @@ pub struct EndArgs {
     /// Stop after this time: 90s, 10m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration_of)]
     pub duration: Option<Duration>,
-    /// Stop when the first call that the filter lets through has ended
+    /// Stop when the first call that the filter lets through has ended, 5 s after its last message:
+    /// answers and copies may be on their way until then
     #[arg(long)]
     pub exit_after_call: bool,
 }

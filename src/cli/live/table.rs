@@ -70,7 +70,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Draws the newest calls.
+    /// Draws the newest calls, and says how many older ones there is no room for.
     fn draw(&mut self, moment: &Moment<'_>, out: &mut dyn Write) -> io::Result<()> {
         let Self { flows, judging, style, names, screen, notes, .. } = self;
         let Some(screen) = screen else { return Ok(()) };
@@ -78,18 +78,23 @@ impl<'a> Table<'a> {
         let style = Style { width, ..style.clone() };
         let notes = notes.iter().skip(notes.len().saturating_sub(NOTES_SHOWN));
         let notes: Vec<&String> = notes.collect();
-        let rows = height.saturating_sub(FRAME + notes.len()).max(1);
+        let room = height.saturating_sub(FRAME + notes.len()).max(1);
         flows.look(None, moment.seen(), |model, _| {
             let chosen = wanted(model, judging);
-            let newest = chosen.get(chosen.len().saturating_sub(rows)..).unwrap_or_default();
+            // What does not fit costs a row to say so.
+            let rows = if room < chosen.len() { room.saturating_sub(1).max(1) } else { room };
+            let older = chosen.len().saturating_sub(rows);
+            let newest = chosen.get(older..).unwrap_or_default();
             let report = report(model, judging, newest);
             let subject = Subject::new(model, &report, names);
             let subject = subject.choose(newest.to_vec()).as_of(moment.now);
             let mut table = Vec::new();
             list::write(&subject, Format::Text, &style, &mut table)?;
             let mut text = String::from_utf8_lossy(&table).into_owned();
-            let below = [completeness::line(&model.tally)];
-            for line in notes.into_iter().chain(&below) {
+            let older = format!("{} and {older} older", style.glyph("…", "..."));
+            let older = (newest.len() < chosen.len()).then_some(older);
+            let below = completeness::line(&model.tally);
+            for line in older.iter().chain(notes).chain([&below]) {
                 text.push_str(&elide(line, width, style.glyph("…", "~")));
                 text.push('\n');
             }
