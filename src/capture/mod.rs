@@ -96,6 +96,12 @@ pub trait Source {
         Vec::new()
     }
 
+    /// By how much the clock of this machine was set so far, nanoseconds, while the times of frames went
+    /// on as before.
+    fn clock_set_by(&self) -> i64 {
+        0
+    }
+
     /// Stretches of time in which nothing was captured, so far: the machine slept, an interface was
     /// down.
     fn unwatched(&self) -> &[(Timestamp, Timestamp)] {

@@ -217,6 +217,7 @@ impl<S: Source> Feed for Frames<S> {
         for secrets in self.source.take_secrets() {
             self.reader.add_secrets(&secrets.0);
         }
+        self.reader.set_clock(self.source.clock_set_by());
         for (reason, count) in self.source.take_losses() {
             self.left_out.lose_many(reason, count);
         }

@@ -1,5 +1,6 @@
 //! Frames in, SIP messages and what happened around them out: decoding, reassembly, framing.
 
+mod clocks;
 mod desk;
 mod direction;
 mod fate;
@@ -71,6 +72,12 @@ impl Reader {
     /// connections wait for them, in bounds.
     pub fn grow_secrets(&mut self, more: More) {
         self.vault.secrets.grow(more);
+    }
+
+    /// The clock of this machine was set by `nanos` so far, while the times of frames went on as before:
+    /// agents whose clocks are right differ from them by so much.
+    pub fn set_clock(&mut self, nanos: i64) {
+        self.desk.set_clock(nanos);
     }
 
     /// The secrets known so far.

@@ -2,11 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 
-use siplens::engine::Reader;
+use siplens::engine::sift::Sift;
+use siplens::engine::{Plan, Reader};
 use siplens::limits::Limits;
+use siplens::model::Seed;
+use siplens::model::audit::lookout::Turn;
+use siplens::model::audit::{Applicant, Past, Policy};
+use siplens::time::Timestamp;
 use siplens::transport::{Observation, Transport};
 
+use crate::fleet::{Ask, REGISTRAR, Wire, host, register, terms};
 use crate::reader::{A, message, run, stream};
 use crate::support::packet::{ethernet, frame, udp};
 
@@ -111,7 +118,8 @@ fn a_report_is_never_of_later_than_it_came_and_a_wrong_clock_is_named() {
         (Limits::default(), Limits { report_delay: 30_000_000_000, ..Limits::default() });
     for (came, limits, time, wrong) in [
         (own + 40, &live, own, 0),
-        (own + 29_000, &live, own, 0),
+        // Its clock is behind, or its connection was: nobody can tell by one report.
+        (own + 29_000, &live, own + 29_000, 0),
         (own + 31_000, &live, own + 31_000, 1),
         // A file may hold what another file is reported of.
         (own + 1_000_000_000, &files, own, 0),
@@ -124,6 +132,89 @@ fn a_report_is_never_of_later_than_it_came_and_a_wrong_clock_is_named() {
     }
     let (.., notices) = read(own - 3_600_000, &files);
     assert!(notices[0].contains("192.0.2.1: a clock that is 3600 s ahead of"), "{notices:?}");
+}
+
+#[test]
+fn agents_are_believed_after_the_clock_here_was_set() {
+    let limits = Limits { report_delay: 30_000_000_000, ..Limits::default() };
+    let mut reader = Reader::new(&limits);
+    let read = |reader: &mut Reader, own: i64, came: i64| {
+        let ends = [A, "192.0.2.2:5060"].map(|end| end.parse().unwrap());
+        let payload = chunk(15, &message(1, b"x"));
+        let report = report_of(ends, 17, own.unsigned_abs() * 1_000, &payload);
+        let bytes = ethernet(&udp(A, "192.0.2.2:9060", &report).whole());
+        let mut time = 0;
+        reader.read(&frame(1, came, 1, &bytes), &mut |observation| {
+            if let Observation::Message { envelope, .. } = observation {
+                time = envelope.time.0 / 1_000_000;
+            }
+        });
+        time
+    };
+    let (noon, hour) = (1_700_000_000_000, 3_600_000);
+    assert_eq!(read(&mut reader, noon, noon + 20), noon);
+    // An hour forward; times go on as before.
+    reader.set_clock(3_600_000_000_000);
+    for second in 1..10 {
+        let now = noon + second * 1_000;
+        assert_eq!(read(&mut reader, now + hour, now + 20), now);
+    }
+    assert_eq!(reader.tally().lost.get("hep-clock"), None);
+    assert!(reader.tally().notices.is_empty());
+}
+
+/// When lapses are told, seconds, of a camera that registers for a minute every 50 s, three times, and
+/// since when; what it does is reported by an agent whose clock is `behind` by so many seconds, beside
+/// one whose clock is right.
+fn lapses(behind: i64) -> Vec<(i64, i64)> {
+    let second = 1_000_000_000;
+    let mut wire = Wire::default();
+    for number in 0..3_i64 {
+        let fields = "Contact: <sip:a@192.0.2.1>;expires=60\r\n";
+        let ask = Ask { cseq: number as u32, ..register("a@example.com", "c", fields) };
+        wire.ask(number * 50 * second, host(1), host(REGISTRAR), &ask, 200);
+    }
+    let own = wire.messages.into_iter().map(|(envelope, text)| {
+        let ends = [envelope.from, envelope.to].map(|end| end.to_string().parse().unwrap());
+        (envelope.time.0, "192.0.2.7:9060", behind, ends, text.into_bytes())
+    });
+    let ends = [A, "192.0.2.2:5060"].map(|end| end.parse().unwrap());
+    let others = (0..300_i64)
+        .map(|at| (at * second + 1, "192.0.2.8:9060", 0, ends, message(at as usize, b"x")));
+    let mut all: Vec<_> = own.chain(others).collect();
+    all.sort_by_key(|(time, ..)| *time);
+    let limits = Limits { report_delay: 30 * second, ..Limits::default() };
+    let policy = Arc::new(Policy::default());
+    let policy = |_: &Applicant<'_>| Arc::clone(&policy);
+    let plan = Plan { limits: limits.clone(), jobs: 1, seed: Seed(7) };
+    let mut sift = Sift::live(&plan, terms(&policy), Past::default());
+    let (mut reader, mut lapses) = (Reader::new(&limits), Vec::new());
+    let noon = 1_700_000_000_000;
+    for (number, (time, agent, behind, ends, text)) in all.into_iter().enumerate() {
+        let came = noon + time / 1_000_000 + 20;
+        let says = (noon * 1_000 + time / 1_000 - behind * 1_000_000).unsigned_abs();
+        let report = report_of(ends, 17, says, &chunk(15, &text));
+        let bytes = ethernet(&udp(agent, "192.0.2.2:9060", &report).whole());
+        reader.read(&frame(number as u64 + 1, came, 1, &bytes), &mut |observation| {
+            sift.observe(&observation);
+        });
+        sift.advance(Timestamp(came * 1_000_000));
+        while let Some(change) = sift.poll() {
+            if let Turn::Lapse { from, .. } = change.turn {
+                let seconds = |time: Timestamp| (time.0 - noon * 1_000_000) / second;
+                lapses.push((seconds(change.time), seconds(from)));
+            }
+        }
+    }
+    lapses
+}
+
+#[test]
+fn an_agent_that_is_behind_makes_no_device_lapse_that_registers_in_time() {
+    // After the last time, and with the grace there is.
+    for behind in [0, 20, -20, 3_600] {
+        assert_eq!(lapses(behind), [(161, 160)], "{behind} s");
+    }
 }
 
 #[test]

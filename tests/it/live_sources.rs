@@ -1,7 +1,7 @@
 //! What threads that capture hand over: whose frames they are, and what was not seen between them.
 
 use siplens::capture::live::queue::{Head, Missed, News, Sender};
-use siplens::capture::live::{Captor, Live, Shares, of_source};
+use siplens::capture::live::{Captor, Found, Live, Shares, of_source};
 use siplens::capture::{Capture, Error, Source};
 use siplens::frame::{Frame, LinkType, Sightings};
 use siplens::time::Timestamp;
@@ -117,4 +117,22 @@ fn names_that_would_steer_a_terminal_are_never_said_raw() {
     }
     let run = run_on(b"", &["live", "-", "--memory", "15M"]);
     assert!(run.err.contains("less than 16M"), "{}", run.err);
+}
+
+#[test]
+fn a_clock_that_is_set_is_told_once_whoever_saw_it() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let sees = || -> Captor {
+        Box::new(|sender: Sender| {
+            sender.tell(News::Machine(Found::Set { nth: 1, all: HOUR })).unwrap();
+        })
+    };
+    let mut live = live(vec![sees(), sees()]);
+    while next(&mut live).is_some() {}
+    let notes = live.take_notes();
+    assert!(
+        matches!(&notes[..], [one] if one.contains("was set forward by 3600.000 s")),
+        "{notes:?}"
+    );
+    assert_eq!(live.clock_set_by(), HOUR);
 }

@@ -73,6 +73,11 @@ pub(super) struct Said {
 }
 
 impl Said {
+    /// What the clock was set by so far, nanoseconds.
+    pub(super) const fn set_by(&self) -> i64 {
+        self.set_by
+    }
+
     /// What there is to say of what somebody found.
     pub(super) fn hear(&mut self, found: Found) -> Option<String> {
         match found {

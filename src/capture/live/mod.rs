@@ -383,6 +383,10 @@ impl Source for Live {
         self.dropped.values().map(|(kernel, interface)| kernel + interface).sum()
     }
 
+    fn clock_set_by(&self) -> i64 {
+        self.said.set_by()
+    }
+
     fn left_out(&self) -> u64 {
         self.left_out
     }

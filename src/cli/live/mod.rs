@@ -71,6 +71,10 @@ use watch::{Beside, say, watch};
 /// with the time that the kernel holds packets and a timer may take.
 const LAPSE_GRACE: i64 = 500 * MILLISECOND;
 
+/// The same of what agents report: it is on its way for a while, by clocks of which a second is not
+/// put right.
+const AGENTS_GRACE: i64 = LAPSE_GRACE + 2_000 * MILLISECOND;
+
 /// `siplens live`.
 pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     if args.source.interfaces {
@@ -184,6 +188,9 @@ fn meant_for_packets(error: anyhow::Error, args: &LiveArgs) -> anyhow::Error {
 
 /// The grace of a run: to wait for other interfaces takes a part of it.
 fn lapse_grace(args: &LiveArgs) -> i64 {
+    if args.source.hears_agents() {
+        return AGENTS_GRACE;
+    }
     let is_ordered = 1 < args.source.interface.len();
     LAPSE_GRACE - if is_ordered { HOLD.as_nanos() as i64 } else { 0 }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::clocks::{Clocks, Seen as SeenAt};
 use super::seen::Seen;
 use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
@@ -26,8 +27,6 @@ const AGENTS: usize = 256;
 const OTHERS: &str = "one of many agents";
 /// Octets of an agent's name that tell it from others, and letters that are shown.
 const NAME: (usize, usize) = (256, 64);
-/// How far the clock of an agent may be ahead without a word, nanoseconds.
-const AHEAD: i64 = 5 * SECOND;
 /// Agents that are named for their clock.
 const NAMED: usize = 16;
 /// Paths from here on are agents; tunnels have the numbers below.
@@ -46,8 +45,8 @@ pub(super) struct Desk {
     endpoints: Seen<Endpoint>,
     /// Agents that reported packets.
     agents: Vec<Agent>,
-    /// How late their reports may be.
-    report_delay: i64,
+    /// Their clocks.
+    clocks: Clocks,
     /// Hosts that sent reports whose time cannot be, and were named for it.
     wrong_clocks: Vec<IpAddr>,
     /// Gaps in TCP streams: packets the capture lost.
@@ -103,35 +102,45 @@ impl Desk {
             directions: Seen::new(limits.names),
             endpoints: Seen::new(limits.names),
             agents: Vec::new(),
-            report_delay: limits.report_delay,
+            clocks: Clocks::new(limits.report_delay),
             wrong_clocks: Vec::new(),
             gaps: 0,
             seen: Vantage::default(),
         }
     }
 
-    /// When a message was seen of which the agent behind `origin` says that it was at `own`. A report
-    /// cannot come before what it is about; one that seems to, or comes too late, is of a clock that is
-    /// wrong, and counts as of when it came: nobody's clock may move the timers of others.
-    pub(super) fn time_of(&mut self, own: Option<Timestamp>, origin: &Origin) -> Timestamp {
+    /// When a message was seen of which the agent behind `origin`, number `id`, says that it was at
+    /// `own`. A report cannot come before what it is about, and nobody's clock may move the timers of
+    /// others.
+    pub(super) fn time_of(
+        &mut self,
+        own: Option<Timestamp>,
+        id: Option<u32>,
+        origin: &Origin,
+    ) -> Timestamp {
         let came = origin.arrival.time;
         let Some(own) = own else { return came };
-        let late = came.since(own);
-        if -AHEAD <= late && late <= self.report_delay {
-            return own.min(came);
-        }
-        self.tally.lose("hep-clock");
         let host = origin.from.ip;
+        let (time, behind) = match self.clocks.time_of((host, id.unwrap_or_default()), own, came) {
+            SeenAt::At(time) => return time,
+            SeenAt::Off(time, behind) => (time, behind),
+        };
+        self.tally.lose("hep-clock");
         if self.wrong_clocks.len() < NAMED && !self.wrong_clocks.contains(&host) {
             self.wrong_clocks.push(host);
-            let which = if late < 0 { "ahead of" } else { "behind" };
-            let seconds = late.unsigned_abs() / SECOND.unsigned_abs();
+            let which = if behind < 0 { "ahead of" } else { "behind" };
+            let seconds = behind.unsigned_abs() / SECOND.unsigned_abs();
             self.tally.notice(format!(
                 "HEP from {host}: a clock that is {seconds} s {which} the one here; what it reports \
-                 counts as of when it came"
+                 is put in order by when it came"
             ));
         }
-        came
+        time
+    }
+
+    /// The clock of this machine was set by `nanos` so far.
+    pub(super) fn set_clock(&mut self, nanos: i64) {
+        self.clocks.set(nanos);
     }
 
     /// Counts what was let go, if anything was.

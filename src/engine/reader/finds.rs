@@ -123,7 +123,7 @@ impl Desk {
         if completeness != Completeness::Whole {
             self.tally.lose("truncated");
         }
-        let time = self.time_of(mirrored.time, &origin);
+        let time = self.time_of(mirrored.time, mirrored.capture_id, &origin);
         let path = match (mirrored.capture_id, mirrored.node) {
             (None, None) => origin.path,
             (id, node) => self.path_of_agent(id.unwrap_or_default(), node.unwrap_or_default()),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::super::clock::Steady;
+use super::super::clock::{Clock, Steady};
 use super::super::queue::{Closed, Head, Missed, News, Offer, Sender};
 use super::envelope;
 use super::senders::{Origin, Senders, Standing};
@@ -28,6 +28,7 @@ pub(super) struct Intake {
     /// Times go on when the clock is set: they are those of `steady` since `began`.
     steady: Steady,
     began: Timestamp,
+    clock: Clock,
     /// When was looked at it last.
     looked: Timestamp,
     left_out: LeftOut,
@@ -81,6 +82,7 @@ impl Intake {
             patience: PATIENCE,
             steady: Steady::new(),
             began,
+            clock: Clock::default(),
             looked: began,
             left_out: LeftOut::default(),
             told: Timestamp(i64::MIN),
@@ -186,10 +188,16 @@ impl Intake {
         self.began.plus(self.steady.now())
     }
 
-    /// Looks at the clock before what came next: whether the machine slept, and when that was. Of
-    /// what the kernel had no room for it counted `dropped` since the last time.
+    /// Looks at the clocks before what came next: whether one was set, whether the machine slept, and
+    /// when that was. Of what the kernel had no room for it counted `dropped` since the last time.
+    #[allow(clippy::disallowed_methods)] // The clock is what is watched.
     pub(super) fn look(&mut self, dropped: u32) -> Result<(), Closed> {
-        let until = self.now();
+        let steady = self.steady.now();
+        let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(set) = self.clock.look(of_day.as_nanos() as i64, steady) {
+            self.sender.tell(News::Machine(set))?;
+        }
+        let until = self.began.plus(steady);
         let from = std::mem::replace(&mut self.looked, until);
         if let Some(slept) = self.steady.take_sleep() {
             self.sender.tell(News::Gap { from, until, missed: Missed::All })?;
