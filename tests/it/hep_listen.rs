@@ -25,6 +25,9 @@ const LONG: Duration = Duration::from_mins(1);
 /// What frames may take on their way.
 const SHARES: Shares = Shares { queue: 32 << 20, order: 32 << 20 };
 
+/// Octets of datagrams that the kernel holds, if it may.
+const BUFFER: usize = 16 << 20;
+
 /// Octets of packets that are not whole.
 const UNFINISHED: usize = 256 << 10;
 
@@ -45,7 +48,7 @@ struct Listening {
 
 impl Listening {
     fn on(address: &str, rate: u32) -> Self {
-        Self::with(HepListener::bind(address.parse().unwrap(), rate).unwrap())
+        Self::with(HepListener::bind(address.parse().unwrap(), rate, BUFFER).unwrap())
     }
 
     fn with(listener: HepListener) -> Self {
@@ -254,7 +257,7 @@ fn packets_that_never_become_whole_are_held_in_bounds_and_cost_no_other() {
 #[test]
 #[allow(clippy::disallowed_methods)] // A sender is known once it was heard for a second.
 fn a_flood_of_senders_costs_no_agent_its_packets() {
-    let listener = HepListener::bind("127.0.0.1:0".parse().unwrap(), HEP_RATE).unwrap();
+    let listener = HepListener::bind("127.0.0.1:0".parse().unwrap(), HEP_RATE, BUFFER).unwrap();
     let (queue, order) = (256 << 10, 32 << 20);
     let mut listening = Listening::within(listener, Shares { queue, order });
     let to = listening.address;
@@ -311,7 +314,7 @@ pub(crate) fn until_taken(address: SocketAddr) {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_kernel_has_no_room_for_is_counted() {
-    let listener = HepListener::bind("127.0.0.1:0".parse().unwrap(), HEP_RATE).unwrap();
+    let listener = HepListener::bind("127.0.0.1:0".parse().unwrap(), HEP_RATE, BUFFER).unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let large = [&b"HEP3"[..], &[0xea, 0x60], &vec![0; 60_000 - 6]].concat();
     for _ in 0..2_000 {
@@ -336,7 +339,7 @@ pub(crate) fn tcp_from(host: u8, to: SocketAddr) -> TcpStream {
 #[test]
 fn a_port_that_is_taken_is_told() {
     let listening = Listening::on("127.0.0.1:0", HEP_RATE);
-    let again = HepListener::bind(listening.address.to_string().parse().unwrap(), HEP_RATE);
+    let again = HepListener::bind(listening.address.to_string().parse().unwrap(), HEP_RATE, BUFFER);
     let told = again.err().unwrap().to_string();
     assert!(told.contains("another program listens there already"), "{told}");
 }

@@ -100,7 +100,7 @@ pub struct SourceArgs {
     #[arg(short = 's', long, value_name = "N", default_value_t = SNAPLEN)]
     #[arg(value_parser = snaplen_of)]
     pub snaplen: u32,
-    /// Buffer of the kernel for each interface
+    /// Buffer of the kernel for each interface, and for HEP over UDP
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = buffer_of)]
     #[arg(default_value = "32M")]
     pub buffer: u32,

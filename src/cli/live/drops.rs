@@ -8,6 +8,9 @@ use crate::capture::live::Live;
 /// How often losses that go on are said again; the closing line has all of them.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How the name of a listener begins, and that of no interface: no filter keeps packets from it.
+pub(super) const HEP: &str = "hep ";
+
 /// What was said of losses so far.
 #[derive(Default)]
 pub(super) struct Drops {
@@ -27,9 +30,9 @@ impl Drops {
             let said = self.said.insert(name.to_owned(), counts).unwrap_or_default();
             let (kernel, interface) = (counts.0 - said.0, counts.1 - said.1);
             if kernel != 0 {
+                let filter = if name.starts_with(HEP) { "" } else { " or a packet filter" };
                 news.push(format!(
-                    "{name}: {kernel} packets dropped by the kernel: a larger --buffer or a packet \
-                     filter helps"
+                    "{name}: {kernel} packets dropped by the kernel: a larger --buffer{filter} helps"
                 ));
             }
             if interface != 0 {

@@ -12,6 +12,8 @@ use anyhow::{Context as _, bail, ensure};
 use super::super::{harmless, zone};
 use super::args::SourceArgs;
 #[cfg(unix)]
+use super::drops::HEP;
+#[cfg(unix)]
 use crate::capture::live::HepListener;
 use crate::capture::live::{Captor, Device, Live, Shares, Tuning, interfaces, of_source};
 use crate::capture::{Capture, Error, Filter, Following, Input, Options};
@@ -107,9 +109,9 @@ impl Opened {
     #[cfg(unix)]
     fn add_agents(&mut self, args: &SourceArgs, unfinished: usize) -> anyhow::Result<()> {
         let Some(address) = args.hep_listen else { return Ok(()) };
-        let listener = HepListener::bind(address, args.hep_rate)?;
+        let listener = HepListener::bind(address, args.hep_rate, args.buffer as usize)?;
         self.captors.extend(listener.captors(self.names.len() as u32, unfinished));
-        self.names.push(format!("hep {}", address.0));
+        self.names.push(format!("{HEP}{}", address.0));
         self.watched.push(format!("HEP at {}", address.0));
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::sys::signal::Signal;
+
 use super::floods::{ALLOWED, CALLS, GOOD, Gauge, MEMORY, many};
 use super::stage::{Family, Stage};
 use super::talk::{Carrier, Talk, Who};
@@ -95,6 +97,30 @@ fn a_flood_of_hep_senders_costs_no_call_of_an_agent() {
         let count = rows.iter().filter(whole).count() as u64;
         assert_eq!((count, rows.len() as u64), (CALLS, CALLS), "{}", over.out());
     }
+}
+
+#[test]
+fn what_the_kernel_drops_of_hep_is_told_and_counted() {
+    let Some(stage) = Stage::new() else { return };
+    let args = ["--hep-listen", "9060", "--buffer", "64K", "--metrics", "9464", "--allow-empty"];
+    let live = live(&stage.near, &args);
+    live.signal(Signal::SIGSTOP);
+    let to: SocketAddr = "127.0.0.1:9060".parse().unwrap();
+    let ends = ["10.99.0.1:5070", "10.99.0.2:5060"].map(|end| end.parse().unwrap());
+    let socket = stage.near.within(|| UdpSocket::bind("127.0.0.1:0").unwrap());
+    for number in 0..1_000 {
+        socket.send_to(&reported(ends, Who::Caller, &options(number)), to).unwrap();
+    }
+    live.signal(Signal::SIGCONT);
+    let told = live.until_err("dropped by the kernel");
+    assert!(told.contains("hep 127.0.0.1:9060: "), "{told}");
+    assert!(told.contains("a larger --buffer helps"), "{told}");
+    eventually("all to be counted", || {
+        let dropped = metric(&stage.near, "siplens_capture_drops_total");
+        (dropped + metric(&stage.near, "siplens_messages_total") == 1_000).then_some(())
+    });
+    let over = live.interrupt();
+    assert!(over.err().contains(" dropped"), "{}", over.err());
 }
 
 /// Reports good calls beside a flood; how many datagrams came, all in all.

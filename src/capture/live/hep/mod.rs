@@ -27,9 +27,6 @@ use crate::capture::Error;
 /// Packets a second of one sender, unless the user says otherwise.
 pub const HEP_RATE: u32 = 20_000;
 
-/// Octets the kernel holds for us, as far as it allows.
-const BUFFER: usize = 16 << 20;
-
 /// Sockets that are open for HEP, over UDP and over TCP.
 pub struct HepListener {
     datagrams: UdpSocket,
@@ -40,11 +37,12 @@ pub struct HepListener {
 
 impl HepListener {
     /// Opens both sockets; nothing is read before its [captors](Self::captors) run. `rate` is how
-    /// many packets a second are taken of one sender.
+    /// many packets a second are taken of one sender, `buffer` how many octets of datagrams the kernel
+    /// holds for us, as far as it allows.
     ///
     /// # Errors
     /// When the address is not ours, or the port is taken.
-    pub fn bind(HepAddress(address): HepAddress, rate: u32) -> Result<Self, Error> {
+    pub fn bind(HepAddress(address): HepAddress, rate: u32, buffer: usize) -> Result<Self, Error> {
         let trouble = |error: io::Error| {
             let what = match error.kind() {
                 io::ErrorKind::AddrInUse => "another program listens there already".to_owned(),
@@ -63,8 +61,8 @@ impl HepListener {
         connections.set_nonblocking(true).map_err(trouble)?;
         datagrams.set_read_timeout(Some(datagrams::WAKE)).map_err(trouble)?;
         // Who may not have so large a buffer has what the system gives.
-        if setsockopt(&datagrams, sockopt::RcvBufForce, &BUFFER).is_err() {
-            let _ = setsockopt(&datagrams, sockopt::RcvBuf, &BUFFER);
+        if setsockopt(&datagrams, sockopt::RcvBufForce, &buffer).is_err() {
+            let _ = setsockopt(&datagrams, sockopt::RcvBuf, &buffer);
         }
         #[cfg(target_os = "linux")]
         let _ = setsockopt(&datagrams, sockopt::RxqOvfl, &1);
