@@ -224,6 +224,8 @@ fn connections_of_one_host_cost_no_other_host_its_own() {
 fn packets_that_never_become_whole_are_held_in_bounds_and_cost_no_other() {
     let mut listening = Listening::on("127.0.0.1:0", HEP_RATE);
     let mut agent = tcp_from(9, listening.address);
+    // Who shows no packet is closed for that after a while.
+    agent.write_all(&reported(0)).unwrap();
     let long = report(&chunk(15, &message(1, &vec![b'x'; 50_000])));
     let (first, rest) = long.split_at(10_000);
     // Each holds all but the last octet of as much as a packet may be.
@@ -233,6 +235,7 @@ fn packets_that_never_become_whole_are_held_in_bounds_and_cost_no_other() {
     let most = (UNFINISHED / unfinished.len()) as u64;
     for number in 0..60_u8 {
         let mut stream = tcp_from(10 + number, listening.address);
+        stream.write_all(&reported(1_000 + usize::from(number))).unwrap();
         stream.write_all(&unfinished).unwrap();
         others.push(stream);
         if number == 56 {
@@ -242,7 +245,7 @@ fn packets_that_never_become_whole_are_held_in_bounds_and_cost_no_other() {
     }
     listening.until(|it| 60 - most < it.lost(LOSSES[1]));
     agent.write_all(rest).unwrap();
-    listening.until(|it| it.calls == ["1@192.0.2.1"]);
+    listening.until(|it| it.calls.iter().any(|call| call == "1@192.0.2.1"));
     let open = others.into_iter().filter(|stream| {
         stream.set_nonblocking(true).unwrap();
         let mut stream = stream;

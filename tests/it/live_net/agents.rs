@@ -140,8 +140,11 @@ fn beside_flood(stage: &Stage) -> u64 {
         }
     }
     agents.steps.sort_by_key(|(slice, ..)| *slice);
+    // Who says nothing for long is closed.
+    let first = reported(agents.ends, Who::Caller, &options(u64::MAX));
+    agents.connection.write_all(&first).unwrap();
     // An agent is known once it was heard for a second.
-    let (mut said, since) = (0, Instant::now());
+    let (mut said, since) = (1, Instant::now());
     while since.elapsed() < Duration::from_millis(1_500) {
         let text = options(u64::MAX - said);
         let report = reported(agents.ends, Who::Caller, &text);
