@@ -13,6 +13,8 @@ use memchr::memmem;
 /// `bytes` as text, reversible.
 pub fn octets(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
+        // Nearly none has a backslash, which is found out for less.
+        Ok(text) if !text.contains('\\') => Cow::Borrowed(text),
         Ok(text) if memmem::find(bytes, b"\\x").is_none() => Cow::Borrowed(text),
         _ => Cow::Owned(escaped(bytes)),
     }

@@ -1,6 +1,7 @@
 //! Call flows as they happen: fed step by step, looked at in between.
 
 use super::analyzer::Analyzer;
+use super::parsed::Parsed;
 use super::router::{Router, is_idle};
 pub use super::timers::{Due, SETTLED};
 use super::{Analysis, BATCH, Feed, LetGo, Plan, assemble, deaf};
@@ -59,6 +60,21 @@ impl<'a, R> Flows<'a, R> {
             self.take_in();
             let mut one = self.router.route(observation).into_iter().collect();
             self.analyzer.observe(&mut one);
+        }
+    }
+
+    /// The same of what is parsed already; to be called instead of [`observe`](Self::observe), not
+    /// beside it.
+    pub fn observe_parsed(&mut self, seen: Parsed<'_>) {
+        match seen {
+            Parsed::Message(message) => {
+                self.read.push(message.into_owned());
+                if BATCH <= self.read.len() {
+                    self.take_in();
+                }
+            }
+            Parsed::Unreadable => self.analyzer.lose_unreadable(),
+            Parsed::Beside(observation) => self.observe(observation),
         }
     }
 

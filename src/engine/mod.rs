@@ -3,6 +3,7 @@
 pub mod analyzer;
 pub mod keeping;
 pub mod live;
+pub mod parsed;
 mod router;
 mod strays;
 pub mod shards;

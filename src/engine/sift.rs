@@ -3,12 +3,16 @@
 //! go on.
 
 mod keys;
+mod slot;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
 use self::keys::Keys;
+use self::slot::{Answered, OPEN, Open, Over, SLOT, Slot, events_of, look_out};
+use super::parsed::Parsed;
 use super::timers::SETTLED;
 use super::{Feed, Plan};
 use crate::limits::{Limits, Tally};
@@ -19,7 +23,7 @@ use crate::model::vantage::ConnectionEnd;
 use crate::model::{CallFlow, Seed, Vantage};
 use crate::sip::{Message, Method, Status};
 use crate::time::{TIMEOUT, Timestamp};
-use crate::transport::{ConnectionChange, Observation, Signal, Text};
+use crate::transport::{ConnectionChange, Observation, Signal};
 
 /// Messages of a transaction that are each shown to a lookout; of more, the answers.
 const LOOKED_AT: usize = 16;
@@ -27,13 +31,6 @@ const LOOKED_AT: usize = 16;
 /// Eighths of the memory of a live run that the audit at its end, and as many that what is told before,
 /// may take; transactions that go on take the rest.
 const LASTING_EIGHTHS: usize = 3;
-
-/// Octets of a slot beside its messages: what finds it, ends it, and is left of it.
-const SLOT: usize = size_of::<Slot>() + size_of::<Answered>() + 4 * size_of::<(u64, u64)>();
-
-/// Octets of an open slot beside its messages, with what transactions and indexes of its flow take,
-/// measured.
-const OPEN: usize = size_of::<Open>() + 512;
 
 /// Entries of slots that are gone that queues hold, beyond as many as there are slots.
 const STALE: usize = 1 << 12;
@@ -55,7 +52,7 @@ pub struct Audited {
 pub fn audit(feed: &mut dyn Feed, plan: &Plan, terms: &Terms<'_>) -> Audited {
     let mut sift = Sift::new(plan, *terms);
     let mut begun = false;
-    while feed.advance(&mut |observation| sift.observe(&observation)) {
+    while feed.advance(&mut |observation| sift.observe(Parsed::of(&observation))) {
         if !begun {
             begun = true;
             sift.begin(feed.vantage().first);
@@ -91,41 +88,6 @@ pub struct Sift<'t> {
     /// differ, and one that is behind must not look as if it had waited.
     now: Timestamp,
     tally: Tally,
-}
-
-enum Slot {
-    Open(Box<Open>),
-    /// A keepalive that was answered at once, as most are: only copies may still come.
-    Answered(Box<Answered>),
-    Over(Over),
-}
-
-/// What came of a slot.
-type Over = smallvec::SmallVec<[(u64, Event); 1]>;
-
-/// A keepalive and its answer, reduced to what counts.
-struct Answered {
-    beat: Beat,
-    seq: u64,
-    keys: Keys,
-    /// The [`Sift::now`] of its last message.
-    last: Timestamp,
-}
-
-/// One Call-ID and CSeq: a transaction on all its hops.
-struct Open {
-    flow: CallFlow,
-    keys: Keys,
-    /// The [`Sift::now`] of its last message.
-    last: Timestamp,
-    is_answered: bool,
-    held: usize,
-}
-
-impl Open {
-    const fn wait(&self) -> i64 {
-        if self.is_answered { SETTLED } else { TIMEOUT }
-    }
 }
 
 impl<'t> Sift<'t> {
@@ -165,21 +127,25 @@ impl<'t> Sift<'t> {
     }
 
     /// Takes in what was seen next.
-    pub fn observe(&mut self, observation: &Observation<'_>) {
+    pub fn observe(&mut self, seen: Parsed<'_>) {
+        match seen {
+            Parsed::Message(message) => self.message(message),
+            Parsed::Unreadable => self.tally.lose("undecodable"),
+            Parsed::Beside(observation) => self.beside(observation),
+        }
+    }
+
+    fn beside(&mut self, observation: &Observation<'_>) {
         match observation {
-            Observation::Message { envelope, text, home } => {
-                match Message::parse(*envelope, Text::of(text, *home)) {
-                    Some(message) => self.message(message),
-                    None => self.tally.lose("undecodable"),
-                }
-            }
             Observation::Connection { signal, change } => self.connection(signal, *change),
             Observation::Gap { signal } => {
                 if let Some(lookout) = &mut self.lookout {
                     lookout.lost_on(signal.connection, signal.time);
                 }
             }
-            Observation::Ping { .. } | Observation::Unreachable { .. } => {}
+            Observation::Message { .. }
+            | Observation::Ping { .. }
+            | Observation::Unreachable { .. } => {}
         }
     }
 
@@ -248,7 +214,7 @@ impl<'t> Sift<'t> {
         self.lookout.as_mut()?.poll()
     }
 
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: Cow<'_, Message>) {
         self.watch.see(&message);
         // All timers before this message come before it.
         self.advance(message.envelope.time);
@@ -325,7 +291,7 @@ impl<'t> Sift<'t> {
         }
         let at = self.first + self.slots.len() as u64;
         let flow = CallFlow::new(self.seed);
-        let open = Open { flow, keys, last: self.now, is_answered: false, held: OPEN };
+        let open = Open { flow, keys, last: self.now, is_answered: false, held: OPEN, shown: None };
         self.slots.push_back(Slot::Open(Box::new(open)));
         self.held += SLOT + OPEN;
         self.places.insert(keys.strict, at);
@@ -333,7 +299,7 @@ impl<'t> Sift<'t> {
         Some(at)
     }
 
-    fn take(&mut self, at: u64, message: Message) {
+    fn take(&mut self, at: u64, message: Cow<'_, Message>) {
         let slot = self.slots.get_mut((at - self.first) as usize);
         if let Some(Slot::Answered(answered)) = slot {
             answered.beat.copy(&message);
@@ -347,6 +313,7 @@ impl<'t> Sift<'t> {
         if self.limits.flow_messages <= open.flow.messages.len() {
             return self.tally.lose("let-go");
         }
+        let message = message.into_owned();
         let octets = message.heap_size() + size_of::<crate::model::Entry>();
         open.held += octets;
         self.held += octets;
@@ -356,7 +323,7 @@ impl<'t> Sift<'t> {
         let is_news = open.flow.messages.len() < LOOKED_AT || message.status().is_some();
         open.flow.observe(message);
         if let Some(lookout) = self.lookout.as_mut().filter(|_| is_news) {
-            look_out(lookout, at, &open.flow, &self.terms);
+            open.shown = look_out(lookout, at, &open.flow, &self.terms);
         }
         if open.is_answered && open.flow.messages.len() == 2 {
             self.reduce((at - self.first) as usize);
@@ -397,11 +364,17 @@ impl<'t> Sift<'t> {
         let Some(slot) = self.slots.get_mut(place) else { return };
         match std::mem::replace(slot, Slot::Over(Over::new())) {
             Slot::Open(open) => {
-                let mut events = Vec::new();
-                Event::of_flow(&open.flow, self.terms.hostile, &mut events);
-                events.sort_by_key(|(seq, _)| *seq);
                 self.held -= open.held;
-                *slot = Slot::Over(events.into());
+                let shown =
+                    open.shown.filter(|(messages, _)| *messages == open.flow.messages.len());
+                let lookout = self.lookout.as_ref().zip(shown);
+                let known = lookout.and_then(|(lookout, (_, seq))| {
+                    Some((seq, lookout.shown(self.first + place as u64)?))
+                });
+                *slot = Slot::Over(match known {
+                    Some(event) => smallvec::smallvec![event],
+                    None => events_of(&open.flow, &self.terms).into(),
+                });
                 self.forget(open.keys, place);
             }
             Slot::Answered(answered) => {
@@ -468,25 +441,5 @@ impl<'t> Sift<'t> {
         let audit = watch.finish(vantage);
         tally.add(&audit.let_go);
         (audit, tally)
-    }
-}
-
-/// Shows `lookout` what the transactions of `flow`, those of slot number `at`, came to so far.
-fn look_out(lookout: &mut Lookout, at: u64, flow: &CallFlow, terms: &Terms<'_>) {
-    let Some(entry) = flow.messages.first() else { return };
-    let first = &entry.message;
-    let is_register = match first.method() {
-        Some(method) => matches!(method, Method::Register),
-        None => first.cseq().is_none_or(|cseq| matches!(cseq.method, b"REGISTER" | b"")),
-    };
-    if is_register {
-        let mut events = Vec::new();
-        Event::of_flow(flow, terms.hostile, &mut events);
-        events.sort_by_key(|(seq, _)| *seq);
-        lookout.note(at, events, terms);
-    } else if flow.messages.len() == 1
-        && let Some((_, beat)) = Beat::of_flow(flow)
-    {
-        lookout.beat(&beat, terms);
     }
 }

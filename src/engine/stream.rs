@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::Feed;
+use super::parsed::Parsed;
 use crate::frame::FrameId;
 use crate::limits::Tally;
 use crate::model::{Passages, Print, Seed, Sighted};
 use crate::sip::Message;
-use crate::transport::{Observation, Text};
 
 /// Takes a message, its relation to earlier ones by frame, and the encapsulations it came in.
 pub type EachMessage<'e> = dyn FnMut(&Message, Sighted<FrameId>, &str) -> ControlFlow<()> + 'e;
@@ -37,15 +37,15 @@ impl Stream {
     }
 
     /// Takes in what was seen next; to be followed by [`poll`](Self::poll) until it says `None`.
-    pub fn observe(&mut self, observation: &Observation<'_>) {
-        let Observation::Message { envelope, text, home } = *observation else { return };
-        match Message::parse(envelope, Text::of(text, home)) {
-            Some(message) => {
+    pub fn observe(&mut self, seen: Parsed<'_>) {
+        match seen {
+            Parsed::Message(message) => {
                 let print = Print::of(&message, self.seed);
-                let sighted = self.passages.observe(print, envelope.frame);
-                self.ready.push_back((message, sighted));
+                let sighted = self.passages.observe(print, message.envelope.frame);
+                self.ready.push_back((message.into_owned(), sighted));
             }
-            None => self.unreadable += 1,
+            Parsed::Unreadable => self.unreadable += 1,
+            Parsed::Beside(_) => {}
         }
     }
 
@@ -70,7 +70,7 @@ pub fn stream(feed: &mut dyn Feed, seed: Seed, each: &mut EachMessage<'_>) -> Ta
     let mut stream = Stream::new(seed);
     let mut flow = ControlFlow::Continue(());
     while flow.is_continue() {
-        let more = feed.advance(&mut |observation| stream.observe(&observation));
+        let more = feed.advance(&mut |observation| stream.observe(Parsed::of(&observation)));
         while let Some((message, sighted)) = stream.poll() {
             if flow.is_continue() {
                 flow = each(&message, sighted, feed.path(message.envelope.path));

@@ -310,7 +310,7 @@ fn retries_that_go_on_evenly_are_no_endless_row_of_storms() {
     }
     let storms = sifted(&wire, &Limits::default()).audit.fleet.storms;
     assert!((1..=400 / 30).contains(&storms.len()), "{}", storms.len());
-    assert!(storms.windows(2).all(|two| two[0].until < two[1].from));
+    assert!(storms.windows(2).all(|two| two[0].surge.until < two[1].surge.from));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
+use siplens::engine::parsed::Parsed;
 use siplens::engine::sift::Sift;
 use siplens::engine::{Plan, Reader};
 use siplens::limits::Limits;
@@ -196,7 +197,7 @@ fn lapses(behind: i64) -> Vec<(i64, i64)> {
         let report = report_of(ends, 17, says, &chunk(15, &text));
         let bytes = ethernet(&udp(agent, "192.0.2.2:9060", &report).whole());
         reader.read(&frame(number as u64 + 1, came, 1, &bytes), &mut |observation| {
-            sift.observe(&observation);
+            sift.observe(Parsed::of(&observation));
         });
         sift.advance(Timestamp(came * 1_000_000));
         while let Some(change) = sift.poll() {

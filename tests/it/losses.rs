@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use siplens::engine::parsed::Parsed;
 use siplens::engine::{Feed, Plan, Reader, Stream, analyze};
 use siplens::frame::Frame;
 use siplens::limits::{Limits, REASONS, Tally};
@@ -147,7 +148,8 @@ fn made_by_bounds() -> Vec<(&'static str, Tally)> {
                 "0 a>b OPTIONS id=one via=a1 from=f cseq=1
                  1 a>b OPTIONS id=two via=a2 from=f cseq=1",
             ) {
-                stream.observe(&Observation::Message { envelope, text: &text, home: None });
+                let seen = Observation::Message { envelope, text: &text, home: None };
+                stream.observe(Parsed::of(&seen));
             }
             stream.tally(Tally::default())
         }),

@@ -6,9 +6,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use siplens::cli::live::metrics::{Listener, Page};
+use siplens::model::audit::lookout::Counts;
+use siplens::model::audit::lookout::counts::Alarms;
+use siplens::time::Timestamp;
 use siplens::view::live::metrics::{
     Attempts, CONTENT_TYPE, Drops, Exposition, Registrar, Registrations, Snapshot,
 };
+
+use crate::program::run_on;
+use crate::support::packet::{ethernet, udp};
+use crate::support::pcap::Pcap;
 
 /// One line with a number.
 #[derive(Debug, PartialEq)]
@@ -145,7 +152,7 @@ fn snapshot() -> Snapshot {
             keepalive_timeouts: 1,
             flow_changes: [("port", 2)].into(),
             storm: true,
-            findings: [(("reg/lapse", "warning"), 2)].into(),
+            findings: [(("R006", "error"), 2)].into(),
         }),
     }
 }
@@ -194,7 +201,7 @@ fn every_number_is_shown_under_its_name_and_labels() {
         ("siplens_reg_keepalive_timeouts_total", &[], 1.0),
         ("siplens_reg_flow_changes_total", &[("kind", "port")], 2.0),
         ("siplens_reg_storm", &[], 1.0),
-        ("siplens_reg_findings", &[("rule", "reg/lapse"), ("severity", "warning")], 2.0),
+        ("siplens_reg_findings", &[("rule", "R006"), ("severity", "error")], 2.0),
     ];
     for (name, labels, wanted) in expected {
         let found = value(&samples, name, labels).unwrap_or_else(|| panic!("{name} {labels:?}"));
@@ -207,6 +214,29 @@ fn a_run_without_audit_shows_no_numbers_of_registrations() {
     let samples = read(&Exposition::default().render(&Snapshot::default()));
     assert_eq!(value(&samples, "siplens_packets_total", &[]), Some(0.0));
     assert!(samples.iter().all(|sample| !sample.name.starts_with("siplens_reg_")));
+}
+
+#[test]
+fn findings_that_hold_are_shown_by_rule_before_there_are_any_too() {
+    let shown = |counts: &Counts| {
+        let registrations = Some(Registrations::of(counts, Timestamp::default()));
+        let snapshot = Snapshot { registrations, ..Snapshot::default() };
+        let samples = read(&Exposition::default().render(&snapshot));
+        let own = samples.into_iter().filter(|sample| sample.name == "siplens_reg_findings");
+        own.map(|mut sample| {
+            assert_eq!(sample.labels.remove("severity").as_deref(), Some("error"));
+            (sample.labels["rule"].clone(), sample.value as u64)
+        })
+        .collect::<Vec<_>>()
+    };
+    let named = |counts: [u64; 5]| {
+        let rules = ["G005", "R006", "R007", "R013", "R018"].map(str::to_owned);
+        rules.into_iter().zip(counts).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&Counts::default()), named([0; 5]));
+    let alarms = Alarms { lapsed: 2, overdue: 3, failing: 4, offline: 5 };
+    let counts = Counts { alarms, storm: true, ..Counts::default() };
+    assert_eq!(shown(&counts), named([5, 2, 4, 3, 1]));
 }
 
 #[test]
@@ -281,6 +311,29 @@ fn names_that_came_first_keep_their_series_when_others_come() {
     let samples = read(&exposition.render(&snapshot));
     assert_eq!(value(&samples, "siplens_requests_total", &[("method", "ZZZ")]), Some(1.0));
     assert_eq!(total(&samples, "siplens_requests_total"), 100_001);
+}
+
+#[test]
+fn what_the_numbers_are_short_of_stands_in_the_closing_line() {
+    let mut file = Pcap::new();
+    for number in 0..5_000 {
+        let text = format!(
+            "REGISTER sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK{number}\r\n\
+             From: <sip:{number}@pbx.example>;tag=1\r\nTo: <sip:{number}@pbx.example>\r\n\
+             Call-ID: {number}\r\nCSeq: 1 REGISTER\r\nContact: <sip:{number}@192.0.2.1>\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        let frame = ethernet(&udp("192.0.2.1:5060", "192.0.2.2:5060", text.as_bytes()).whole());
+        file = file.frame(1 + number / 1_000, number % 1_000, &frame);
+    }
+    let closing = |args: &[&str]| {
+        let args = [&["live", "--memory", "16M"], args, &["-"]].concat();
+        let run = run_on(&file.bytes, &args);
+        assert_eq!((run.code, run.out.lines().count()), (0, 5_000), "{}", run.err);
+        run.err.lines().last().unwrap_or_default().to_owned()
+    };
+    assert!(!closing(&[]).contains("let-go-devices"), "lines need to know none");
+    assert!(closing(&["--metrics", "0"]).contains("let-go-devices"));
 }
 
 fn serve(patience: Duration) -> (SocketAddr, Page) {

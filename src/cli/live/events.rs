@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use super::super::audit::Judge;
 use super::show::{Ended, Moment, Show};
 use crate::engine::Feed;
+use crate::engine::parsed::Parsed;
 use crate::engine::sift::Sift;
 use crate::limits::Tally;
 use crate::model::audit::Platform;
@@ -14,7 +15,6 @@ use crate::model::audit::lookout::Change;
 use crate::model::audit::series::Stretch;
 use crate::rules::Selection;
 use crate::time::Timestamp;
-use crate::transport::Observation;
 use crate::view::live::metrics::Registrations as Numbers;
 use crate::view::live::registrations::{line, object};
 use crate::view::registrations::{self as view, Options, Registrations};
@@ -59,8 +59,8 @@ impl<'a> Events<'a> {
 }
 
 impl Show for Events<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
-        self.sift.observe(observation);
+    fn observe(&mut self, seen: Parsed<'_>) {
+        self.sift.observe(seen);
         self.poll();
     }
 

@@ -7,10 +7,10 @@ use super::super::judging::Judging;
 use super::show::{Ended, Moment, PAST, Show, first};
 use crate::engine::Feed;
 use crate::engine::live::{Due, FlowPlace, Flows};
+use crate::engine::parsed::Parsed;
 use crate::limits::Tally;
 use crate::model::Crossings;
 use crate::rules::{Context, Finding, FlowReport, Gathered, Report, Told, check_flow};
-use crate::transport::Observation;
 use crate::view::check::{self, CheckFormat};
 use crate::view::live::finding;
 use crate::view::{Style, Subject};
@@ -94,8 +94,8 @@ impl Findings<'_> {
 }
 
 impl Show for Findings<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
-        self.flows.observe(observation);
+    fn observe(&mut self, seen: Parsed<'_>) {
+        self.flows.observe_parsed(seen);
         if WAITING <= self.flows.reported() {
             self.gather();
         }

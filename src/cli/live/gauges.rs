@@ -7,10 +7,12 @@ use super::show::Show;
 use crate::capture::live::Live;
 use crate::cli::feed::Frames;
 use crate::engine::Feed as _;
+use crate::engine::parsed::Parsed;
 use crate::engine::sift::Sift;
+use crate::limits::Tally;
 use crate::model::audit::series::Stretch;
+use crate::sip::Method;
 use crate::time::Timestamp;
-use crate::transport::Observation;
 use crate::view::live::metrics::{Drops, Exposition, Registrations, Snapshot};
 
 /// How often the page is made anew.
@@ -38,24 +40,25 @@ impl<'a> Gauges<'a> {
     }
 
     /// Takes in what was seen next.
-    pub(super) fn observe(&mut self, observation: &Observation<'_>) {
-        if let Some(sift) = &mut self.sift {
-            sift.observe(observation);
+    pub(super) fn observe(&mut self, seen: &Parsed<'_>) {
+        // What is unreadable is counted by who shows it.
+        if let Some(sift) = self.sift.as_mut().filter(|_| !matches!(seen, Parsed::Unreadable)) {
+            sift.observe(seen.lend());
             // What changes is counted, not told.
             while sift.poll().is_some() {}
         }
-        let Observation::Message { envelope, text, .. } = observation else { return };
+        let Parsed::Message(message) = seen else { return };
         let Snapshot { messages, requests, responses, .. } = &mut self.snapshot;
-        *messages.entry(envelope.transport.word()).or_default() += 1;
-        if let Some([class, ..]) = text.strip_prefix(b"SIP/2.0 ") {
-            if let b'1'..=b'6' = class {
-                *responses.entry(class - b'0').or_default() += 1;
+        *messages.entry(message.envelope.transport.word()).or_default() += 1;
+        if let Some(status) = message.status() {
+            let class = u8::try_from(status.0 / 100).unwrap_or_default();
+            if let 1..=6 = class {
+                *responses.entry(class).or_default() += 1;
             }
             return;
         }
-        let method = text.split(|b| *b == b' ').next().unwrap_or_default();
-        let method = Some(method).filter(|method| method.len() <= LETTERS);
-        let method = method.and_then(|method| std::str::from_utf8(method).ok()).unwrap_or("other");
+        let method = message.method().map(Method::as_str);
+        let method = method.filter(|method| method.len() <= LETTERS).unwrap_or("other");
         if let Some(count) = requests.get_mut(method) {
             *count += 1;
             return;
@@ -71,6 +74,11 @@ impl<'a> Gauges<'a> {
         }
     }
 
+    /// What the numbers of registrations are short of: what was let go beside what is shown.
+    pub(super) fn lost(&self) -> Tally {
+        self.sift.as_ref().map(Sift::tally).unwrap_or_default()
+    }
+
     /// Publishes what was counted, once a second.
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.
     pub(super) fn publish(&mut self, now: Timestamp, feed: &Frames<Live>, show: &dyn Show) {
@@ -84,13 +92,13 @@ impl<'a> Gauges<'a> {
         self.made = Some(Instant::now());
         let tally = feed.tally();
         let (flows, held) = show.held();
+        let beside = self.lost().lost;
         let snapshot = &mut self.snapshot;
         snapshot.packets = tally.frames;
         snapshot.octets = feed.on_wire();
         snapshot.latest = feed.span().map(|(_, last)| last.0 as f64 / 1e9);
         snapshot.losses = tally.lost;
-        let of_sift = self.sift.as_ref().map(Sift::tally).unwrap_or_default();
-        for (reason, count) in show.lost().lost.into_iter().chain(of_sift.lost) {
+        for (reason, count) in show.lost().lost.into_iter().chain(beside) {
             *snapshot.losses.entry(reason).or_default() += count;
         }
         snapshot.queue = feed.source().waiting() as u64;

@@ -9,10 +9,10 @@ use super::super::judging::Judging;
 use super::show::{Ended, Moment, SPARE, Show, first, held};
 use crate::engine::Feed;
 use crate::engine::live::{Due, FlowPlace, Flows};
+use crate::engine::parsed::Parsed;
 use crate::limits::Tally;
 use crate::model::{FlowId, Model};
 use crate::rules::{FlowReport, check_flow, merge};
-use crate::transport::Observation;
 use crate::view::ladder::LadderOptions;
 use crate::view::{Ladder, Style, Subject, text};
 
@@ -83,8 +83,8 @@ impl<'a> Ladders<'a> {
 }
 
 impl Show for Ladders<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
-        self.flows.observe(observation);
+    fn observe(&mut self, seen: Parsed<'_>) {
+        self.flows.observe_parsed(seen);
     }
 
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.

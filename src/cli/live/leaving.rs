@@ -3,9 +3,9 @@
 use super::super::judging::Judging;
 use super::show::Moment;
 use crate::engine::live::{Due, Flows};
+use crate::engine::parsed::Parsed;
 use crate::engine::{LetGo, Plan};
 use crate::model::{CallFlow, FlowKind};
-use crate::transport::Observation;
 
 /// Waits for the end of a call.
 pub(super) struct Leaving<'a> {
@@ -20,8 +20,8 @@ impl<'a> Leaving<'a> {
     }
 
     /// Takes in what was seen next.
-    pub(super) fn observe(&mut self, observation: &Observation<'_>) {
-        self.flows.observe(observation);
+    pub(super) fn observe(&mut self, seen: Parsed<'_>) {
+        self.flows.observe_parsed(seen);
     }
 
     /// Whether a chosen call has ended by now, and nothing more of it is on its way.

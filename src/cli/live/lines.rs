@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use super::super::choosing::Choosing;
 use super::show::{Ended, Show};
+use crate::engine::parsed::Parsed;
 use crate::engine::{Feed, Stream};
 use crate::limits::Tally;
 use crate::rules::{self, Selection};
-use crate::transport::Observation;
 use crate::view::messages::Messages;
 use crate::view::{MessageRow, Relation};
 
@@ -33,8 +33,8 @@ impl<'a> Lines<'a> {
 }
 
 impl Show for Lines<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
-        self.stream.observe(observation);
+    fn observe(&mut self, seen: Parsed<'_>) {
+        self.stream.observe(seen);
     }
 
     fn frame(&mut self, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<()> {

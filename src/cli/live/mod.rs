@@ -166,6 +166,9 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     let ended = ended?;
     sink.close()?;
     let mut tally = ended.tally.clone();
+    if let Some(gauges) = &gauges {
+        tally.add(&gauges.lost());
+    }
     for note in feed.close() {
         tally.notice(note);
     }

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 
 use crate::engine::Feed;
 use crate::engine::live::SETTLED;
+use crate::engine::parsed::Parsed;
 use crate::limits::Tally;
 use crate::model::audit::series::Stretch;
 use crate::model::{CallFlow, Model, Vantage};
 use crate::rules::Severity;
 use crate::time::Timestamp;
-use crate::transport::Observation;
 use crate::view::live::metrics::Registrations;
 
 /// Messages after which a flow that lasts, a registration, sheds what it has come to so far.
@@ -22,7 +22,7 @@ pub(super) const SPARE: usize = 1 << 12;
 /// A way to show what happens.
 pub(super) trait Show {
     /// Takes in what was seen next.
-    fn observe(&mut self, observation: &Observation<'_>);
+    fn observe(&mut self, seen: Parsed<'_>);
 
     /// A frame has been read to its end.
     fn frame(&mut self, _feed: &dyn Feed, _out: &mut dyn Write) -> io::Result<()> {

@@ -10,10 +10,10 @@ use super::terminal::SecondScreen;
 use super::watch::say;
 use crate::engine::Feed;
 use crate::engine::live::{Due, FlowPlace, Flows};
+use crate::engine::parsed::Parsed;
 use crate::limits::Tally;
 use crate::model::{FlowId, Model};
 use crate::rules::{FlowReport, Report, check_flow, merge};
-use crate::transport::Observation;
 use crate::view::visible::elide;
 use crate::view::{Format, Style, Subject};
 use crate::view::{completeness, list};
@@ -136,8 +136,8 @@ impl<'a> Table<'a> {
 }
 
 impl Show for Table<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
-        self.flows.observe(observation);
+    fn observe(&mut self, seen: Parsed<'_>) {
+        self.flows.observe_parsed(seen);
     }
 
     #[allow(clippy::disallowed_methods)] // How often, is of the user's time.

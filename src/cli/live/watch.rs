@@ -14,7 +14,7 @@ use super::pulse::Pulse;
 use super::show::{Moment, Show};
 use crate::capture::live::Live;
 use crate::engine::Feed as _;
-use crate::transport::Observation;
+use crate::engine::parsed::Parsed;
 
 /// How late a pipe, a file that grows or an agent may be.
 const LATE: Duration = Duration::from_secs(5);
@@ -22,18 +22,18 @@ const LATE: Duration = Duration::from_secs(5);
 const STRIDE: u32 = 64;
 
 /// Who listens beside what is shown.
-pub(super) struct Beside<'a> {
-    pub(super) gauges: Option<&'a mut Gauges<'a>>,
+pub(super) struct Beside<'g, 'a> {
+    pub(super) gauges: Option<&'g mut Gauges<'a>>,
     pub(super) leaving: Option<Leaving<'a>>,
 }
 
-impl Beside<'_> {
-    fn observe(&mut self, observation: &Observation<'_>) {
+impl Beside<'_, '_> {
+    fn observe(&mut self, seen: &Parsed<'_>) {
         if let Some(gauges) = &mut self.gauges {
-            gauges.observe(observation);
+            gauges.observe(seen);
         }
         if let Some(leaving) = &mut self.leaving {
-            leaving.observe(observation);
+            leaving.observe(seen.lend());
         }
     }
 }
@@ -42,15 +42,16 @@ impl Beside<'_> {
 #[allow(clippy::disallowed_methods)] // How long it runs, is of the user's time.
 pub(super) fn watch(
     feed: &mut Frames<Live>,
-    (show, mut beside): (&mut dyn Show, Beside<'_>),
+    (show, mut beside): (&mut dyn Show, Beside<'_, '_>),
     sink: &mut Sink,
     args: &LiveArgs,
 ) -> io::Result<()> {
     let until = args.end.duration.map(|duration| Instant::now() + duration);
     let (mut pulse, mut drops, mut frames) = (Pulse::new(margin(args)), Drops::default(), 0_u32);
     while feed.advance(&mut |observation| {
-        show.observe(&observation);
-        beside.observe(&observation);
+        let seen = Parsed::of(&observation);
+        beside.observe(&seen);
+        show.observe(seen);
     }) {
         show.frame(feed, sink)?;
         for (from, until) in feed.source_mut().take_gaps() {

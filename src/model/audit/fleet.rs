@@ -57,9 +57,9 @@ pub struct Fleet {
     pub losses: Vec<MassLoss>,
 }
 
-/// Many devices begin an attempt at once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Storm {
+/// Many devices begin an attempt at once: what that comes to while it goes on, and when it is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surge {
     /// First attempt.
     pub from: Timestamp,
     /// First attempt of the last device.
@@ -72,6 +72,13 @@ pub struct Storm {
     pub peak: usize,
     /// Refusals by status.
     pub refused: Vec<(u16, usize)>,
+}
+
+/// A storm, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Storm {
+    /// Who began, and how often.
+    pub surge: Surge,
     /// When the last device was registered again.
     pub recovered: Option<Timestamp>,
     /// The longest lapse in it, nanoseconds.
@@ -260,7 +267,7 @@ fn take_part(storms: &mut [Gathering], device: &Device) {
     let mut parts: BTreeMap<usize, Vec<&Record>> = BTreeMap::new();
     for record in device.attempts() {
         let at = storms.partition_point(|storm| storm.end < record.start.0);
-        if storms.get(at).is_some_and(|storm| storm.storm.from <= record.start) {
+        if storms.get(at).is_some_and(|storm| storm.storm.surge.from <= record.start) {
             parts.entry(at).or_default().push(record);
         }
     }
@@ -285,36 +292,27 @@ struct Gathering {
 
 impl Gathering {
     fn new(from: i64, end: i64) -> Self {
-        let storm = Storm {
-            from: Timestamp(from),
-            until: Timestamp(from),
-            devices: 0,
-            attempts: 0,
-            peak: 0,
-            refused: Vec::new(),
-            recovered: None,
-            worst_lapse: None,
-            ends_before: 0,
-            ended_at: None,
-        };
+        let (from, until) = (Timestamp(from), Timestamp(from));
+        let surge = Surge { from, until, ..Surge::default() };
+        let storm = Storm { surge, ..Storm::default() };
         Self { storm, end, times: Vec::new() }
     }
 
     /// The attempts in it of one device.
     fn add(&mut self, records: &[&Record]) {
         let Self { storm, times, .. } = self;
-        storm.devices += 1;
+        storm.surge.devices += 1;
         if let Some(first) = records.first() {
-            storm.until = storm.until.max(first.start);
+            storm.surge.until = storm.surge.until.max(first.start);
         }
         for record in records {
-            storm.attempts += 1;
+            storm.surge.attempts += 1;
             times.push(record.start.0);
             match record.outcome {
                 Outcome::Rejected(status) => {
-                    match storm.refused.iter_mut().find(|(code, _)| *code == status) {
+                    match storm.surge.refused.iter_mut().find(|(code, _)| *code == status) {
                         Some((_, n)) => *n += 1,
-                        None => storm.refused.push((status, 1)),
+                        None => storm.surge.refused.push((status, 1)),
                     }
                 }
                 Outcome::Ok => storm.recovered = storm.recovered.max(record.end),
@@ -325,7 +323,7 @@ impl Gathering {
 
     /// The lapses of one device, sorted.
     fn lapses(&mut self, all: &[Lapse]) {
-        let from = self.storm.from;
+        let from = self.storm.surge.from;
         let first = all.partition_point(|lapse| lapse.from.0 < from.0 - BEFORE);
         let near = all.iter().skip(first).take_while(|lapse| lapse.from.0 <= self.end);
         let touching = near.filter(|lapse| lapse.until.is_none_or(|until| from <= until));
@@ -335,7 +333,7 @@ impl Gathering {
 
     /// The ends of the connections of one device, sorted.
     fn ends(&mut self, all: &[Timestamp]) {
-        let from = self.storm.from;
+        let from = self.storm.surge.from;
         let first = all.partition_point(|end| end.0 < from.0 - BEFORE);
         for end in all.iter().skip(first).take_while(|end| **end <= from) {
             self.storm.ends_before += 1;
@@ -352,7 +350,7 @@ impl Gathering {
             while SECOND <= time - times[low] {
                 low += 1;
             }
-            storm.peak = storm.peak.max(high + 1 - low);
+            storm.surge.peak = storm.surge.peak.max(high + 1 - low);
         }
         storm
     }
@@ -404,9 +402,9 @@ fn losses(all: usize, ends: &[i64], width: i64, storms: &[Storm]) -> Vec<MassLos
         if devices < least {
             continue;
         }
-        let storm = storms.partition_point(|storm| storm.from.0 - BEFORE <= from.0);
+        let storm = storms.partition_point(|storm| storm.surge.from.0 - BEFORE <= from.0);
         let storm = storm.checked_sub(1).and_then(|at| storms.get(at));
-        if storm.is_some_and(|storm| from <= storm.until.plus(STORM_CALM)) {
+        if storm.is_some_and(|storm| from <= storm.surge.until.plus(STORM_CALM)) {
             continue;
         }
         match losses.last_mut() {

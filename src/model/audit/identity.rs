@@ -1,6 +1,8 @@
 //! Who registers what where: keys of devices, registrars and bindings (RFC 3261 section 19.1.4,
 //! RFC 5626, GB/T 28181 annex E).
 
+use std::fmt::Write as _;
+
 use crate::octets::octets;
 use crate::sip::{NameAddr, Uri};
 
@@ -12,15 +14,26 @@ pub fn device(uri: &[u8]) -> String {
     if is_gb_id(user.trim()) {
         return user.trim().to_owned();
     }
-    let host = text(uri.host).to_lowercase();
-    if uri.scheme.eq_ignore_ascii_case(b"tel") { user } else { format!("{user}@{host}") }
+    if uri.scheme.eq_ignore_ascii_case(b"tel") {
+        return user;
+    }
+    let mut name = user;
+    name.reserve(1 + uri.host.len());
+    name.push('@');
+    push_lower(uri.host, &mut name);
+    name
 }
 
 /// The registrar a Request-URI names: its identifier, else its host without port.
 pub fn registrar(uri: &[u8]) -> String {
     let Some(uri) = Uri::parse(uri) else { return text(uri) };
     let user = uri.user.map(text).unwrap_or_default();
-    if is_gb_id(user.trim()) { user.trim().to_owned() } else { text(uri.host).to_lowercase() }
+    if is_gb_id(user.trim()) {
+        return user.trim().to_owned();
+    }
+    let mut host = String::with_capacity(uri.host.len());
+    push_lower(uri.host, &mut host);
+    host
 }
 
 /// The binding a Contact makes: `+sip.instance` and `reg-id`, else user, host, port, transport.
@@ -30,11 +43,30 @@ pub fn binding(contact: &NameAddr<'_>) -> String {
         return format!("instance:{}/{}", text(instance).trim_matches('"'), text(id));
     }
     let Some(uri) = contact.parsed_uri() else { return text(contact.uri) };
-    let user = uri.user.map(text).unwrap_or_default();
-    let port = uri.port.unwrap_or(5060);
-    let host = text(uri.host).to_lowercase();
-    let transport = uri.params.value("transport").map(|t| format!(";{}", text(t).to_lowercase()));
-    format!("{user}@{host}:{port}{}", transport.unwrap_or_default())
+    let user = uri.user.map(octets).unwrap_or_default();
+    let transport = uri.params.value("transport");
+    let port = ":65535".len();
+    let length = user.len() + 1 + uri.host.len() + port + transport.map_or(0, |t| 1 + t.len());
+    let mut key = String::with_capacity(length);
+    key.push_str(&user);
+    key.push('@');
+    push_lower(uri.host, &mut key);
+    let _ = write!(key, ":{}", uri.port.unwrap_or(5060));
+    if let Some(transport) = transport {
+        key.push(';');
+        push_lower(transport, &mut key);
+    }
+    key
+}
+
+/// Appends `bytes` in lower case.
+fn push_lower(bytes: &[u8], out: &mut String) {
+    let text = octets(bytes);
+    if text.is_ascii() {
+        out.extend(text.bytes().map(|octet| char::from(octet.to_ascii_lowercase())));
+    } else {
+        out.push_str(&text.to_lowercase());
+    }
 }
 
 /// True for a domain that is neither the beginning of an identifier, nor an address, nor of the

@@ -53,7 +53,7 @@ use crate::time::Timestamp;
 use arena::Arena;
 pub use attempt::{GrantSource, Kind, Outcome};
 pub use device::{Device, Judged, Series};
-pub use fleet::{Fleet, MassLoss, Storm};
+pub use fleet::{Fleet, MassLoss, Storm, Surge};
 pub use keepalive::{Answer, Keepalives, Pulse};
 use ledger::Ledger;
 pub use options::Options;

@@ -340,7 +340,7 @@ impl Vias {
         if hops != 1 {
             return vias;
         }
-        let asks = request.top_via().is_some_and(|via| via.params.get("rport").is_some());
+        let asks = || request.top_via().is_some_and(|via| via.params.get("rport").is_some());
         for response in responses {
             let Some(via) = response.top_via() else { continue };
             let text = |name| via.params.value(name).and_then(|v| std::str::from_utf8(v).ok());
@@ -348,7 +348,7 @@ impl Vias {
             if let Some(told) = told.filter(|told| *told != response.envelope.to.ip) {
                 vias.received.get_or_insert((told, 0)).1 += 1;
             }
-            if asks && text("rport").is_none_or(str::is_empty) {
+            if text("rport").is_none_or(str::is_empty) && asks() {
                 vias.rport_missing += 1;
             }
         }
@@ -425,13 +425,13 @@ fn conflict(response: &Message) -> Option<(u64, u64)> {
 /// Contacts that calls cannot reach: the registrar's own address, a private one behind a NAT.
 fn unreachable(request: &Message) -> SmallVec<[(bool, IpAddr); 1]> {
     let (source, target) = (request.envelope.from.ip, request.envelope.to.ip);
-    let direct = request.vias().count() == 1;
+    let direct = || request.vias().count() == 1;
     let hosts = request.contacts().take(CONTACTS).filter_map(|contact| match contact {
         Contact::Star => None,
         Contact::Address(address) => ip(address.parsed_uri()?.host),
     });
     let away = hosts.filter(|host| *host != source);
-    away.filter(|host| *host == target || direct && is_private(*host))
+    away.filter(|host| *host == target || is_private(*host) && direct())
         .map(|host| (host == target, host))
         .collect()
 }

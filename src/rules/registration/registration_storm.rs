@@ -29,25 +29,26 @@ const HERD: f64 = 0.8;
 
 fn check(audit: &Audit, noted: &mut Noted<'_>) {
     for storm in &audit.fleet.storms {
+        let surge = &storm.surge;
         noted.add_kind("storm", || {
             let refused: Vec<String> =
-                storm.refused.iter().map(|(status, n)| format!("{n} x {status}")).collect();
+                surge.refused.iter().map(|(status, n)| format!("{n} x {status}")).collect();
             let refused =
                 if refused.is_empty() { String::new() } else { format!(", {}", list(&refused, 4)) };
             let title = format!(
                 "{} devices in {}, {} attempts, peak {}/s{refused}",
-                storm.devices,
-                duration(storm.until.since(storm.from)),
-                storm.attempts,
-                storm.peak
+                surge.devices,
+                duration(surge.until.since(surge.from)),
+                surge.attempts,
+                surge.peak
             );
-            let mut remark = Remark::new(title, "storm").times(storm.devices);
+            let mut remark = Remark::new(title, "storm").times(surge.devices);
             if let Some(ended) = storm.ended_at {
-                let before = duration(storm.from.since(ended));
+                let before = duration(surge.from.since(ended));
                 remark = remark
                     .detail(format!("{} connections ended {before} before", storm.ends_before));
             }
-            remark.span(storm.from, storm.recovered.unwrap_or(storm.until))
+            remark.span(surge.from, storm.recovered.unwrap_or(surge.until))
         });
     }
     for loss in &audit.fleet.losses {

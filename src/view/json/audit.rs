@@ -70,14 +70,15 @@ pub fn lines(view: &Registrations<'_>, out: &mut dyn Write) -> io::Result<()> {
 fn fleet(view: &Registrations<'_>) -> Value {
     let fleet = &view.audit.fleet;
     let storm = |storm: &Storm| {
+        let surge = &storm.surge;
         let refused: serde_json::Map<String, Value> =
-            storm.refused.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
+            surge.refused.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
         json!({
-            "from": time(storm.from),
-            "until": time(storm.until),
-            "devices": storm.devices,
-            "attempts": storm.attempts,
-            "peak_per_s": storm.peak,
+            "from": time(surge.from),
+            "until": time(surge.until),
+            "devices": surge.devices,
+            "attempts": surge.attempts,
+            "peak_per_s": surge.peak,
             "refused": refused,
             "last_recovery": storm.recovered.map(time),
             "worst_lapse_s": storm.worst_lapse.map(seconds),

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::model::audit::Outcome;
-use crate::model::audit::lookout::{Alarm, Beating, Change, Moved, Surge, Turn};
+use crate::model::audit::Surge;
+use crate::model::audit::lookout::{Alarm, Beating, Change, Moved, Turn};
 use crate::time::{SECOND, Timestamp};
 use crate::view::clock::Rfc3339;
 use crate::view::text::in_charset;

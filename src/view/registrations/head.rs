@@ -85,8 +85,9 @@ fn fleet(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Re
     );
     writeln!(out, "{}", cut(&line, style))?;
     for storm in &fleet.storms {
+        let surge = &storm.surge;
         let clock = |time| style.time.time_of_day(time, 0);
-        let refused: String = storm
+        let refused: String = surge
             .refused
             .iter()
             .fold(String::new(), |all, (status, n)| all + &format!(", {n} x {status}"));
@@ -97,11 +98,11 @@ fn fleet(view: &Registrations<'_>, style: &Style, out: &mut dyn Write) -> io::Re
         });
         let line = format!(
             "storm   {}-{} {} devices, {} attempts, peak {}/s{refused}{back}{cause}",
-            clock(storm.from),
-            clock(storm.until),
-            storm.devices,
-            storm.attempts,
-            storm.peak
+            clock(surge.from),
+            clock(surge.until),
+            surge.devices,
+            surge.attempts,
+            surge.peak
         );
         writeln!(out, "{}", style.paint(WARNING, &cut(&line, style)))?;
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::attempt::Outcome;
+use super::super::fleet::Surge;
 use super::super::window::Cause;
-use super::storm::Surge;
 use crate::net::Endpoint;
 use crate::time::Timestamp;
 

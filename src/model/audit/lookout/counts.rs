@@ -29,6 +29,21 @@ pub struct Counts {
     pub moves: [u64; 3],
     /// A storm goes on.
     pub storm: bool,
+    /// What was told of devices and holds until they recover.
+    pub alarms: Alarms,
+}
+
+/// Of how many devices an alarm was told from which they have not recovered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alarms {
+    /// [`Turn::Lapse`](super::Turn::Lapse), each at each registrar.
+    pub lapsed: u64,
+    /// [`Turn::Overdue`](super::Turn::Overdue), each at each registrar.
+    pub overdue: u64,
+    /// [`Turn::Fail`](super::Turn::Fail), each at each registrar.
+    pub failing: u64,
+    /// [`Turn::Offline`](super::Turn::Offline).
+    pub offline: u64,
 }
 
 /// Numbers of one registrar.
@@ -155,6 +170,19 @@ impl Counts {
         let is_apart = is_known || self.registrars.len() < REGISTRARS;
         let name = if is_apart { Arc::clone(name) } else { "other".into() };
         self.registrars.entry(name).or_default()
+    }
+
+    /// The alarms of a device at a registrar are `now`, and were `before`: [lapse, overdue, fail].
+    pub(super) fn ring(&mut self, before: [bool; 3], now: [bool; 3]) {
+        let Alarms { lapsed, overdue, failing, .. } = &mut self.alarms;
+        for ((count, before), now) in [lapsed, overdue, failing].into_iter().zip(before).zip(now) {
+            *count = (*count + u64::from(now)).saturating_sub(u64::from(before));
+        }
+    }
+
+    /// A device is no longer offline, or no longer known; `was` tells whether it was told to be.
+    pub(super) fn hush(&mut self, was: bool) {
+        self.alarms.offline = self.alarms.offline.saturating_sub(u64::from(was));
     }
 
     pub(super) fn decide(&mut self, name: &Arc<str>, decided: &Decided) {

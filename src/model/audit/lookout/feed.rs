@@ -51,6 +51,17 @@ impl Lookout {
         }
     }
 
+    /// What `slot` was [noted](Self::note) to show, where that is one event and still held.
+    pub fn shown(&self, slot: u64) -> Option<Event> {
+        let [at] = self.slots.get(&slot)?.as_slice() else { return None };
+        let pending = &self.people.get(*at)?.pending;
+        let pending = pending.iter().find(|pending| pending.slot == slot)?;
+        match pending.events.as_slice() {
+            [Event::Register(step)] => Some(Event::Register(Arc::clone(step))),
+            _ => None,
+        }
+    }
+
     /// A connection ended; it is told in its turn as `slot`.
     pub fn end(&mut self, slot: u64, end: ConnectionEnd) {
         let Some(users) = self.connections.get(&end.connection) else { return };
@@ -143,6 +154,7 @@ impl Lookout {
         let limit = if proved { ACQUAINTED } else { STRANGER };
         let leave = heart.last.plus(limit).0;
         if leave <= now {
+            self.counts.hush(heart.is_offline);
             person.heart = None;
             self.timers.set(Owner::Person(at), &mut person.due, None);
             return self.forget_person(at);

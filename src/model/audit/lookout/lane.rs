@@ -80,6 +80,8 @@ pub(super) struct Marks {
     pub(super) state: State,
     /// How it is counted, and since when it is counted to be lapsed.
     pub(super) counted: Option<State>,
+    /// The [alarms](Self::alarms) that are counted.
+    pub(super) ringing: [bool; 3],
     pub(super) lapse: Option<Timestamp>,
 }
 
@@ -363,6 +365,11 @@ impl Marks {
             self.is_overdue = true;
             look.turns.push((Timestamp(due), Turn::Overdue { last, expected }));
         }
+    }
+
+    /// What was told of it and holds until it recovers: a lapse, that it is overdue, a failure.
+    pub(super) const fn alarms(&self) -> [bool; 3] {
+        [self.lapsed.is_some(), self.is_overdue, self.is_failing]
     }
 
     /// Packets were lost: what was told of what is missing holds no more.

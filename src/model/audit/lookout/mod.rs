@@ -42,7 +42,6 @@ use lane::{Lane, Light, Look, Told, sooner};
 use people::People;
 use slab::Slab;
 use storm::Storms;
-pub use storm::Surge;
 use timers::{Owner, Timers};
 
 /// Octets of a device, and of one at a registrar, beside what it says of itself: its place in lists
@@ -229,7 +228,11 @@ impl Lookout {
 
     fn tell(&mut self, change: Change) {
         match &change.turn {
-            Turn::Offline { .. } => self.counts.keepalive_timeouts += 1,
+            Turn::Offline { .. } => {
+                self.counts.keepalive_timeouts += 1;
+                self.counts.alarms.offline += 1;
+            }
+            Turn::Back { from: Alarm::Offline, .. } => self.counts.hush(true),
             Turn::Storm(_) => self.counts.storm = true,
             Turn::Calm(_) => self.counts.storm = false,
             _ => {}
@@ -350,6 +353,8 @@ impl Lookout {
     /// Counts how the lane `at` stands by now.
     fn count(&mut self, at: u32, turns: &[(Timestamp, Turn)], registrar: &Arc<str>) {
         let Some(Lane { marks, .. }) = self.lanes.get_mut(at) else { return };
+        let alarms = marks.alarms();
+        self.counts.ring(std::mem::replace(&mut marks.ringing, alarms), alarms);
         let counts = self.counts.of(registrar);
         counts.stands(marks.counted, Some(marks.state));
         match (marks.counted, marks.state) {
@@ -399,6 +404,8 @@ impl Lookout {
     fn leave_person(&mut self, at: u32) {
         let Some(person) = self.people.get_mut(at) else { return };
         self.timers.set(Owner::Person(at), &mut person.due, None);
+        let was_offline = person.heart.as_ref().is_some_and(|heart| heart.is_offline);
+        self.counts.hush(was_offline);
         self.held = self.held.saturating_sub(person.held);
         self.people.remove(at);
     }
@@ -433,6 +440,7 @@ impl Lookout {
         if lane.marks.told == Told::Registered {
             self.stores.tally.lose("let-go-idle");
         }
+        self.counts.ring(lane.marks.ringing, [false; 3]);
         let counts = self.counts.of(&lane.registrar);
         counts.stands(lane.marks.counted, None);
         if let Some(from) = lane.marks.lapse {

@@ -6,28 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::fleet::{STORM_CALM, STORM_DEVICES, STORM_WIDTH};
+use super::super::fleet::{STORM_CALM, STORM_DEVICES, STORM_WIDTH, Surge};
 use crate::time::{SECOND, Timestamp};
 
 /// Beginnings of one storm that are looked back at, for each device that is told apart.
 const RECENT: usize = 2;
-
-/// What a storm comes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surge {
-    /// First attempt.
-    pub from: Timestamp,
-    /// First attempt of the last device.
-    pub until: Timestamp,
-    /// Devices that took part.
-    pub devices: usize,
-    /// Attempts, retries among them.
-    pub attempts: usize,
-    /// Most attempts in one second.
-    pub peak: usize,
-    /// Refusals by status.
-    pub refused: Vec<(u16, usize)>,
-}
 
 /// Attempts of all devices as they begin.
 #[derive(Debug, Default)]

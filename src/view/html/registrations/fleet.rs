@@ -3,8 +3,8 @@
 use super::Axis;
 use super::chart::{self, Bars};
 use super::overview::Overview;
-use crate::model::audit::Audit;
 use crate::model::audit::series::seconds;
+use crate::model::audit::{Audit, Storm};
 use crate::view::TimeStyle;
 use crate::view::clock::span;
 
@@ -25,11 +25,11 @@ pub(super) fn facts(audit: &Audit, time: &TimeStyle) -> Vec<(&'static str, Strin
             format!("{:.0} ms, 95 % below {:.0} ms", delay.p50, delay.p95),
         ));
     }
-    for storm in &fleet.storms {
-        let from = time.date_time(storm.from);
+    for Storm { surge, .. } in &fleet.storms {
+        let from = time.date_time(surge.from);
         let text = format!(
             "{from}: {} devices, {} attempts, at most {} a second",
-            storm.devices, storm.attempts, storm.peak
+            surge.devices, surge.attempts, surge.peak
         );
         facts.push(("Storm", text));
     }
@@ -80,7 +80,7 @@ pub(super) fn attempts(audit: &Audit, overview: &Overview, axis: &Axis<'_>) -> S
         .fleet
         .storms
         .iter()
-        .map(|storm| (axis.share(storm.from.0), axis.share(storm.until.0)))
+        .map(|Storm { surge, .. }| (axis.share(surge.from.0), axis.share(surge.until.0)))
         .collect();
     Bars {
         title: "REGISTER attempts per second; storms shaded",

@@ -65,7 +65,7 @@ pub struct Registrations {
     pub flow_changes: BTreeMap<&'static str, u64>,
     /// Whether many devices register at once at this moment.
     pub storm: bool,
-    /// Findings that hold now, by rule and severity.
+    /// Findings that hold now, by code and severity of the rule.
     pub findings: BTreeMap<(&'static str, &'static str), u64>,
 }
 

@@ -1,13 +1,16 @@
 //! The numbers of a lookout as those of a snapshot.
 
+use std::collections::BTreeMap;
+
 use super::{Attempts, Histogram, Registrar, Registrations};
 use crate::model::audit::Outcome;
-use crate::model::audit::lookout::counts::{self, Buckets};
+use crate::model::audit::lookout::counts::{self, Alarms, Buckets};
 use crate::model::audit::lookout::{Counts, State};
+use crate::rules;
 use crate::time::Timestamp;
 
 impl Registrations {
-    /// The numbers `counts` as they are at `now`; findings are left out.
+    /// The numbers `counts` as they are at `now`.
     pub fn of(counts: &Counts, now: Timestamp) -> Self {
         let registrars = counts.registrars.iter();
         let [ip, port, connection] = counts.moves;
@@ -18,9 +21,24 @@ impl Registrations {
             keepalive_timeouts: counts.keepalive_timeouts,
             flow_changes: [("ip", ip), ("port", port), ("connection", connection)].into(),
             storm: counts.storm,
-            findings: std::collections::BTreeMap::new(),
+            findings: findings(counts),
         }
     }
+}
+
+/// What was told and holds, by the rule that judges it in the end.
+fn findings(counts: &Counts) -> BTreeMap<(&'static str, &'static str), u64> {
+    let Alarms { lapsed, overdue, failing, offline } = counts.alarms;
+    let by_rule = [
+        ("registration-lapsed", lapsed),
+        ("registration-rejected", failing),
+        ("registration-overdue", overdue),
+        ("registration-storm", u64::from(counts.storm)),
+        ("gb-keepalive-lost", offline),
+    ];
+    let found = by_rule.map(|(name, n)| rules::find(name).map(|rule| (rule, n)));
+    let found = found.into_iter().flatten();
+    found.map(|(rule, n)| ((rule.code, rule.severity.word()), n)).collect()
 }
 
 impl Registrar {
