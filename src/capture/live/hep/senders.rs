@@ -14,6 +14,8 @@ use super::super::queue::Fill;
 const SENDERS: usize = 4_096;
 /// Rates that senders beyond them share, each with those who happen to have the same.
 const OTHERS: usize = 1_024;
+/// Of what is free in the queue nobody has more than one of so many parts.
+const PARTS: usize = 4;
 /// Who was heard for so long is known, seconds.
 const PROOF: f64 = 1.0;
 /// Who is not known after so long makes room, and how often that is looked for.
@@ -92,13 +94,13 @@ pub(super) struct Party<'a> {
 }
 
 impl Party<'_> {
-    /// Whether another packet may join the queue: nobody may have more in it than is free. So there
-    /// is room for whoever has nothing there, however much others send.
+    /// Whether another packet may join the queue: nobody may have more in it than a part of what is free.
+    /// So there is room for whoever has little there, however much others send.
     pub(super) fn fits(&mut self, fill: Fill) -> bool {
         if self.place.round != fill.round {
             (self.place.round, self.place.octets) = (fill.round, 0);
         }
-        self.place.octets < fill.free
+        self.place.octets < fill.free / PARTS
     }
 
     /// It has so many octets more in the queue.
@@ -238,7 +240,7 @@ mod tests {
         assert!(senders.told_apart.len() <= SENDERS);
         let mut heard = senders.hear(agent, at(3_600));
         assert_eq!(heard.standing, Standing::Known);
-        assert!(heard.fits(Fill { round: 1, free: 1 }));
+        assert!(heard.fits(Fill { round: 1, free: PARTS }));
         // One that comes while there is no room gets some once those before it are heard no more.
         let late = ip(7);
         for number in 0..5_000 {
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_more_in_the_queue_than_is_free_and_strangers_count_as_one() {
+    fn nobody_has_more_in_the_queue_than_a_part_of_what_is_free_and_strangers_count_as_one() {
         let (mut senders, start) = senders(1_000_000);
         let later = start + Duration::from_secs(1);
         for known in [ip(1), ip(2)] {
@@ -274,9 +276,9 @@ mod tests {
             number += 1;
             ip(number)
         };
-        assert_eq!(fill(&mut stranger), 450, "half of it");
-        assert_eq!(fill(&mut || ip(1)), 225, "half of the rest");
-        assert_eq!(fill(&mut || ip(2)), 113);
+        assert_eq!(fill(&mut stranger), 180, "a fifth");
+        assert_eq!(fill(&mut || ip(1)), 144, "a fifth of the rest");
+        assert_eq!(fill(&mut || ip(2)), 116);
         assert_eq!(fill(&mut stranger), 0);
         assert!(senders.hear(ip(2), later).fits(Fill { round: 2, free: capacity }));
     }
