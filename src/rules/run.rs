@@ -105,6 +105,7 @@ pub(super) enum Scope {
 pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
     let Context { vantage, crossings, settings, .. } = *context;
     let case = Case { flow, vantage, crossings, settings };
+    flow.bring_texts_near();
     let mut run = Run::new(flow, context);
     let judged: SmallVec<[MessageId; 32]> = written_anew(flow).collect();
     let about = |at: usize| judged[at];
