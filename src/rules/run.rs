@@ -60,15 +60,6 @@ impl Counts {
         Self { judged: vec![0; RULES.len()].into(), undecided: Vec::new() }
     }
 
-    #[inline]
-    fn add(&mut self, index: RuleIndex, verdict: Verdict) {
-        match verdict {
-            Verdict::Moot => {}
-            Verdict::Judged => self.judged[usize::from(index.0)] += 1,
-            Verdict::Undecided(reason) => self.add_undecided(index, reason),
-        }
-    }
-
     fn add_undecided(&mut self, index: RuleIndex, reason: &'static str) {
         let known = self.undecided.iter_mut().find(|(i, r, _)| (*i, *r) == (index, reason));
         match known {
@@ -107,36 +98,35 @@ pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
     let case = Case { flow, vantage, crossings, settings };
     flow.bring_texts_near();
     let mut run = Run::new(flow, context);
-    let judged: SmallVec<[MessageId; 32]> = written_anew(flow).collect();
-    let about = |at: usize| judged[at];
+    let whole = |message: &Message| cut_short(message.envelope.completeness);
+    let written = written_anew(flow).map(|(id, entry)| (id, &entry.message, whole(&entry.message)));
+    let judged: SmallVec<[_; 16]> = written.collect();
+    let about = |at: usize| judged[at].0;
     run.each(Subject::Message, judged.len(), about, |check, at, found| match check {
-        Check::Message(judge) => {
-            let message = flow.message(judged[at]);
-            Some(match cut_short(message.envelope.completeness) {
-                Some(reason) => Verdict::Undecided(reason),
-                None => judge(message, found),
-            })
-        }
-        Check::Sighting(judge) => Some(judge(judged[at], &case, found)),
-        _ => None,
+        Check::Message(judge) => match judged[at] {
+            (_, _, Some(reason)) => Verdict::Undecided(reason),
+            (_, message, None) => judge(message, found),
+        },
+        Check::Sighting(judge) => judge(judged[at].0, &case, found),
+        _ => Verdict::Moot,
     });
     let none = |_| MessageId(0);
     run.each(Subject::Transaction, flow.transactions.len(), none, |check, at, found| match check {
-        Check::Transaction(judge) => Some(judge(TransactionId(at as u32), &case, found)),
-        _ => None,
+        Check::Transaction(judge) => judge(TransactionId(at as u32), &case, found),
+        _ => Verdict::Moot,
     });
     run.each(Subject::Dialog, flow.dialogs.len(), none, |check, at, found| match check {
-        Check::Dialog(judge) => Some(judge(DialogId(at as u32), &case, found)),
-        _ => None,
+        Check::Dialog(judge) => judge(DialogId(at as u32), &case, found),
+        _ => Verdict::Moot,
     });
     let about = |at: usize| flow.exchanges[at].offer.message;
     run.each(Subject::Exchange, flow.exchanges.len(), about, |check, at, found| match check {
-        Check::Exchange(judge) => Some(judge(&flow.exchanges[at], &case, found)),
-        _ => None,
+        Check::Exchange(judge) => judge(&flow.exchanges[at], &case, found),
+        _ => Verdict::Moot,
     });
     run.each(Subject::Flow, 1, none, |check, _, found| match check {
-        Check::Flow(judge) => Some(judge(&case, found)),
-        _ => None,
+        Check::Flow(judge) => judge(&case, found),
+        _ => Verdict::Moot,
     });
     run.finish()
 }
@@ -169,13 +159,13 @@ pub fn check_message(
 
 /// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it
 /// repeats is among them: it was written anew.
-fn written_anew(flow: &CallFlow) -> impl Iterator<Item = MessageId> {
+fn written_anew(flow: &CallFlow) -> impl Iterator<Item = (MessageId, &Entry)> {
     let is_new = |entry: &Entry| match entry.note {
         Note::New => true,
         Note::Retransmission(of) => flow.message(of).text() != entry.message.text(),
         Note::Duplicate(_) | Note::Forwarded(_) => false,
     };
-    flow.entries().filter(move |(_, entry)| is_new(entry)).map(|(id, _)| id)
+    flow.entries().filter(move |(_, entry)| is_new(entry))
 }
 
 /// Guard WHOLE: why a message cannot be judged by its text.
@@ -214,7 +204,7 @@ impl<'a> Run<'a> {
         subject: Subject,
         count: usize,
         about: impl Fn(usize) -> MessageId,
-        judge: impl Fn(&Check, usize, &mut Found<'_>) -> Option<Verdict>,
+        judge: impl Fn(&Check, usize, &mut Found<'_>) -> Verdict,
     ) {
         let mut reported: Vec<(usize, Reported)> = Vec::new();
         let at = Cell::new(0);
@@ -228,13 +218,17 @@ impl<'a> Run<'a> {
                 selection: self.context.selection,
                 sink: &mut |one| reported.push((at.get(), one)),
             };
+            let mut judged = 0;
             for place in 0..count {
                 at.set(place);
                 found.subject = about(place);
-                if let Some(verdict) = judge(check, place, &mut found) {
-                    self.counts.add(*index, verdict);
+                match judge(check, place, &mut found) {
+                    Verdict::Moot => {}
+                    Verdict::Judged => judged += 1,
+                    Verdict::Undecided(reason) => self.counts.add_undecided(*index, reason),
                 }
             }
+            self.counts.judged[usize::from(index.0)] += judged;
         }
         reported.sort_by_key(|(at, _)| *at);
         self.reported.extend(reported.into_iter().map(|(_, one)| one));
