@@ -83,29 +83,7 @@ impl Histogram<'_> {
         const COLUMNS: usize = 60;
         const HEIGHT: f64 = 110.0;
         const WIDE: f64 = 420.0;
-        let positive = |v: &f64| v.is_finite() && *v > 0.0;
-        let (low, high) = match self.scale {
-            Scale::Linear(high) => (0.0, high),
-            Scale::Log => {
-                let low = self
-                    .values
-                    .iter()
-                    .map(|(value, _)| *value)
-                    .filter(positive)
-                    .fold(f64::MAX, f64::min);
-                let high = self
-                    .values
-                    .iter()
-                    .map(|(value, _)| *value)
-                    .filter(positive)
-                    .fold(0.0, f64::max);
-                if high <= 0.0 {
-                    return None;
-                }
-                // A single value gets a decade around it.
-                if high / low < 1.5 { (low / 3.0, high * 3.0) } else { (low, high * 1.001) }
-            }
-        };
+        let (low, high) = self.range()?;
         let share = |value: f64| match self.scale {
             Scale::Linear(high) => value / high,
             Scale::Log => (value.max(low) / low).ln() / (high / low).ln(),
@@ -152,6 +130,22 @@ impl Histogram<'_> {
             y = HEIGHT + 15.0
         );
         Some(svg)
+    }
+
+    /// The values at the ends of the axis; `None` when there is nothing to show.
+    fn range(&self) -> Option<(f64, f64)> {
+        if let Scale::Linear(high) = self.scale {
+            return Some((0.0, high));
+        }
+        let values = self.values.iter().map(|(value, _)| *value);
+        let positive = values.filter(|value| value.is_finite() && 0.0 < *value);
+        let (low, high) = positive
+            .fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+        if high <= 0.0 {
+            return None;
+        }
+        // A single value gets a decade around it.
+        Some(if high / low < 1.5 { (low / 3.0, high * 3.0) } else { (low, high * 1.001) })
     }
 }
 
