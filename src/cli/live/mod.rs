@@ -75,28 +75,44 @@ const LAPSE_GRACE: i64 = 500 * MILLISECOND;
 /// put right.
 const AGENTS_GRACE: i64 = LAPSE_GRACE + 2_000 * MILLISECOND;
 
+/// What is to be looked for.
+struct Asked {
+    filter: Option<Filter>,
+    judge: Judge,
+    selection: Selection,
+}
+
+impl Asked {
+    /// What `args` ask for, once it is certain that it can be had.
+    fn of(args: &LiveArgs) -> anyhow::Result<Self> {
+        let filter =
+            choice::filter(&args.choice).map_err(|error| meant_for_packets(error, args))?;
+        let is_of_messages = args.show.is_of_messages()
+            || args.end.count.is_some()
+            || (args.keep.write.is_some() && args.keep.keep == Keep::Calls);
+        is_of_one_view(args, filter.is_some())?;
+        if is_of_messages {
+            of_calls(filter.as_ref())?;
+        }
+        let usual = Policy { lapse_grace: lapse_grace(args), ..Policy::default() };
+        let judge = Judge::of(&args.policy)?.based_on(usual);
+        let selection = if args.show.registrations {
+            audit::selection(&args.rules, &judge)?
+        } else {
+            selection(&args.rules)?
+        };
+        Ok(Self { filter, judge, selection })
+    }
+}
+
 /// `siplens live`.
 pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     if args.source.interfaces {
         io::stdout().write_all(source::list()?.as_bytes())?;
         return Ok(Outcome::Fine);
     }
-    let filter = choice::filter(&args.choice).map_err(|error| meant_for_packets(error, args))?;
+    let Asked { filter, judge, selection } = Asked::of(args)?;
     let is_chosen = filter.is_some() && !args.show.registrations;
-    let is_of_messages = args.show.is_of_messages()
-        || args.end.count.is_some()
-        || (args.keep.write.is_some() && args.keep.keep == Keep::Calls);
-    is_of_one_view(args, filter.is_some())?;
-    if is_of_messages {
-        of_calls(filter.as_ref())?;
-    }
-    let usual = Policy { lapse_grace: lapse_grace(args), ..Policy::default() };
-    let judge = Judge::of(&args.policy)?.based_on(usual);
-    let selection = if args.show.registrations {
-        audit::selection(&args.rules, &judge)?
-    } else {
-        selection(&args.rules)?
-    };
     let budget = Budget::of(args);
     let plan = Plan::new(budget.shown.clone(), 1);
     let second_screen =
