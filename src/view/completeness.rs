@@ -48,16 +48,22 @@ impl Fate {
     }
 }
 
+/// What was not read: `missing` with `3 truncated` and `1 tcp-gap`, `not understood` with …
+pub fn losses(tally: &Tally) -> Vec<(&'static str, Vec<String>)> {
+    let of_fate = |fate: Fate| {
+        let lost = tally.lost.iter();
+        let counts = lost.filter(|(reason, count)| **count != 0 && Fate::of(reason) == fate);
+        (fate.words(), counts.map(|(reason, count)| format!("{count} {reason}")).collect())
+    };
+    let all = Fate::ALL.map(of_fate).into_iter();
+    all.filter(|(_, counts): &(_, Vec<String>)| !counts.is_empty()).collect()
+}
+
 /// `29 SIP messages in 42 packets; missing: 3 truncated, 1 tcp-gap; not understood: 2 encrypted`.
 pub fn line(tally: &Tally) -> String {
     let mut text = format!("{} SIP messages in {} packets", tally.messages, tally.frames);
-    for fate in Fate::ALL {
-        let counts =
-            tally.lost.iter().filter(|(reason, count)| **count != 0 && Fate::of(reason) == fate);
-        let counts: Vec<_> = counts.map(|(reason, count)| format!("{count} {reason}")).collect();
-        if !counts.is_empty() {
-            text.extend(["; ", fate.words(), ": ", &counts.join(", ")]);
-        }
+    for (words, counts) in losses(tally) {
+        text.extend(["; ", words, ": ", &counts.join(", ")]);
     }
     text
 }

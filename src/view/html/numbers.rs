@@ -9,6 +9,7 @@ use super::{Page, VERSION};
 use crate::model::{FlowKind, FlowState};
 use crate::rules::Severity;
 use crate::view::clock::span;
+use crate::view::completeness;
 use crate::view::frames::base;
 use crate::view::visible::visible;
 
@@ -26,7 +27,7 @@ pub(super) struct Head<'a> {
     outcomes: Vec<Outcome>,
     files: Vec<String>,
     read: String,
-    losses: Vec<String>,
+    losses: Vec<(&'static str, Vec<String>)>,
     notices: Vec<String>,
     /// Digest of the one script the page may run, when it has one.
     script: Option<String>,
@@ -58,7 +59,6 @@ pub(super) fn head<'a>(
 ) -> Head<'a> {
     let subject = page.subject;
     let tally = &subject.model.tally;
-    let losses = tally.lost.iter().filter(|(_, count)| **count != 0);
     Head {
         version: VERSION,
         title: visible(page.options.title.as_bytes()),
@@ -72,7 +72,7 @@ pub(super) fn head<'a>(
         // Where a file lies is nobody's business who gets the report.
         files: subject.files.0.iter().map(|file| visible(base(file))).collect(),
         read: format!("{} packets, {} SIP messages", tally.frames, tally.messages),
-        losses: losses.map(|(reason, count)| format!("{count} {reason}")).collect(),
+        losses: completeness::losses(tally),
         notices: tally.notices.iter().map(|text| visible(text.as_bytes())).collect(),
         is_bare: subject.flows.is_empty() && script.is_some(),
         script,
