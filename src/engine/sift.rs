@@ -272,7 +272,10 @@ impl<'t> Sift<'t> {
         let exact = self.places.get(&keys.strict);
         let known = match message.method() {
             Some(_) => exact,
-            None => exact.or_else(|| self.places.get(&keys.loose)),
+            None => exact.or_else(|| {
+                // An answer to another CSeq than that of the slot belongs elsewhere.
+                self.places.get(&keys.loose).filter(|at| !self.names_cseq(**at))
+            }),
         };
         let known = known.copied();
         let concerns = match (message.method(), message.cseq()) {
@@ -297,6 +300,16 @@ impl<'t> Sift<'t> {
         self.places.insert(keys.strict, at);
         self.places.insert(keys.loose, at);
         Some(at)
+    }
+
+    /// Whether the messages of a slot say their CSeq.
+    fn names_cseq(&self, at: u64) -> bool {
+        let place = at.checked_sub(self.first);
+        match place.and_then(|place| self.slots.get(place as usize)) {
+            Some(Slot::Open(open)) => open.keys.names_cseq(),
+            Some(Slot::Answered(answered)) => answered.keys.names_cseq(),
+            Some(Slot::Over(_)) | None => false,
+        }
     }
 
     fn take(&mut self, at: u64, message: Cow<'_, Message>) {

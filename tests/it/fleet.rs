@@ -497,3 +497,14 @@ proptest! {
         prop_assert_eq!(one.len(), all.len());
     }
 }
+
+#[test]
+fn an_answer_whose_request_was_lost_waits_for_its_own_turn() {
+    // Between a REGISTER that was challenged and the 200 to its repetition, which was lost, the
+    // device asks another registrar: nothing is bound by then.
+    let seed = 12_429_365_012_884_565_388;
+    let plot = Plot { seed, devices: 5, exchanges: 34, loss: 1, skew: 0, back: 0 };
+    let wire = plot.wire();
+    let (one, all) = (told(&sifted(&wire, &Limits::default()).audit), told(&whole(&wire)));
+    assert_eq!(difference(&one, &all), None);
+}

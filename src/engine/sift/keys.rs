@@ -20,4 +20,9 @@ impl Keys {
         let strict = message.cseq().map_or(loose, |cseq| seed.hash((call, cseq.number)));
         Self { strict, loose }
     }
+
+    /// True when the message says its CSeq.
+    pub(super) const fn names_cseq(self) -> bool {
+        self.strict != self.loose
+    }
 }
