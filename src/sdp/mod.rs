@@ -5,6 +5,12 @@ mod payload;
 mod session;
 
 pub use payload::static_codec;
+pub use session::streams;
+
+use smallvec::SmallVec;
+
+/// As many formats, codecs and attributes as most sections have.
+const USUAL: usize = 8;
 
 /// One session description.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +73,21 @@ pub struct Media<'a> {
     pub parameters: Option<&'a [u8]>,
     /// `a=ptime`, milliseconds of one packet.
     pub ptime: Option<u32>,
+}
+
+/// Of one `m=` section what offer and answer are compared by, read without a copy on the heap.
+#[derive(Clone, Debug)]
+pub struct Stream<'a> {
+    /// `audio`, `video`, …
+    pub kind: &'a [u8],
+    /// Port; 0 rejects or removes the stream. What is no port reads as 0.
+    pub port: u16,
+    /// `RTP/AVP`, …
+    pub protocol: &'a [u8],
+    /// Formats as written.
+    pub formats: SmallVec<[&'a [u8]; USUAL]>,
+    /// What the formats are, as in [`Media::codecs`].
+    pub codecs: SmallVec<[Codec<'a>; USUAL]>,
 }
 
 impl<'a> Media<'a> {

@@ -10,13 +10,56 @@ use nom::{IResult, Parser};
 use super::payload::static_codec;
 use smallvec::SmallVec;
 
-use super::{Codec, Direction, Line, Media, Session};
+use super::{Codec, Direction, Line, Media, Session, Stream, USUAL};
 use crate::transport::scan;
 
 /// Media sections read; a body that has more is no session anyone offers.
 const MOST_SECTIONS: usize = 1_000;
-/// As many formats, codecs and attributes as most sections have.
-const USUAL: usize = 8;
+
+/// The streams of `body` as [`Session::parse`] reads them, and nothing else of it.
+pub fn streams(body: &[u8]) -> SmallVec<[Stream<'_>; 2]> {
+    let mut streams = SmallVec::<[Stream<'_>; 2]>::new();
+    let mut maps = SmallVec::<[Codec<'_>; USUAL]>::new();
+    for line in lines(body) {
+        match line {
+            [b'm', b'=', value @ ..] if streams.len() < MOST_SECTIONS => {
+                if let Some(ended) = streams.last_mut() {
+                    ended.learn(&maps);
+                }
+                maps.clear();
+                streams.push(Stream::of(value));
+            }
+            [b'a', b'=', b'r', b't', b'p', b'm', b'a', b'p', b':', value @ ..] => {
+                maps.extend(whole(rtpmap, value));
+            }
+            _ => {}
+        }
+        // What the session level maps is no stream's.
+        if streams.is_empty() {
+            maps.clear();
+        }
+    }
+    if let Some(ended) = streams.last_mut() {
+        ended.learn(&maps);
+    }
+    streams
+}
+
+impl<'a> Stream<'a> {
+    /// Reads the value of an `m=` line.
+    fn of(value: &'a [u8]) -> Self {
+        let mut words = words(value);
+        let kind = words.next().unwrap_or_default();
+        let (port, _) = ports(words.next().unwrap_or_default());
+        let protocol = words.next().unwrap_or_default();
+        Self { kind, port, protocol, formats: words.collect(), codecs: SmallVec::new() }
+    }
+
+    /// Names its formats, all lines of its section being read.
+    fn learn(&mut self, maps: &[Codec<'a>]) {
+        self.codecs.extend(named(self.formats.iter().copied(), maps, self.protocol));
+    }
+}
 
 impl<'a> Session<'a> {
     /// Reads `body`; never fails: what is no SDP line is kept as a line with letter 0.
@@ -111,18 +154,23 @@ fn whole<'a, T>(
 fn media(value: &[u8]) -> Media<'_> {
     let mut words = words(value);
     let kind = words.next().unwrap_or_default();
-    let port = words.next().unwrap_or_default();
-    let (port, ports) =
-        whole((number16, opt(preceded(char('/'), number16))), port).unwrap_or((0, None));
+    let (port, ports) = ports(words.next().unwrap_or_default());
     Media {
         kind,
         port,
-        ports: ports.unwrap_or(1),
+        ports,
         protocol: words.next().unwrap_or_default(),
         formats: with_room(words),
         attributes: Vec::with_capacity(USUAL),
         ..Media::default()
     }
+}
+
+/// `49170/2`: the first port, and how many there are.
+fn ports(text: &[u8]) -> (u16, u16) {
+    let (port, ports) =
+        whole((number16, opt(preceded(char('/'), number16))), text).unwrap_or((0, None));
+    (port, ports.unwrap_or(1))
 }
 
 /// The address of a `c=` line, without TTL and number of addresses.
@@ -145,15 +193,24 @@ fn value_of<'a>(attributes: &[(&[u8], Option<&'a [u8]>)], name: &[u8]) -> Option
     attributes.iter().find(|(n, _)| *n == name).and_then(|(_, value)| *value)
 }
 
-/// One codec for each format that is a payload type and has a name.
 fn codecs<'a>(media: &Media<'a>) -> Vec<Codec<'a>> {
     let maps = media.attributes.iter().filter(|(name, _)| *name == b"rtpmap");
     let maps: SmallVec<[_; USUAL]> = maps.filter_map(|&(_, value)| whole(rtpmap, value?)).collect();
-    let types = media.formats.iter().filter_map(|format| whole(number8, format));
-    with_room(types.filter_map(|payload_type| {
+    with_room(named(media.formats.iter().copied(), &maps, media.protocol))
+}
+
+/// One codec for each format that is a payload type and has a name, in `maps` or by itself.
+fn named<'a>(
+    formats: impl Iterator<Item = &'a [u8]>,
+    maps: &[Codec<'a>],
+    protocol: &[u8],
+) -> impl Iterator<Item = Codec<'a>> {
+    let is_rtp = is_rtp(protocol);
+    formats.filter_map(move |format| {
+        let payload_type = whole(number8, format)?;
         let mapped = maps.iter().find(|codec| codec.payload_type == payload_type).copied();
-        mapped.or_else(|| static_codec(payload_type).filter(|_| is_rtp(media.protocol)))
-    }))
+        mapped.or_else(|| static_codec(payload_type).filter(|_| is_rtp))
+    })
 }
 
 /// `items` in a list that need not grow for most sections.
@@ -185,6 +242,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const OFFER: &str = "v=0\r\no=alice 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\n\
         t=0 0\r\na=recvonly\r\nm=audio 4000 RTP/AVP 0 96 101\r\na=rtpmap:96 opus/48000/2\r\n\
@@ -213,6 +273,41 @@ mod tests {
         assert_eq!(video.codec(31).unwrap().name, b"H261");
         assert_eq!(session.lines.len(), OFFER.lines().count());
         assert_eq!(session.lines.last().unwrap().section, 2);
+    }
+
+    /// `body` gives the streams that its media sections say.
+    fn agree(body: &[u8]) {
+        let full = Session::parse(body);
+        let lean = streams(body);
+        assert_eq!(lean.len(), full.media.len());
+        for (stream, media) in lean.iter().zip(&full.media) {
+            assert_eq!((stream.kind, stream.port), (media.kind, media.port));
+            assert_eq!(stream.protocol, media.protocol);
+            assert_eq!(stream.formats[..], media.formats[..]);
+            assert_eq!(stream.codecs[..], media.codecs[..]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn streams_are_those_of_the_session(
+            lines in vec(select(vec![
+                "v=0", "s=-", "a=rtpmap:96 opus/48000/2", "a=rtpmap:8 X/1", "a=rtpmap: 96 L16/8000",
+                "a=rtpmap:97", "a=rtpmap", "a=sendonly", "m=audio 4000 RTP/AVP 0 96 101",
+                "m=video 0/2 RTP/SAVPF 31\t97", "m=", "m=image 9 udptl t38 8", " m=audio 1 RTP/AVP 8",
+                "a=rtpmap:101 telephone-event/8000", "", "a", "a=rtpmap:96\tPS/90000",
+            ]), 0..14),
+            end in select(vec!["\r\n", "\n", "\r"]),
+        ) {
+            agree(lines.join(end).as_bytes());
+        }
+    }
+
+    #[test]
+    fn sections_beyond_the_bound_belong_to_the_last_one() {
+        let mut body = "m=audio 1 RTP/AVP 96\n".repeat(MOST_SECTIONS + 1);
+        body.push_str("a=rtpmap:96 opus/48000/2\n");
+        agree(body.as_bytes());
     }
 
     #[test]

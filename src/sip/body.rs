@@ -7,6 +7,9 @@ use super::lex::unquoted;
 use super::{HeaderName, Message};
 use crate::transport::peek::{HeadEnd, HeaderLines, split_header};
 
+/// The media type of a session description (RFC 8866 section 8.1).
+const SDP: &[u8] = b"application/sdp";
+
 /// The session description of `message`; see [`Message::sdp`].
 pub(super) fn sdp(message: &Message) -> Option<&[u8]> {
     let body = message.body();
@@ -16,6 +19,10 @@ pub(super) fn sdp(message: &Message) -> Option<&[u8]> {
     let Some(content_type) = message.value(HeaderName::ContentType) else {
         return body.starts_with(b"v=0").then_some(body);
     };
+    // So nearly everybody writes it.
+    if content_type == SDP {
+        return Some(body);
+    }
     let (kind, params) = split_type(content_type);
     if is_sdp(kind) {
         return Some(body);
@@ -40,7 +47,7 @@ fn split_type(value: &[u8]) -> (&[u8], Params<'_>) {
 }
 
 fn is_sdp(kind: &[u8]) -> bool {
-    kind == b"application/sdp" || kind.eq_ignore_ascii_case(b"application/sdp")
+    kind.eq_ignore_ascii_case(SDP)
 }
 
 /// The content of `part` when its own Content-Type says SDP.

@@ -3,7 +3,7 @@
 use super::description;
 use crate::model::{Exchange, Note};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sdp::{Codec, Media, Session};
+use crate::sdp::{Codec, Stream, streams};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "S011",
@@ -39,9 +39,8 @@ fn check(exchange: &Exchange, case: &Case<'_>, found: &mut Found<'_>) -> Verdict
     let (Ok(asked), Ok(said)) = bodies else {
         return Verdict::Undecided("offer or answer not whole");
     };
-    let (asked, said) = (Session::parse(asked), Session::parse(said));
     let mut verdict = Verdict::Judged;
-    for (offered, answered) in asked.media.iter().zip(&said.media) {
+    for (offered, answered) in streams(asked).iter().zip(&streams(said)) {
         if offered.port == 0 || answered.port == 0 {
             continue;
         }
@@ -57,7 +56,7 @@ fn check(exchange: &Exchange, case: &Case<'_>, found: &mut Found<'_>) -> Verdict
                 "extra" => format!("Answer adds {what} to the offered {media}"),
                 _ => format!("Answer of {what} to {media} offered as {}", names(offered)),
             };
-            let place = |id, media: &Media<'_>| case.message(id).span_of(media.kind);
+            let place = |id, media: &Stream<'_>| case.message(id).span_of(media.kind);
             Breach::new(title).at(answer, place(answer, answered), "the answer").at(
                 offer,
                 place(offer, offered),
@@ -69,34 +68,30 @@ fn check(exchange: &Exchange, case: &Case<'_>, found: &mut Found<'_>) -> Verdict
 }
 
 /// The kind of breach and the codecs it is about; an empty kind when they cannot be compared.
-fn compare(offered: &Media<'_>, answered: &Media<'_>) -> Option<(&'static str, String)> {
-    let is_rtp = |media: &Media<'_>| media.protocol.windows(3).any(|part| part == b"RTP");
+fn compare(offered: &Stream<'_>, answered: &Stream<'_>) -> Option<(&'static str, String)> {
+    let is_rtp = |media: &Stream<'_>| media.protocol.windows(3).any(|part| part == b"RTP");
     if !is_rtp(offered) || !is_rtp(answered) {
         return None;
     }
-    let common: Vec<&Codec<'_>> = answered
-        .codecs
-        .iter()
-        .filter(|codec| offered.codecs.iter().any(|other| is_same(codec, other)))
-        .collect();
-    if common.is_empty() {
+    let is_offered = |codec: &&Codec<'_>| offered.codecs.iter().any(|other| is_same(codec, other));
+    let mut common = answered.codecs.iter().filter(is_offered).peekable();
+    let Some(first) = common.peek().copied() else {
         // A dynamic number without a name may be anything, the very codec offered among it.
-        let is_named = |media: &Media<'_>| {
+        let is_named = |media: &Stream<'_>| {
             !media.codecs.is_empty() && media.formats.len() <= media.codecs.len()
         };
         if !is_named(answered) || !is_named(offered) {
             return Some(("", String::new()));
         }
         return Some(("none-in-common", names(answered)));
-    }
+    };
     let is_auxiliary =
         |codec: &Codec<'_>| AUXILIARY.iter().any(|name| codec.name.eq_ignore_ascii_case(name));
-    let offers_speech = offered.codecs.iter().any(|codec| !is_auxiliary(codec));
-    if offers_speech && common.iter().all(|codec| is_auxiliary(codec)) {
-        return Some(("only-dtmf", name(common.first()?)));
+    let offers_speech = !offered.codecs.iter().all(is_auxiliary);
+    if offers_speech && common.all(is_auxiliary) {
+        return Some(("only-dtmf", name(first)));
     }
-    let extra =
-        answered.codecs.iter().find(|codec| !offered.codecs.iter().any(|o| is_same(codec, o)))?;
+    let extra = answered.codecs.iter().find(|codec| !is_offered(codec))?;
     Some(("extra", name(extra)))
 }
 
@@ -110,6 +105,6 @@ fn name(codec: &Codec<'_>) -> String {
     format!("{}/{}", quote::text(codec.name), codec.rate)
 }
 
-fn names(media: &Media<'_>) -> String {
+fn names(media: &Stream<'_>) -> String {
     media.codecs.iter().take(6).map(name).collect::<Vec<_>>().join(", ")
 }
