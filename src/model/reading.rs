@@ -69,8 +69,9 @@ impl<'m> Reading<'m> {
             }
             vias.push(half(via));
         };
-        for value in message.values(HeaderName::Via) {
-            if let Some(branch) = plain_branch(value) {
+        for (at, value) in message.values(HeaderName::Via).enumerate() {
+            let plain = if at == 0 { message.plain_branch() } else { plain_branch(value) };
+            if let Some(branch) = plain {
                 let key = seed.hash(branch);
                 add(key, key);
                 continue;

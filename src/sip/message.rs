@@ -7,9 +7,7 @@ use super::glance::Glance;
 use super::lex::{Split, leading_number};
 use super::parse::{self, Head};
 use super::place::{Field, Span};
-use super::{
-    Auth, CSeq, Contact, HeaderName, HeaderSet, Method, NameAddr, Status, Via, body, plain_branch,
-};
+use super::{Auth, CSeq, Contact, HeaderName, HeaderSet, Method, NameAddr, Status, Via, body};
 use crate::transport::{Completeness, Envelope, Text, peek};
 
 /// What the first line says.
@@ -230,8 +228,13 @@ impl Message {
 
     /// The branch of the topmost Via.
     pub fn branch(&self) -> Option<&[u8]> {
-        let plain = self.value(HeaderName::Via).and_then(plain_branch);
-        plain.or_else(|| self.top_via()?.branch())
+        self.plain_branch().or_else(|| self.top_via()?.branch())
+    }
+
+    /// The [unique branch](Via::unique_branch) of the topmost Via, when that is written as nearly
+    /// everybody writes it; `None` says nothing.
+    pub(crate) fn plain_branch(&self) -> Option<&[u8]> {
+        self.glance.plain_branch(self)
     }
 
     /// From.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::model::{Entry, Note};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, Method, Via, plain_branch};
+use crate::sip::{HeaderName, Message, Method, Via};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "M009",
@@ -35,7 +35,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
         return Verdict::Moot;
     }
-    if message.value(HeaderName::Via).and_then(plain_branch).is_some() {
+    if message.plain_branch().is_some() {
         return Verdict::Judged;
     }
     let Some(via) = message.top_via() else { return Verdict::Undecided("no readable Via") };
@@ -135,6 +135,5 @@ fn has_equal_branches(case: &Case<'_>) -> bool {
 
 /// The branch of the topmost Via, when it has the cookie.
 fn branch(message: &Message) -> Option<&[u8]> {
-    let plain = message.value(HeaderName::Via).and_then(plain_branch);
-    plain.or_else(|| message.top_via()?.unique_branch())
+    message.plain_branch().or_else(|| message.top_via()?.unique_branch())
 }

@@ -3,7 +3,7 @@
 use super::BEFORE_CAPTURE;
 use crate::model::{MessageId, Note, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message, NameAddr, Uri, Via, plain_branch};
+use crate::sip::{HeaderName, Message, NameAddr, Uri, Via};
 use crate::transport::{Completeness, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -155,19 +155,24 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// True when the Vias are those of the request as they stand, but for parameters other than the
-/// branch: so it is nearly always, and they need not be taken apart.
+/// True when the Vias are those of the request as they stand, but for parameters of the topmost
+/// other than its branch: so it is nearly always, and they need not be taken apart.
 fn are_vias_repeated(asked: &Message, said: &Message) -> bool {
-    let hop = |via| {
-        let branch = plain_branch(via)?;
-        let end = scan::find(via, b';')?;
-        Some((&via[..end], branch))
-    };
-    let mut said = said.values(HeaderName::Via);
-    asked.values(HeaderName::Via).all(|one| {
-        let Some(other) = said.next() else { return false };
-        one == other || hop(one).is_some_and(|hop_of_one| Some(hop_of_one) == hop(other))
-    }) && said.next().is_none()
+    let mut others = said.values(HeaderName::Via);
+    asked.values(HeaderName::Via).enumerate().all(|(at, one)| {
+        let Some(other) = others.next() else { return false };
+        one == other || (at == 0 && is_hop_repeated(one, other) && is_branch_repeated(asked, said))
+    }) && others.next().is_none()
+}
+
+/// True when all before the parameters is the same.
+fn is_hop_repeated(one: &[u8], other: &[u8]) -> bool {
+    scan::find(one, b';').is_some_and(|end| other.starts_with(&one[..=end]))
+}
+
+fn is_branch_repeated(asked: &Message, said: &Message) -> bool {
+    let branch = asked.plain_branch();
+    branch.is_some() && branch == said.plain_branch()
 }
 
 /// True when both have the same Vias in the same order, received and rport left out.
