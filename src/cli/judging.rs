@@ -10,7 +10,9 @@ use crate::engine::{Analysis, shards};
 use crate::limits::{Limits, Tally};
 use crate::model::audit::{Audit, Terms};
 use crate::model::{CallFlow, Crossings, FlowId, Model, Vantage};
-use crate::rules::{Context, FlowReport, Gathered, Report, Selection, Settings, check_flow};
+use crate::rules::{
+    Context, FlowReport, Gathered, Report, Selection, Settings, check_flow, check_flows,
+};
 use crate::view::Subject;
 
 /// What calls are chosen and judged by.
@@ -89,7 +91,7 @@ impl<'s> Judging<'s> {
         let context = Context { crossings, ..self.context(&model.vantage) };
         let flows = model.flows.iter().filter(|flow| self.wants(flow, &context));
         let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
-        let judge = |id: &FlowId| check_flow(model.flow(*id), &context);
+        let judge = |ids: &[FlowId]| check_flows(ids.iter().map(|id| model.flow(*id)), &context);
         let held = shards::map(&chosen, jobs, judge);
         for report in analysis.let_go.into_iter().flatten().chain(held) {
             gathered.add(report, usize::MAX);

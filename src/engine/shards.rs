@@ -35,10 +35,11 @@ pub(super) fn spread<R: Send>(
     })
 }
 
-/// Applies `judge` to each of `items` on `jobs` threads; results in the order of the items.
-pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Applies `judge` to all of `items` on `jobs` threads, some neighbors at a time; results in the
+/// order of the items.
+pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
     if jobs <= 1 || items.len() <= CHUNK {
-        return items.iter().map(judge).collect();
+        return vec![judge(items)];
     }
     let next = AtomicUsize::new(0);
     let take = || {
@@ -46,10 +47,10 @@ pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&T) -> R +
         loop {
             let chunk = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = items.chunks(CHUNK).nth(chunk) else { return done };
-            done.push((chunk, part.iter().map(&judge).collect::<Vec<R>>()));
+            done.push((chunk, judge(part)));
         }
     };
-    let mut chunks: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
+    let mut chunks: Vec<(usize, R)> = thread::scope(|scope| {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(take)).collect();
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined
@@ -57,7 +58,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&T) -> R +
             .collect()
     });
     chunks.sort_by_key(|(chunk, _)| *chunk);
-    chunks.into_iter().flat_map(|(_, results)| results).collect()
+    chunks.into_iter().map(|(_, result)| result).collect()
 }
 
 fn work<R>(batches: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> Harvest<R> {

@@ -1,6 +1,7 @@
 //! What a check reads, and how it answers.
 
-use super::{Rule, RuleIndex, Selection, Severity};
+use super::schedule::Subject;
+use super::{RuleIndex, Selection, Severity};
 use crate::model::{
     CallFlow, Crossings, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
 };
@@ -188,15 +189,25 @@ pub struct Found<'a> {
     pub settings: &'a Settings,
     /// Values of the flow that follow their grammar, as far as they were met.
     pub(super) known: Option<&'a mut Known>,
-    pub(super) rule: &'static Rule,
     pub(super) index: RuleIndex,
     pub(super) selection: &'a Selection,
-    pub(super) sink: &'a mut dyn FnMut(Reported),
+    /// Whose turn it is.
+    pub(super) turn: Turn,
+    pub(super) reported: &'a mut Vec<Reported>,
+}
+
+/// The place of what is judged among all that is judged together, in the order of what is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    pub(super) flow: u32,
+    pub(super) subject: Option<Subject>,
+    pub(super) item: u32,
 }
 
 /// A breach, and the rule it is of.
 #[derive(Clone, Debug)]
 pub(super) struct Reported {
+    pub(super) turn: Turn,
     pub(super) index: RuleIndex,
     pub(super) kind: Option<&'static str>,
     pub(super) severity: Severity,
@@ -211,7 +222,8 @@ impl Found<'_> {
 
     /// Reports a breach of the kind `kind`, one of the rule's.
     pub fn add_kind(&mut self, kind: &'static str, breach: impl FnOnce() -> Breach) {
-        debug_assert!(self.rule.kinds.iter().any(|(name, _)| *name == kind), "{kind} is declared");
+        let kinds = self.index.rule().kinds;
+        debug_assert!(kinds.iter().any(|(name, _)| *name == kind), "{kind} is declared");
         self.push(Some(kind), breach);
     }
 
@@ -223,6 +235,7 @@ impl Found<'_> {
             Some(most) if !level.fixed => level.severity.min(most),
             _ => level.severity,
         };
-        (self.sink)(Reported { index: self.index, kind, severity, breach });
+        let Self { turn, index, .. } = *self;
+        self.reported.push(Reported { turn, index, kind, severity, breach });
     }
 }

@@ -27,7 +27,7 @@ pub use finding::{Finding, Place, Severity};
 pub use merge::{Coverage, Gathered, Mark, Report, merge};
 pub use quote::is_treacherous;
 pub use registrant::{DeviceFinding, check_device, check_fleet, check_registrations};
-pub use run::{FlowReport, check_flow, check_message};
+pub use run::{FlowReport, check_flow, check_flows, check_message};
 pub use security::is_scanner;
 pub use selection::{Selection, UnknownSelector};
 pub use told::Told;

@@ -1,27 +1,28 @@
-//! One flow under all rules: each subject once, every check in one pass.
+//! Flows under all rules: each subject once, every check in one pass.
 
-use std::cell::Cell;
-
-use smallvec::SmallVec;
-
-use super::case::Reported;
+use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, quote,
 };
-use crate::model::{CallFlow, DialogId, Entry, FlowId, FlowKind, MessageId, Note, TransactionId};
+use crate::model::{
+    CallFlow, DialogId, Entry, Exchange, FlowId, FlowKind, MessageId, Note, TransactionId,
+};
 use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
 
 /// Evidence kept of one finding: the first places and the last.
 pub(super) const EVIDENCE: usize = 5;
+/// Messages that are judged together: so few that they stay in the nearest caches, so many that to
+/// load the code of each check costs little.
+const TOGETHER: usize = 32;
 
-/// What the rules say of one flow.
+/// What the rules say of a flow, or of some that were judged together.
 #[derive(Debug, Default)]
 pub struct FlowReport {
-    /// Groups of equal breaches, with what they are counted together by across flows.
+    /// Groups of equal breaches in one flow, with what they are counted together by across flows.
     pub(super) groups: Vec<(Key, Finding)>,
     /// Judged and undecided.
     pub(super) counts: Counts,
@@ -40,7 +41,7 @@ impl FlowReport {
         self
     }
 
-    /// The findings of this flow alone, in the order in which they were met.
+    /// The findings, each of one flow, in the order in which they were met.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.groups.iter().map(|(_, finding)| finding)
     }
@@ -94,41 +95,26 @@ pub(super) enum Scope {
 ///
 /// Pure; flows may be judged in parallel and in any order.
 pub fn check_flow(flow: &CallFlow, context: &Context<'_>) -> FlowReport {
-    let Context { vantage, crossings, settings, .. } = *context;
-    let case = Case { flow, vantage, crossings, settings };
-    flow.bring_texts_near();
-    let mut run = Run::new(flow, context);
-    let whole = |message: &Message| cut_short(message.envelope.completeness);
-    let written = written_anew(flow).map(|(id, entry)| (id, &entry.message, whole(&entry.message)));
-    let judged: SmallVec<[_; 16]> = written.collect();
-    let about = |at: usize| judged[at].0;
-    run.each(Subject::Message, judged.len(), about, |check, at, found| match check {
-        Check::Message(judge) => match judged[at] {
-            (_, _, Some(reason)) => Verdict::Undecided(reason),
-            (_, message, None) => judge(message, found),
-        },
-        Check::Sighting(judge) => judge(judged[at].0, &case, found),
-        _ => Verdict::Moot,
-    });
-    let none = |_| MessageId(0);
-    run.each(Subject::Transaction, flow.transactions.len(), none, |check, at, found| match check {
-        Check::Transaction(judge) => judge(TransactionId(at as u32), &case, found),
-        _ => Verdict::Moot,
-    });
-    run.each(Subject::Dialog, flow.dialogs.len(), none, |check, at, found| match check {
-        Check::Dialog(judge) => judge(DialogId(at as u32), &case, found),
-        _ => Verdict::Moot,
-    });
-    let about = |at: usize| flow.exchanges[at].offer.message;
-    run.each(Subject::Exchange, flow.exchanges.len(), about, |check, at, found| match check {
-        Check::Exchange(judge) => judge(&flow.exchanges[at], &case, found),
-        _ => Verdict::Moot,
-    });
-    run.each(Subject::Flow, 1, none, |check, _, found| match check {
-        Check::Flow(judge) => judge(&case, found),
-        _ => Verdict::Moot,
-    });
-    run.finish()
+    check_flows([flow], context)
+}
+
+/// Judges each of `flows` as [`check_flow`] does, many in a fraction of the time: what is said of
+/// them stands in one report, in their order.
+pub fn check_flows<'a>(
+    flows: impl IntoIterator<Item = &'a CallFlow>,
+    context: &Context<'a>,
+) -> FlowReport {
+    let mut batch = Batch::default();
+    let mut run = Run::new(context);
+    for flow in flows {
+        batch.add(flow, context);
+        if TOGETHER <= batch.messages.len() {
+            run.judge(&batch);
+            batch.clear();
+        }
+    }
+    run.judge(&batch);
+    run.report
 }
 
 /// Judges one message by itself; `each` is told the rule and the breach, in order of code.
@@ -141,19 +127,22 @@ pub fn check_message(
         return;
     }
     let settings = Settings::default();
-    let mut sink = |reported: Reported| each(reported.index.rule(), reported.breach);
+    let mut reported = Vec::new();
     for (index, check) in selection.schedule().of_subject(Subject::Message) {
         let Check::Message(judge) = check else { continue };
         let mut found = Found {
             subject: MessageId(0),
             settings: &settings,
             known: None,
-            rule: index.rule(),
             index: *index,
             selection,
-            sink: &mut sink,
+            turn: Turn::default(),
+            reported: &mut reported,
         };
         judge(message, &mut found);
+    }
+    for Reported { index, breach, .. } in reported {
+        each(index.rule(), breach);
     }
 }
 
@@ -178,74 +167,162 @@ fn cut_short(completeness: Completeness) -> Option<&'static str> {
     }
 }
 
-/// The checks that are on, and what they have said so far.
-struct Run<'a> {
-    flow: &'a CallFlow,
-    context: &'a Context<'a>,
-    counts: Counts,
-    known: Known,
-    reported: Vec<Reported>,
+/// One thing that checks are called for.
+struct Item<T> {
+    /// The place of its flow in the batch.
+    flow: u32,
+    /// The message it is about, where it is about one.
+    message: MessageId,
+    what: T,
 }
 
-impl<'a> Run<'a> {
-    fn new(flow: &'a CallFlow, context: &'a Context<'a>) -> Self {
-        let counts = Counts::of_all_rules();
-        Self { flow, context, counts, known: Known::default(), reported: Vec::new() }
-    }
+/// Flows that are judged together, and all there is to judge of them, in their order.
+#[derive(Default)]
+struct Batch<'a> {
+    cases: Vec<Case<'a>>,
+    /// Each with why it cannot be judged by its text.
+    messages: Vec<Item<(&'a Message, Option<&'static str>)>>,
+    transactions: Vec<Item<TransactionId>>,
+    dialogs: Vec<Item<DialogId>>,
+    exchanges: Vec<Item<&'a Exchange>>,
+    flows: Vec<Item<()>>,
+}
 
-    /// Runs the checks of `subject` on as many as there are, each about the message that `about`
-    /// says.
-    ///
-    /// One check judges all before the next begins: the code of all checks together does not fit
-    /// into the nearest cache of a processor. What they report stands in the order of the subjects
-    /// all the same.
-    fn each(
-        &mut self,
-        subject: Subject,
-        count: usize,
-        about: impl Fn(usize) -> MessageId,
-        judge: impl Fn(&Check, usize, &mut Found<'_>) -> Verdict,
-    ) {
-        let mut reported: Vec<(usize, Reported)> = Vec::new();
-        let at = Cell::new(0);
-        for (index, check) in self.context.selection.schedule().of_subject(subject) {
-            let mut found = Found {
-                subject: MessageId(0),
-                settings: self.context.settings,
-                known: Some(&mut self.known),
-                rule: index.rule(),
-                index: *index,
-                selection: self.context.selection,
-                sink: &mut |one| reported.push((at.get(), one)),
-            };
-            let mut judged = 0;
-            for place in 0..count {
-                at.set(place);
-                found.subject = about(place);
-                match judge(check, place, &mut found) {
-                    Verdict::Moot => {}
-                    Verdict::Judged => judged += 1,
-                    Verdict::Undecided(reason) => self.counts.add_undecided(*index, reason),
-                }
+impl<'a> Batch<'a> {
+    fn add(&mut self, flow: &'a CallFlow, context: &Context<'a>) {
+        flow.bring_texts_near();
+        let at = self.cases.len() as u32;
+        let Context { vantage, crossings, settings, .. } = *context;
+        self.cases.push(Case { flow, vantage, crossings, settings });
+        self.messages.extend(written_anew(flow).map(|(id, entry)| {
+            let message = &entry.message;
+            Item {
+                flow: at,
+                message: id,
+                what: (message, cut_short(message.envelope.completeness)),
             }
-            self.counts.judged[usize::from(index.0)] += judged;
-        }
-        reported.sort_by_key(|(at, _)| *at);
-        self.reported.extend(reported.into_iter().map(|(_, one)| one));
+        }));
+        let none = MessageId(0);
+        let transactions = (0..flow.transactions.len() as u32).map(TransactionId);
+        self.transactions.extend(transactions.map(|what| Item { flow: at, message: none, what }));
+        let dialogs = (0..flow.dialogs.len() as u32).map(DialogId);
+        self.dialogs.extend(dialogs.map(|what| Item { flow: at, message: none, what }));
+        let exchanges = flow.exchanges.iter();
+        self.exchanges.extend(exchanges.map(|what| Item {
+            flow: at,
+            message: what.offer.message,
+            what,
+        }));
+        self.flows.push(Item { flow: at, message: none, what: () });
     }
 
-    fn finish(self) -> FlowReport {
-        let mut report = FlowReport { counts: self.counts, ..FlowReport::default() };
-        for reported in self.reported {
-            enter(&mut report, self.flow, reported);
-        }
-        report
+    fn clear(&mut self) {
+        self.cases.clear();
+        self.messages.clear();
+        self.transactions.clear();
+        self.dialogs.clear();
+        self.exchanges.clear();
+        self.flows.clear();
     }
 }
 
-/// Adds a breach to the finding it repeats, or as a finding of its own.
-fn enter(report: &mut FlowReport, flow: &CallFlow, reported: Reported) {
-    let Reported { index, kind, severity, breach } = reported;
+/// What the checks that are on have said so far.
+struct Run<'c> {
+    context: &'c Context<'c>,
+    known: Known,
+    /// Of the batch at hand.
+    reported: Vec<Reported>,
+    report: FlowReport,
+}
+
+impl<'c> Run<'c> {
+    fn new(context: &'c Context<'c>) -> Self {
+        let report = FlowReport { counts: Counts::of_all_rules(), ..FlowReport::default() };
+        Self { context, known: Known::default(), reported: Vec::new(), report }
+    }
+
+    /// Runs all checks on `batch`.
+    fn judge(&mut self, batch: &Batch<'_>) {
+        let case = |flow: u32| &batch.cases[flow as usize];
+        for (index, check) in self.context.selection.schedule().all() {
+            let by = (*index, Subject::of(check));
+            match check {
+                Check::Message(judge) => self.each(by, &batch.messages, |item, found| {
+                    let (message, reason) = item.what;
+                    reason.map_or_else(|| judge(message, found), Verdict::Undecided)
+                }),
+                Check::Sighting(judge) => self.each(by, &batch.messages, |item, found| {
+                    judge(item.message, case(item.flow), found)
+                }),
+                Check::Transaction(judge) => self.each(by, &batch.transactions, |item, found| {
+                    judge(item.what, case(item.flow), found)
+                }),
+                Check::Dialog(judge) => self.each(by, &batch.dialogs, |item, found| {
+                    judge(item.what, case(item.flow), found)
+                }),
+                Check::Exchange(judge) => self.each(by, &batch.exchanges, |item, found| {
+                    judge(item.what, case(item.flow), found)
+                }),
+                Check::Flow(judge) => {
+                    self.each(by, &batch.flows, |item, found| judge(case(item.flow), found));
+                }
+                Check::Registration(_) | Check::Fleet(_) => {}
+            }
+        }
+        self.enter_all(&batch.cases);
+    }
+
+    /// Runs one check on all `items` before the next begins: the code of all checks together does
+    /// not fit into the nearest cache of a processor.
+    fn each<T>(
+        &mut self,
+        (index, subject): (RuleIndex, Option<Subject>),
+        items: &[Item<T>],
+        judge: impl Fn(&Item<T>, &mut Found<'_>) -> Verdict,
+    ) {
+        let mut found = Found {
+            subject: MessageId(0),
+            settings: self.context.settings,
+            known: Some(&mut self.known),
+            index,
+            selection: self.context.selection,
+            turn: Turn { flow: 0, subject, item: 0 },
+            reported: &mut self.reported,
+        };
+        let counts = &mut self.report.counts;
+        let mut judged = 0;
+        for (at, item) in items.iter().enumerate() {
+            found.subject = item.message;
+            found.turn.flow = item.flow;
+            found.turn.item = at as u32;
+            match judge(item, &mut found) {
+                Verdict::Moot => {}
+                Verdict::Judged => judged += 1,
+                Verdict::Undecided(reason) => counts.add_undecided(index, reason),
+            }
+        }
+        counts.judged[usize::from(index.0)] += judged;
+    }
+
+    /// Enters what was reported: flow by flow, and of each thing in order of code.
+    fn enter_all(&mut self, cases: &[Case<'_>]) {
+        self.reported.sort_by_key(|reported| reported.turn);
+        let mut flow = None;
+        let mut own = 0;
+        for reported in self.reported.drain(..) {
+            if flow.replace(reported.turn.flow) != Some(reported.turn.flow) {
+                own = self.report.groups.len();
+            }
+            let Some(case) = cases.get(reported.turn.flow as usize) else { continue };
+            enter(&mut self.report, own, case.flow, reported);
+        }
+    }
+}
+
+/// Adds a breach to the finding it repeats, one of those of its flow, which begin at `own`; or as a
+/// finding of its own.
+fn enter(report: &mut FlowReport, own: usize, flow: &CallFlow, reported: Reported) {
+    let Reported { index, kind, severity, breach, .. } = reported;
     let Some(first) = breach.places.first() else { return };
     let at = first.message;
     let message = flow.message(at);
@@ -274,7 +351,7 @@ fn enter(report: &mut FlowReport, flow: &CallFlow, reported: Reported) {
         first: time,
         last: time,
     };
-    match report.groups.iter_mut().find(|(known, _)| *known == key) {
+    match report.groups.iter_mut().skip(own).find(|(known, _)| *known == key) {
         Some((_, known)) => absorb(known, finding),
         None => report.groups.push((key, finding)),
     }

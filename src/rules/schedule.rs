@@ -3,7 +3,7 @@
 use super::{Check, RuleIndex, Selection, numbered};
 
 /// What a check is called for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Message,
     Transaction,
@@ -14,7 +14,7 @@ pub(super) enum Subject {
 
 impl Subject {
     /// `None` for a check of more than one flow.
-    const fn of(check: &Check) -> Option<Self> {
+    pub(super) const fn of(check: &Check) -> Option<Self> {
         match check {
             Check::Message(_) | Check::Sighting(_) => Some(Self::Message),
             Check::Transaction(_) => Some(Self::Transaction),
@@ -41,6 +41,11 @@ impl Schedule {
             }
         }
         schedule
+    }
+
+    /// All of them, those of one subject after another.
+    pub(super) fn all(&self) -> impl Iterator<Item = &(RuleIndex, Check)> {
+        self.0.iter().flatten()
     }
 
     /// The checks that are called for `subject`.

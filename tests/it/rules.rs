@@ -8,7 +8,8 @@ use siplens::frame::{FileId, Frame, FrameId, LinkType};
 use siplens::limits::{Limits, Tally};
 use siplens::model::{Model, Vantage};
 use siplens::rules::{
-    Check, Context, Gathered, RULES, Report, Rule, Selection, Settings, Severity, check_flow, merge,
+    Check, Context, Gathered, RULES, Report, Rule, Selection, Settings, Severity, check_flow,
+    check_flows, merge,
 };
 use siplens::time::Timestamp;
 use siplens::transport::Observation;
@@ -36,6 +37,25 @@ fn findings_there_is_no_room_for_still_say_how_bad_it_is() {
     let report = gathered.report();
     assert!(report.findings.is_empty());
     assert_eq!(report.worst(), Some(Severity::Error));
+}
+
+#[test]
+fn flows_judged_together_are_judged_as_each_by_itself() {
+    let whole = crate::program::samples().into_iter().filter(|name| !name.starts_with("truncated"));
+    let files = whole.map(|name| crate::program::sample(&name));
+    let model = crate::audit::analyzed(&files.collect::<Vec<_>>());
+    let (selection, settings) = (Selection::all(), Settings::default());
+    let context = Context {
+        vantage: &model.vantage,
+        crossings: model.crossings(),
+        selection: &selection,
+        settings: &settings,
+    };
+    let flows = || model.flows.iter().map(|flow| &**flow);
+    let alone = merge(flows().map(|flow| check_flow(flow, &context)).collect());
+    let together = merge(vec![check_flows(flows(), &context)]);
+    assert!(20 < alone.findings.len());
+    assert_eq!(format!("{together:?}"), format!("{alone:?}"));
 }
 
 #[test]

@@ -48,7 +48,10 @@ fn run(jobs: usize) -> Vec<String> {
     let Analysis { model, let_go } = analyze(&mut busy(), &plan, &|_| ());
     assert!(let_go.is_empty());
     let calls = model.calls().iter().map(|call| format!("{call:?}"));
-    shards::map(&model.flows, jobs, |flow| told(flow)).into_iter().chain(calls).collect()
+    let told = shards::map(&model.flows, jobs, |flows| {
+        flows.iter().map(|flow| told(flow)).collect::<Vec<_>>()
+    });
+    told.into_iter().flatten().chain(calls).collect()
 }
 
 #[test]
@@ -85,7 +88,8 @@ fn results_of_a_parallel_map_come_in_the_order_of_the_items() {
     let items: Vec<u32> = (0..1_000).collect();
     let doubled: Vec<u32> = items.iter().map(|n| n * 2).collect();
     for jobs in [1, 2, 5] {
-        assert_eq!(shards::map(&items, jobs, |n| n * 2), doubled);
+        let double = |part: &[u32]| part.iter().map(|n| n * 2).collect::<Vec<_>>();
+        assert_eq!(shards::map(&items, jobs, double).concat(), doubled);
     }
 }
 
