@@ -1,19 +1,20 @@
 //! Looks for some words at once, in any case, without reading most of the text.
 
-/// Words in lower case, one table for all.
+/// Pairs of octets told apart, case left out.
+const PAIRS: usize = 1 << 10;
+
+/// Words in lower case, of two octets or more, one table for all.
 #[derive(Debug)]
 pub(super) struct Words {
     words: &'static [&'static str],
-    /// Octets of the shortest word: so much of each is in the tables.
+    /// Octets of the shortest word: so much of each is in the table.
     window: usize,
-    /// How far the window may go on when it ends with an octet; 0 when a word may stand in it.
-    skip: [u8; 256],
-    /// True for the octets that some word begins with.
-    starts: [bool; 256],
+    /// How far the window may go on when it ends with a pair; 0 when a word may stand in it.
+    skip: [u8; PAIRS],
 }
 
 impl Words {
-    /// The tables for `words`, none of them empty.
+    /// The table for `words`.
     pub(super) const fn new(words: &'static [&'static str]) -> Self {
         let mut window = words[0].len();
         let mut at = 1;
@@ -23,46 +24,47 @@ impl Words {
             }
             at += 1;
         }
-        let mut skip = [window as u8; 256];
-        let mut starts = [false; 256];
+        assert!(2 <= window, "a word has a pair");
+        let mut skip = [window as u8 - 1; PAIRS];
         at = 0;
         while at < words.len() {
             let word = words[at].as_bytes();
-            starts[word[0] as usize] = true;
-            starts[word[0].to_ascii_uppercase() as usize] = true;
-            let mut place = 0;
+            let mut place = 1;
             while place < window {
-                let (octet, left) = (word[place], (window - 1 - place) as u8);
-                if left < skip[octet as usize] {
-                    skip[octet as usize] = left;
-                    skip[octet.to_ascii_uppercase() as usize] = left;
+                let (pair, left) = (pair(word[place - 1], word[place]), (window - 1 - place) as u8);
+                if left < skip[pair] {
+                    skip[pair] = left;
                 }
                 place += 1;
             }
             at += 1;
         }
-        Self { words, window, skip, starts }
+        Self { words, window, skip }
     }
 
     /// The first of the words that `text` contains in any case.
     pub(super) fn find_in(&self, text: &[u8]) -> Option<&'static str> {
         let mut first = self.words.len();
         let mut end = self.window - 1;
-        while let Some(&octet) = text.get(end) {
-            let skip = usize::from(self.skip[usize::from(octet)]);
+        while end < text.len() {
+            let skip = usize::from(self.skip[pair(text[end - 1], text[end])]);
             if skip != 0 {
                 end += skip;
                 continue;
             }
             let rest = &text[end + 1 - self.window..];
-            if self.starts[usize::from(rest[0])] {
-                let begins = |word: &&str| begins_with(rest, word);
-                first = self.words[..first].iter().position(begins).unwrap_or(first);
-            }
+            let begins = |word: &&str| begins_with(rest, word);
+            first = self.words[..first].iter().position(begins).unwrap_or(first);
             end += 1;
         }
         self.words.get(first).copied()
     }
+}
+
+/// The place of two neighbors in the table: letters of either case have their five lowest bits in
+/// common.
+const fn pair(one: u8, two: u8) -> usize {
+    one as usize % 32 * 32 + two as usize % 32
 }
 
 /// True when `text` contains `word`, which is in lower case, in any case.

@@ -1,5 +1,7 @@
 //! D004: numbers that do not count up.
 
+use smallvec::SmallVec;
+
 use crate::model::{DialogId, MessageId, Note, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Method};
@@ -23,27 +25,33 @@ pub(in crate::rules) const RULE: Rule = Rule {
 fn check(id: DialogId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let dialog = case.flow.dialog(id);
     let mut verdict = Verdict::Moot;
+    let own: SmallVec<[(MessageId, &Message); 8]> = numbered(id, case).collect();
     for side in [&dialog.caller_tag, &dialog.callee_tag] {
         let mut last: Option<(MessageId, u32)> = first_of(id, side, case);
-        for (at, entry) in case.flow.entries() {
-            let message = &entry.message;
-            let is_next = entry.note == Note::New
-                && entry.dialog == Some(id)
-                && message.is_request()
-                && message.to_tag().is_some()
-                && message.from_tag() == Some(side)
-                && !matches!(message.method(), Some(Method::Ack | Method::Cancel))
-                && last.is_none_or(|(before, _)| before < at);
-            let Some(cseq) = message.cseq().filter(|_| is_next) else { continue };
+        for (at, message) in &own {
+            let is_next =
+                message.from_tag() == Some(side) && last.is_none_or(|(before, _)| before < *at);
+            let Some(cseq) = is_next.then(|| message.cseq()).flatten() else { continue };
             if let Some((before, number)) = last {
                 verdict = Verdict::Judged;
-                compare((before, number), (at, cseq.number), case, found);
+                compare((before, number), (*at, cseq.number), case, found);
             }
             let highest = last.map_or(cseq.number, |(_, number)| number.max(cseq.number));
-            last = Some((at, highest));
+            last = Some((*at, highest));
         }
     }
     verdict
+}
+
+/// The requests within dialog `id` that have numbers of their own.
+fn numbered<'a>(id: DialogId, case: &Case<'a>) -> impl Iterator<Item = (MessageId, &'a Message)> {
+    let entries = case.flow.entries().filter(move |(_, entry)| {
+        entry.note == Note::New
+            && entry.dialog == Some(id)
+            && !matches!(entry.message.method(), None | Some(Method::Ack | Method::Cancel))
+            && entry.message.to_tag().is_some()
+    });
+    entries.map(|(at, entry)| (at, &entry.message))
 }
 
 /// The request that made the dialog, when `side` sent it.

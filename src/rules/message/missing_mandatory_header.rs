@@ -2,7 +2,7 @@
 
 use super::is_open_ended;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, Message};
+use crate::sip::{HeaderName, HeaderSet, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "M004",
@@ -35,14 +35,29 @@ const ALWAYS: &[(HeaderName, &str)] = &[
 ];
 const ON_REQUESTS: (HeaderName, &str) = (HeaderName::MaxForwards, "max-forwards");
 
+/// The names of those in `ALWAYS`.
+const NEEDED: HeaderSet = {
+    let mut set = HeaderSet::of(&[]);
+    let mut at = 0;
+    while at < ALWAYS.len() {
+        set.insert(ALWAYS[at].0);
+        at += 1;
+    }
+    set
+};
+
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if is_open_ended(message) {
         return Verdict::Undecided("header section without an end");
     }
     let me = found.subject;
     let on_requests = message.is_request().then_some(ON_REQUESTS);
+    let names = message.names();
+    if names.holds_all(NEEDED) && on_requests.is_none_or(|(name, _)| names.holds(name)) {
+        return Verdict::Judged;
+    }
     for (name, kind) in ALWAYS.iter().copied().chain(on_requests) {
-        if message.names().holds(name) {
+        if names.holds(name) {
             continue;
         }
         found.add_kind(kind, || {

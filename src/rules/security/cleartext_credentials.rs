@@ -42,9 +42,6 @@ const ANY_AUTHENTICATION: HeaderSet = HeaderSet::of(&AUTHENTICATION);
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
 static ANY_KEY: Words = Words::new(KEYS);
 
-/// The scheme that sends the password itself.
-static BASIC: Words = Words::new(&["basic"]);
-
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
     let authentication = may_be_basic(message).then_some(AUTHENTICATION);
@@ -79,12 +76,24 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
-/// Whether the word stands in some of the authentication headers: then they are taken apart.
+/// Whether the scheme may stand in some of the authentication headers: then they are taken apart.
 fn may_be_basic(message: &Message) -> bool {
     message.names().holds_any(ANY_AUTHENTICATION)
-        && AUTHENTICATION
-            .into_iter()
-            .any(|name| message.values(name).any(|value| BASIC.find_in(value).is_some()))
+        && AUTHENTICATION.into_iter().any(|name| message.values(name).any(may_name_basic))
+}
+
+/// Whether the word begins the value, or stands before white space: so does every other scheme.
+fn may_name_basic(value: &[u8]) -> bool {
+    let is_basic =
+        |word: Option<&[u8]>| word.is_some_and(|word| word.eq_ignore_ascii_case(b"basic"));
+    let mut ends = 0;
+    let mut spaces = std::iter::from_fn(|| {
+        let space = ends + scan::find_below(&value[ends..], b'!')?;
+        ends = space + 1;
+        Some(space)
+    });
+    is_basic(value.trim_ascii_start().get(..5))
+        || spaces.any(|space| is_basic(value[..space].last_chunk::<5>().map(<[u8; 5]>::as_slice)))
 }
 
 /// The first URI of the message with a password: the header and the user part.
@@ -121,9 +130,14 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
 
 /// True when two colons, that of the scheme and that of the password, stand before an `@`.
 fn may_hold_password(text: &[u8]) -> bool {
-    let Some(at) = memchr::memrchr(b'@', text) else { return false };
-    let colon = |text| scan::find(text, b':');
-    colon(&text[..at]).is_some_and(|scheme| colon(&text[scheme + 1..at]).is_some())
+    behind(text, b':')
+        .and_then(|rest| behind(rest, b':'))
+        .is_some_and(|rest| scan::find(rest, b'@').is_some())
+}
+
+/// What follows the first `octet`.
+fn behind(text: &[u8], octet: u8) -> Option<&[u8]> {
+    scan::find(text, octet).map(|at| &text[at + 1..])
 }
 
 /// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.
@@ -139,4 +153,42 @@ fn password_in_body(body: &[u8]) -> Option<&[u8]> {
         let length = value.iter().take_while(|octet| !ends(octet)).count();
         (has_sign && 4 <= length).then(|| body.get(at..at + key.len())).flatten()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::sip::Auth;
+
+    proptest! {
+        #[test]
+        fn no_scheme_is_passed_over(
+            parts in proptest::collection::vec(
+                select(vec!["Basic", "bAsIc ", "Digest ", "a=", "\"", ",", ", ", "\r\n ", "\t", "x", "="]),
+                0..10,
+            ),
+        ) {
+            let value = parts.concat();
+            let mut schemes = Auth::all(value.as_bytes()).map(|auth| auth.scheme);
+            if schemes.any(|scheme| scheme.eq_ignore_ascii_case(b"basic")) {
+                prop_assert!(may_name_basic(value.as_bytes()), "{value:?}");
+            }
+        }
+
+        #[test]
+        fn no_password_is_passed_over(text in "[:@a;<>]{0,12}") {
+            let has_password = Uri::parse(text.as_bytes()).is_some_and(|uri| uri.password.is_some());
+            prop_assert!(!has_password || may_hold_password(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_password_is_not_taken_for_one() {
+        assert!(!may_name_basic(b"Digest realm=\"basic\", nonce=\"basic\""));
+        assert!(!may_hold_password(b"sip:alice@192.0.2.1:5060"));
+        assert!(may_hold_password(b"<sip:alice:secret@192.0.2.1>"));
+    }
 }

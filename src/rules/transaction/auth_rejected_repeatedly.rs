@@ -1,5 +1,7 @@
 //! T019: credentials that are never accepted.
 
+use smallvec::SmallVec;
+
 use super::{STILL_OPEN, finals};
 use crate::model::{MessageId, Transaction};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
@@ -33,7 +35,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
-    let mut challenged: Vec<Attempt<'_>> = Vec::new();
+    let mut challenged: SmallVec<[Attempt<'_>; 1]> = SmallVec::new();
     let mut verdict = Verdict::Moot;
     let firsts = case.flow.transactions.iter().filter(|one| one.previous_hop.is_none());
     for transaction in firsts {
@@ -53,7 +55,7 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     for attempt in &challenged {
         attempt.report(case, found);
         // Who was refused too often has given up.
-        let gave_up = case.settings.auth_rejects <= attempt.wrong.len();
+        let gave_up = case.settings.auth_rejects <= attempt.wrong.open.len();
         if let Some(open) = attempt.unanswered.filter(|_| !gave_up) {
             if !case.covers(open, case.settings.timeout) {
                 verdict = Verdict::Undecided(STILL_OPEN);
@@ -97,14 +99,13 @@ impl<'a> Answered<'a> {
 /// What one client tried with one method in one realm, and what became of it.
 struct Attempt<'a> {
     method: &'a Method,
-    from: &'a [u8],
-    realm: &'a [u8],
+    /// Its first request.
+    asked: &'a Message,
+    /// The last challenge.
+    refusal: Option<&'a Message>,
     /// The challenges in a row to requests with credentials.
-    wrong: Vec<(MessageId, MessageId)>,
-    stale: Vec<(MessageId, MessageId)>,
-    /// The worst rows so far.
-    worst_wrong: Vec<(MessageId, MessageId)>,
-    worst_stale: Vec<(MessageId, MessageId)>,
+    wrong: Rows,
+    stale: Rows,
     /// The last challenge, while no request followed it.
     unanswered: Option<MessageId>,
 }
@@ -115,75 +116,70 @@ impl<'a> Attempt<'a> {
         let asked = case.message(request);
         let mut attempt = Self {
             method,
-            from: asked.from().map(|from| from.uri).unwrap_or_default(),
-            realm: b"",
-            wrong: Vec::new(),
-            stale: Vec::new(),
-            worst_wrong: Vec::new(),
-            worst_stale: Vec::new(),
+            asked,
+            refusal: None,
+            wrong: Rows::default(),
+            stale: Rows::default(),
             unanswered: None,
         };
         if !status.is_challenge() {
             return attempt;
         }
         let said = case.message(answer);
+        attempt.refusal = Some(said);
         attempt.unanswered = Some(answer);
-        let Some(challenge) = said.auths(challenge_header(said)).next() else {
-            return attempt;
-        };
-        attempt.realm = challenge.get("realm").unwrap_or_default();
         let tried = if status.0 == 401 {
             HeaderName::Authorization
         } else {
             HeaderName::ProxyAuthorization
         };
-        let has_credentials = asked.auths(tried).any(|own| own.get("realm") == Some(attempt.realm));
-        if has_credentials {
+        if !asked.names().holds(tried) {
+            return attempt;
+        }
+        let Some(challenge) = said.auths(challenge_header(said)).next() else {
+            return attempt;
+        };
+        let realm = challenge.get("realm").unwrap_or_default();
+        if asked.auths(tried).any(|own| own.get("realm") == Some(realm)) {
             let is_stale = challenge.get("stale").is_some_and(|v| v.eq_ignore_ascii_case(b"true"));
-            let row = if is_stale { &mut attempt.stale } else { &mut attempt.wrong };
-            row.push((request, answer));
+            let rows = if is_stale { &mut attempt.stale } else { &mut attempt.wrong };
+            rows.open.push((request, answer));
         }
         attempt
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.method == other.method && self.from == other.from
+        self.method == other.method && is_same_sender(self.asked, other.asked)
     }
 
     /// Takes in the next attempt of the same client.
     fn follow(&mut self, next: Self) {
         self.unanswered = next.unanswered;
-        let is_refused = next.unanswered.is_some();
-        let other_realm = is_refused && !self.realm.is_empty() && self.realm != next.realm;
-        if !is_refused || other_realm {
-            self.close();
+        match next.refusal {
+            Some(refusal) => {
+                let before = self.refusal.replace(refusal).map(realm).unwrap_or_default();
+                if !before.is_empty() && before != realm(refusal) {
+                    self.close();
+                }
+            }
+            None => self.close(),
         }
-        if is_refused {
-            self.realm = next.realm;
-        }
-        self.wrong.extend(next.wrong);
-        self.stale.extend(next.stale);
+        self.wrong.open.extend(next.wrong.open);
+        self.stale.open.extend(next.stale.open);
     }
 
-    /// A row ends: it counts when it is the longest.
     fn close(&mut self) {
-        let wrong = std::mem::take(&mut self.wrong);
-        if self.worst_wrong.len() < wrong.len() {
-            self.worst_wrong = wrong;
-        }
-        let stale = std::mem::take(&mut self.stale);
-        if self.worst_stale.len() < stale.len() {
-            self.worst_stale = stale;
-        }
+        self.wrong.close();
+        self.stale.close();
     }
 
     fn report(&self, case: &Case<'_>, found: &mut Found<'_>) {
         let rows = [
-            ("wrong-credentials", &self.wrong, &self.worst_wrong, case.settings.auth_rejects),
-            ("stale-loop", &self.stale, &self.worst_stale, STALE),
+            ("wrong-credentials", &self.wrong, case.settings.auth_rejects),
+            ("stale-loop", &self.stale, STALE),
         ];
-        for (kind, open, closed, most) in rows {
-            let row = if open.len() < closed.len() { closed } else { open };
+        for (kind, rows, most) in rows {
+            let row = rows.longest();
             let Some((first, _)) = row.first().filter(|_| most <= row.len()) else { continue };
             found.add_kind(kind, || {
                 let asked = case.message(*first);
@@ -205,6 +201,44 @@ impl<'a> Attempt<'a> {
             });
         }
     }
+}
+
+/// Requests and their challenges in a row.
+#[derive(Default)]
+struct Rows {
+    /// The row at hand.
+    open: Vec<(MessageId, MessageId)>,
+    /// The longest before.
+    worst: Vec<(MessageId, MessageId)>,
+}
+
+impl Rows {
+    /// The row at hand ends.
+    fn close(&mut self) {
+        let row = std::mem::take(&mut self.open);
+        if self.worst.len() < row.len() {
+            self.worst = row;
+        }
+    }
+
+    fn longest(&self) -> &[(MessageId, MessageId)] {
+        if self.open.len() < self.worst.len() { &self.worst } else { &self.open }
+    }
+}
+
+/// True when From names one and the same address.
+fn is_same_sender(one: &Message, other: &Message) -> bool {
+    one.value(HeaderName::From) == other.value(HeaderName::From) || sender(one) == sender(other)
+}
+
+fn sender(message: &Message) -> &[u8] {
+    message.from().map(|from| from.uri).unwrap_or_default()
+}
+
+/// The realm of the first challenge of a refusal; empty when it names none.
+fn realm(refusal: &Message) -> &[u8] {
+    let challenge = refusal.auths(challenge_header(refusal)).next();
+    challenge.and_then(|challenge| challenge.get("realm")).unwrap_or_default()
 }
 
 fn user(message: &Message) -> String {
