@@ -59,6 +59,7 @@ impl Pcap {
                 some => Err(Fault::Cut { missing: (self.head - some) as u64 }),
             };
         }
+        let Some(head) = head.first_chunk::<16>() else { return Ok(None) };
         let seconds = self.order.u32(head, 0);
         let fraction = self.order.u32(head, 4);
         let length = self.order.u32(head, 8);

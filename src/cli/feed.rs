@@ -242,7 +242,8 @@ impl<S: Source> Feed for Frames<S> {
         };
         match if enough { Ok(None) } else { self.source.next() } {
             Ok(Some(frame)) => {
-                let (since, until) = *self.bounds.get_or_insert(self.window.from(frame.time));
+                let (since, until) =
+                    *self.bounds.get_or_insert_with(|| self.window.from(frame.time));
                 let (first, last) = self.span.unwrap_or((frame.time, frame.time));
                 self.span = Some((first.min(frame.time), last.max(frame.time)));
                 if since <= frame.time && frame.time <= until {

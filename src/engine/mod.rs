@@ -68,8 +68,7 @@ pub struct Plan {
 impl Plan {
     /// A plan within `limits` on `jobs` threads, with hashes nobody can foresee.
     pub fn new(limits: Limits, jobs: usize) -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        Self { limits, jobs: jobs.max(1), seed: Seed(RandomState::new().hash_one(0)) }
+        Self { limits, jobs: jobs.max(1), seed: Seed::random() }
     }
 }
 

@@ -96,23 +96,24 @@ impl Reader {
             desk.exported(frame, arrival, each);
             return desk.fate_since(before, Fate::Other);
         }
-        let packet = match decoder.decode(frame) {
+        let decoded = decoder.decode(frame);
+        let packet = match &decoded {
             Ok(packet) => packet,
             Err(skip) => {
-                desk.skip(skip);
-                return if skip == Skip::FragmentHeld { Fate::Fragment } else { Fate::Other };
+                desk.skip(*skip);
+                return if *skip == Skip::FragmentHeld { Fate::Fragment } else { Fate::Other };
             }
         };
         let datagram = Fate::Datagram { from: packet.from, to: packet.to };
-        desk.note_direction(&packet);
-        match packet.payload {
+        desk.note_direction(packet);
+        match &packet.payload {
             // Most frames of most captures; said here so that they cost little.
             Payload::Datagram(bytes) if is_foreign(bytes) => {
                 desk.tally.other_frames += 1;
                 datagram
             }
             Payload::Datagram(bytes) => {
-                let origin = Origin::of(&packet, arrival);
+                let origin = Origin::of(packet, arrival);
                 desk.datagram(origin, (bytes, packet.cut), limits, frame.home, each);
                 desk.fate_since(before, datagram)
             }
@@ -121,9 +122,9 @@ impl Reader {
                     0 => Completeness::Gap,
                     _ => Completeness::Truncated,
                 };
-                let seen = connections.observe(&packet, &segment, arrival);
+                let seen = connections.observe(packet, segment, arrival);
                 let fate = Pass { limits, desk, vault, missing, home: frame.home, each }
-                    .segment(seen, &packet, &segment, arrival);
+                    .segment(seen, packet, segment, arrival);
                 desk.lose("let-go-connections", connections.take_let_go());
                 while let Some((number, ends)) = vault.surplus() {
                     vault.release(number);
@@ -134,14 +135,14 @@ impl Reader {
                 fate
             }
             Payload::Sctp(chunks) => {
-                let origin = Origin::of(&packet, arrival);
+                let origin = Origin::of(packet, arrival);
                 desk.chunks(associations, origin, chunks, frame.home, each);
                 desk.fate_since(before, Fate::Other)
             }
             Payload::IcmpError(error) => {
                 desk.tally.other_frames += 1;
-                desk.unreachable(Origin::of(&packet, arrival), &error, each);
-                Fate::of_error(&error)
+                desk.unreachable(Origin::of(packet, arrival), error, each);
+                Fate::of_error(error)
             }
         }
     }

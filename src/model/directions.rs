@@ -3,12 +3,21 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::reading::Seed;
+
 /// Directed pairs of hosts. Strangers choose what is in it, so its hashes are keyed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Directions {
     /// Both addresses in one number.
-    short: HashSet<u64>,
-    long: HashSet<(IpAddr, IpAddr)>,
+    short: HashSet<u64, Seed>,
+    long: HashSet<(IpAddr, IpAddr), Seed>,
+}
+
+impl Default for Directions {
+    fn default() -> Self {
+        let seed = Seed::random();
+        Self { short: HashSet::with_hasher(seed), long: HashSet::with_hasher(seed) }
+    }
 }
 
 impl Directions {

@@ -1,6 +1,6 @@
 //! What the model needs of one message, read once.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use super::Few;
 use crate::net::Endpoint;
@@ -13,6 +13,11 @@ use foldhash::quality::{FixedState, FoldHasher};
 pub struct Seed(pub u64);
 
 impl Seed {
+    /// One that nobody can guess.
+    pub fn random() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+
     /// The keyed hash of `value`.
     pub fn hash(self, value: impl Hash) -> u64 {
         self.hash_one(value)

@@ -119,17 +119,28 @@ impl Vantage {
     }
 
     /// Takes in a frame of the input file number `file`.
+    #[inline]
     pub fn span(&mut self, file: usize, time: Timestamp) {
-        let none = Span { first: Timestamp(i64::MAX), last: Timestamp(i64::MIN), silence: 0 };
+        match self.spans.get_mut(file) {
+            Some(span) if span.first <= span.last => {
+                span.silence = span.silence.max(time.since(span.last));
+                span.first = span.first.min(time);
+                span.last = span.last.max(time);
+            }
+            _ => self.begin_span(file, time),
+        }
+    }
+
+    #[cold]
+    fn begin_span(&mut self, file: usize, time: Timestamp) {
         if self.spans.len() <= file {
+            // First behind last: nothing was captured.
+            let none = Span { first: Timestamp(i64::MAX), last: Timestamp(i64::MIN), silence: 0 };
             self.spans.resize(file + 1, none);
         }
-        let Some(span) = self.spans.get_mut(file) else { return };
-        if *span != none {
-            span.silence = span.silence.max(time.since(span.last));
+        if let Some(span) = self.spans.get_mut(file) {
+            *span = Span { first: time, last: time, silence: 0 };
         }
-        span.first = span.first.min(time);
-        span.last = span.last.max(time);
     }
 
     /// Stretches between files in which nothing was captured, in nanoseconds since the epoch. Files

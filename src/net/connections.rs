@@ -198,7 +198,14 @@ impl<S: Keep> Connections<S> {
 
     /// The next connection of which missing octets are given up at `now`, and the direction to
     /// [`read`](Stream::read).
+    #[inline]
     pub fn overdue(&mut self, now: Timestamp) -> Option<(&mut Connection<S>, Side)> {
+        // Asked for each frame, and hardly ever is there one.
+        let is_due = self.deadlines.peek().is_some_and(|Reverse((at, ..))| *at <= now);
+        if is_due || self.lent.is_some() { self.next_overdue(now) } else { None }
+    }
+
+    fn next_overdue(&mut self, now: Timestamp) -> Option<(&mut Connection<S>, Side)> {
         self.settle();
         let (ends, side) = loop {
             let &Reverse((at, number, ends)) = self.deadlines.peek()?;

@@ -100,6 +100,7 @@ impl Decoder {
 
     /// The next datagram given up: its fragments did not come in time, or too many were held.
     /// Before every frame, until it says `None`.
+    #[inline]
     pub fn expire(&mut self, now: Timestamp) -> Option<Incomplete<'_>> {
         let set = self.defrag.expired(now)?;
         let (arrival, datagram) = (set.last(), set.number());

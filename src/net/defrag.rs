@@ -146,7 +146,12 @@ impl Defrag {
     }
 
     /// The next datagram given up at `now`.
+    #[inline]
     pub(super) fn expired(&mut self, now: Timestamp) -> Option<Set> {
+        if self.lost.is_empty() && self.sets.is_empty() { None } else { self.next_expired(now) }
+    }
+
+    fn next_expired(&mut self, now: Timestamp) -> Option<Set> {
         if let Some(set) = self.lost.pop_front() {
             return Some(set);
         }

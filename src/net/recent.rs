@@ -1,15 +1,17 @@
 //! A bounded map that knows which entry was used least recently; for keys that strangers choose.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+
+use foldhash::quality::FixedState;
 
 const NONE: u32 = u32::MAX;
 
-/// A map in order of use. Its hashes are keyed (SipHash): a seed alone would not keep anybody from
-/// choosing keys that collide. Nothing depends on their order.
+/// A map in order of use. Its hashes are keyed, and each word is multiplied with what depends on the
+/// key, so that nobody can choose keys that collide. Nothing depends on their order.
 #[derive(Debug)]
 pub struct Recent<K, V> {
-    index: HashMap<K, u32>,
+    index: HashMap<K, u32, FixedState>,
     slots: Vec<Slot<K, V>>,
     free: Vec<u32>,
     newest: u32,
@@ -23,10 +25,15 @@ struct Slot<K, V> {
     older: u32,
 }
 
+/// A hasher nobody can foresee.
+fn keyed() -> FixedState {
+    FixedState::with_seed(RandomState::new().hash_one(0))
+}
+
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
         Self {
-            index: HashMap::new(),
+            index: HashMap::with_hasher(keyed()),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,

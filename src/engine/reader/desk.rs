@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::clocks::{Clocks, Seen as SeenAt};
-use super::seen::Seen;
+use super::seen::{Endpoints, Seen};
 use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
@@ -40,9 +40,9 @@ pub(super) struct Desk {
     pub(super) tally: Tally,
     next: u64,
     window: Option<(Arrival, Arrival)>,
-    pub(super) directions: Seen<(IpAddr, IpAddr), Directions>,
+    pub(super) directions: Seen<Directions>,
     /// Endpoints that sent or were sent SIP, other than at its own ports.
-    endpoints: Seen<Endpoint>,
+    endpoints: Seen<Endpoints>,
     /// Agents that reported packets.
     agents: Vec<Agent>,
     /// Their clocks.
