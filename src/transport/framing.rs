@@ -136,7 +136,9 @@ impl Framer {
         sink: &mut Sink<'_>,
     ) -> Step {
         let bytes = input.bytes;
-        let Some(end) = head_end(bytes, scanned) else {
+        // What came in pieces is read when it is whole.
+        let is_whole = scanned == 0 || head_end(bytes, scanned).is_some();
+        let Some((end, head)) = is_whole.then(|| Head::read(bytes)).flatten() else {
             if context.limits.message < bytes.len() {
                 return self.too_long(bytes, context);
             }
@@ -146,8 +148,7 @@ impl Framer {
             }
             return self.cut(usize::MAX, input, context, sink);
         };
-        let text = bytes.get(..end).unwrap_or_default();
-        let length = match Head::of(text) {
+        let length = match head {
             Head::One(length) => length,
             // The empty line is that of the next message: this one has none.
             Head::Torn(next) => return self.hand_out(bytes, next, Completeness::Desync, sink),

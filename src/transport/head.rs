@@ -30,32 +30,40 @@ pub(super) enum Head {
 }
 
 impl Head {
-    /// Reads `head`, a start line to the empty line, each line once: this is asked of every message.
-    pub(super) fn of(head: &[u8]) -> Self {
+    /// Reads the head that `bytes` begin with, each line once, and says where it ends: this is asked
+    /// of every message. `None` while there is no empty line.
+    pub(super) fn read(bytes: &[u8]) -> Option<(usize, Self)> {
         let (mut length, mut has_type) = (None, false);
-        let mut at = scan::find(head, b'\n').map_or(head.len(), |end| end + 1);
-        while let Some(rest @ [first, ..]) = head.get(at..) {
-            let end = scan::find(rest, b'\n').map_or(rest.len(), |end| end + 1);
-            match first.to_ascii_lowercase() {
-                b'c' | b'l' if may_be_content(rest) => {
-                    length = length.or_else(|| field(rest, b"content-length", b'l'));
-                    has_type = has_type || field(rest, b"content-type", b'c').is_some();
+        let mut at = memchr(b'\n', bytes)? + 1;
+        loop {
+            let rest = bytes.get(at..)?;
+            let end = at + memchr(b'\n', rest)? + 1;
+            let line = bytes.get(at..end)?;
+            match line.first().map(u8::to_ascii_lowercase)? {
+                b'c' | b'l' if may_be_content(line) => {
+                    length = length.or_else(|| field(line, b"content-length", b'l'));
+                    has_type = has_type || field(line, b"content-type", b'c').is_some();
                 }
-                b'\r' | b'\n' => {}
+                b'\n' => break at = end,
+                b'\r' if line.len() == 2 => break at = end,
                 // A fold, or a line that is none although it begins like one.
-                first if first.is_ascii_whitespace() => return Self::slowly(head),
+                first if first.is_ascii_whitespace() => {
+                    let end = head_end(bytes, 0)?;
+                    return Some((end, Self::slowly(bytes.get(..end)?)));
+                }
                 _ => {}
             }
-            if names_no_header(rest) && start::is_line(rest, end) {
-                return Self::Torn(at);
+            if names_no_header(line) && start::is_line(rest, line.len()) {
+                return Some((head_end(bytes, at)?, Self::Torn(at)));
             }
-            at += end;
+            at = end;
         }
-        Self::One(match length {
+        let length = match length {
             Some(value) => Length::read(value),
             None if has_type => Length::Unknown,
             None => Length::Zero,
-        })
+        };
+        Some((at, Self::One(length)))
     }
 
     /// The same for a head of any form.
@@ -86,9 +94,9 @@ fn may_be_content(rest: &[u8]) -> bool {
         || rest.get(1).is_none_or(|next| !peek::is_token(*next))
 }
 
-/// The value of the field that `rest` begins with, when its name is `long` or `compact`.
-fn field<'a>(rest: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
-    let (name, value) = HeaderLines::of(rest).next().and_then(split_header)?;
+/// The value of the field on `line`, when its name is `long` or `compact`.
+fn field<'a>(line: &'a [u8], long: &[u8], compact: u8) -> Option<&'a [u8]> {
+    let (name, value) = HeaderLines::of(line).next().and_then(split_header)?;
     let is_it = match name {
         [one] => one.to_ascii_lowercase() == compact,
         name => name.eq_ignore_ascii_case(long),
@@ -169,11 +177,12 @@ mod tests {
     #[test]
     fn a_length_that_is_none_says_nothing() {
         let length = |value: &str| {
-            Head::of(format!("A sip:b SIP/2.0\r\nContent-Length: {value}\r\n\r\n").as_bytes())
+            let head = format!("A sip:b SIP/2.0\r\nContent-Length: {value}\r\n\r\n");
+            Head::read(head.as_bytes()).map(|(_, head)| head)
         };
-        assert_eq!(length("12"), Head::One(Length::Octets(12)));
+        assert_eq!(length("12"), Some(Head::One(Length::Octets(12))));
         for bad in ["-999", "+5", "x", "", "99999999999"] {
-            assert_eq!(length(bad), Head::One(Length::Unknown), "{bad}");
+            assert_eq!(length(bad), Some(Head::One(Length::Unknown)), "{bad}");
         }
     }
 
@@ -188,7 +197,10 @@ mod tests {
             }
             text.extend(b"\r\n");
             let head = of(&text);
-            prop_assert_eq!(Head::of(head), Head::slowly(head));
+            prop_assert_eq!(Head::read(&text), Some((head.len(), Head::slowly(head))));
+            for end in 0..head.len() {
+                prop_assert_eq!(Head::read(&text[..end]), None);
+            }
         }
     }
 }
