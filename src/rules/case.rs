@@ -5,7 +5,6 @@ use super::{RuleIndex, Selection, Severity};
 use crate::model::{
     CallFlow, Crossings, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
 };
-use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
 
@@ -187,8 +186,6 @@ pub struct Found<'a> {
     pub subject: MessageId,
     /// The thresholds.
     pub settings: &'a Settings,
-    /// Values of the flow that follow their grammar, as far as they were met.
-    pub(super) known: Option<&'a mut Known>,
     pub(super) index: RuleIndex,
     pub(super) selection: &'a Selection,
     /// Whose turn it is.

@@ -9,7 +9,6 @@ use super::{
 use crate::model::{
     CallFlow, DialogId, Entry, Exchange, FlowId, FlowKind, MessageId, Note, TransactionId,
 };
-use crate::sip::field::strict::Known;
 use crate::sip::{HeaderName, Message, Method};
 use crate::transport::Completeness;
 
@@ -133,7 +132,6 @@ pub fn check_message(
         let mut found = Found {
             subject: MessageId(0),
             settings: &settings,
-            known: None,
             index: *index,
             selection,
             turn: Turn::default(),
@@ -229,7 +227,6 @@ impl<'a> Batch<'a> {
 /// What the checks that are on have said so far.
 struct Run<'c> {
     context: &'c Context<'c>,
-    known: Known,
     /// Of the batch at hand.
     reported: Vec<Reported>,
     report: FlowReport,
@@ -238,7 +235,7 @@ struct Run<'c> {
 impl<'c> Run<'c> {
     fn new(context: &'c Context<'c>) -> Self {
         let report = FlowReport { counts: Counts::of_all_rules(), ..FlowReport::default() };
-        Self { context, known: Known::default(), reported: Vec::new(), report }
+        Self { context, reported: Vec::new(), report }
     }
 
     /// Runs all checks on `batch`.
@@ -283,7 +280,6 @@ impl<'c> Run<'c> {
         let mut found = Found {
             subject: MessageId(0),
             settings: self.context.settings,
-            known: Some(&mut self.known),
             index,
             selection: self.context.selection,
             turn: Turn { flow: 0, subject, item: 0 },

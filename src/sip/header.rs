@@ -95,22 +95,54 @@ names! {
 impl HeaderName {
     /// The name written as `name`, compact forms included, any case.
     pub fn of(name: &[u8]) -> Self {
-        match name {
-            [] => return Self::Other,
-            [letter] => return Self::compact(letter.to_ascii_lowercase()),
-            _ => {}
+        if let [letter] = name {
+            return Self::compact(letter.to_ascii_lowercase());
         }
-        let words = words(name);
-        let mut at = slot(name);
-        while let Some(&(known, text)) = NAMES.get(usize::from(TABLE[at])) {
-            // Nearly everybody writes the usual form, and to compare words is cheaper.
-            let is_usual = text.len() == name.len() && WORDS[known as usize] == words;
-            if is_usual || text.as_bytes().eq_ignore_ascii_case(name) {
+        let start = start(name);
+        let mut at = slot(start);
+        while TABLE[at] != Self::Other {
+            let known = TABLE[at];
+            if STARTS[known as usize] == start && known.is_written(name) {
                 return known;
             }
             at = (at + 1) % SLOTS;
         }
         Self::Other
+    }
+
+    /// The name that a header line begins with, and its length. `line` are the first octets of one
+    /// without control octets; `None` when white space is before its colon, or the colon is not
+    /// among them.
+    #[inline]
+    pub(super) fn leading(line: &[u8; START]) -> Option<(Self, usize)> {
+        let word = u128::from_le_bytes(*line);
+        // Marks the highest bit of the colons; of what is marked above the first, some may be none.
+        let differing = word ^ in_each(b':');
+        let colons = differing.wrapping_sub(in_each(1)) & !differing & in_each(0x80);
+        if colons == 0 {
+            return None;
+        }
+        let len = colons.trailing_zeros() as usize / 8;
+        let before_colon = (colons ^ (colons - 1)) >> 8;
+        let start = (word | in_each(CASE)) & before_colon;
+        let mut at = slot(start);
+        while TABLE[at] != Self::Other {
+            // No name without control octets has the start of another.
+            if STARTS[TABLE[at] as usize] == start {
+                return Some((TABLE[at], len));
+            }
+            at = (at + 1) % SLOTS;
+        }
+        match line.get(..len)? {
+            name if name.contains(&b' ') => None,
+            [letter] => Some((Self::compact(letter.to_ascii_lowercase()), len)),
+            _ => Some((Self::Other, len)),
+        }
+    }
+
+    /// True when `name` is the long form in any case.
+    fn is_written(self, name: &[u8]) -> bool {
+        self.as_str().as_bytes().eq_ignore_ascii_case(name)
     }
 
     /// The usual long form; empty for `Other`.
@@ -169,6 +201,15 @@ impl HeaderSet {
         self.0[word] |= bit;
     }
 
+    /// Takes `name` out; true when it was among them.
+    #[inline]
+    pub const fn take(&mut self, name: HeaderName) -> bool {
+        let (word, bit) = place(name);
+        let was_there = self.0[word] & bit != 0;
+        self.0[word] &= !bit;
+        was_there
+    }
+
     /// True when `name` is among them.
     #[inline]
     pub const fn holds(self, name: HeaderName) -> bool {
@@ -196,83 +237,74 @@ const fn place(name: HeaderName) -> (usize, u64) {
 
 const _: () = assert!((HeaderName::Other as usize) < 128, "every name has a bit of its own");
 
-const SLOTS: usize = 512;
-const EMPTY: u8 = u8::MAX;
+const SLOTS: usize = 256;
 
-/// Open addressing over the long forms, laid out at compile time: `TABLE[slot]` is an index of
-/// `NAMES`.
-const TABLE: [u8; SLOTS] = {
-    let mut table = [EMPTY; SLOTS];
+/// Open addressing over the long forms, laid out at compile time; `Other` where there is none.
+const TABLE: [HeaderName; SLOTS] = {
+    let mut table = [HeaderName::Other; SLOTS];
     let mut index = 0;
     while index < NAMES.len() {
-        let mut at = slot(NAMES[index].1.as_bytes());
-        while table[at] != EMPTY {
+        let mut at = slot(STARTS[index]);
+        while table[at] as usize != HeaderName::Other as usize {
             at = (at + 1) % SLOTS;
         }
-        table[at] = index as u8;
+        table[at] = NAMES[index].0;
         index += 1;
     }
     table
 };
 
-/// Octets of the longest name, in words of eight.
-const LONGEST: usize = 3;
+/// Octets of the start of a name, by which it is looked for.
+const START: usize = 16;
 
-/// The usual long forms as words.
-const WORDS: [[u64; LONGEST]; NAMES.len()] = {
-    let mut all = [[0; LONGEST]; NAMES.len()];
+/// The starts of the long forms, and that of no name for `Other`.
+const STARTS: [u128; NAMES.len() + 1] = {
+    let mut all = [0; NAMES.len() + 1];
     let mut index = 0;
     while index < NAMES.len() {
-        assert!(NAMES[index].1.len() <= 8 * LONGEST, "a name has a place for each octet");
-        all[index] = words(NAMES[index].1.as_bytes());
+        all[index] = start(NAMES[index].1.as_bytes());
         index += 1;
     }
     all
 };
 
-/// The first octets of `name` in words of eight, zeros behind the last.
-const fn words(name: &[u8]) -> [u64; LONGEST] {
-    match name.split_first_chunk() {
-        None => [tail(name), 0, 0],
-        Some((first, rest)) => match rest.split_first_chunk() {
-            None => [u64::from_le_bytes(*first), tail(rest), 0],
-            Some((second, rest)) => {
-                let third = match rest.first_chunk() {
-                    None => tail(rest),
-                    Some(third) => u64::from_le_bytes(*third),
-                };
-                [u64::from_le_bytes(*first), u64::from_le_bytes(*second), third]
-            }
-        },
-    }
+/// The bit in which the cases of a letter differ. The hyphen has it too.
+const CASE: u8 = 0x20;
+
+const fn in_each(octet: u8) -> u128 {
+    u128::from_le_bytes([octet; START])
 }
 
-/// Less than eight octets as one word, in two halves that may overlap.
-const fn tail(octets: &[u8]) -> u64 {
-    match (octets.first_chunk(), octets.last_chunk()) {
-        (Some(first), Some(last)) => {
-            let (low, high) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-            low as u64 | (high as u64) << (8 * (octets.len() - 4))
-        }
-        _ => match *octets {
-            [] => 0,
-            [one] => one as u64,
-            [one, two] => u16::from_le_bytes([one, two]) as u64,
-            [one, two, .., last] => u16::from_le_bytes([one, two]) as u64 | (last as u64) << 16,
-        },
+/// The first octets of `name` with their case evened out, zeros behind the last.
+const fn start(name: &[u8]) -> u128 {
+    if let Some(first) = name.first_chunk() {
+        return u128::from_le_bytes(*first) | in_each(CASE);
     }
+    let mut octets = [0; START];
+    let mut at = 0;
+    while at < name.len() {
+        octets[at] = name[at] | CASE;
+        at += 1;
+    }
+    u128::from_le_bytes(octets)
 }
 
-/// Where the search for `name`, which has two octets or more, begins. `| 0x20` evens out case.
-const fn slot(name: &[u8]) -> usize {
-    let first = (name[0] | 0x20) as usize;
-    let second = (name[1] | 0x20) as usize;
-    let last = (name[name.len() - 1] | 0x20) as usize;
-    (name.len() * 61 + first * 31 + second * 13 + last * 7) % SLOTS
+/// Where the search for a name with this start begins. The factor gives every name a slot of its
+/// own.
+const fn slot(start: u128) -> usize {
+    const FACTOR: u64 = 0x013f_14a8_a085_c34f;
+    let folded = start as u64 ^ (start >> 64) as u64;
+    (folded.wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.ilog2())) as usize
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[test]
@@ -309,6 +341,34 @@ mod tests {
         }
         for letter in b"ghpqwz0" {
             assert_eq!(HeaderName::of(&[*letter]), HeaderName::Other);
+        }
+    }
+
+    #[test]
+    fn every_name_has_a_slot_of_its_own() {
+        for &(name, text) in NAMES {
+            assert_eq!(TABLE[slot(start(text.as_bytes()))], name, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_named_by_what_is_before_its_colon(
+            parts in vec(prop_oneof![
+                4 => select(NAMES).prop_map(|(_, text)| text.to_owned()),
+                1 => select(vec!["v", "L", "z", " ", ":", "-", "a", "\u{e9}", "To"]).prop_map(str::to_owned),
+            ], 0..3),
+            upper in any::<bool>(),
+        ) {
+            let mut line = parts.concat();
+            if upper {
+                line.make_ascii_uppercase();
+            }
+            line.push_str(": 0123456789abcdef");
+            if let Some((name, len)) = HeaderName::leading(line.as_bytes().first_chunk().unwrap()) {
+                let written = line.split(':').next().unwrap();
+                prop_assert_eq!((name, len), (HeaderName::of(written.trim().as_bytes()), written.len()));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use memchr::memchr;
 use smallvec::SmallVec;
 
+use super::field::via::has_cookie;
 use super::glance::Glance;
 use super::lex::{Split, leading_number};
 use super::parse::{self, Head};
@@ -84,30 +85,8 @@ impl Message {
             Completeness::Whole | Completeness::Desync => None,
         })?;
         let Head { start, subject, fields, names, body, defects } = parse::head(octets, first);
-        let len = octets.len();
-        let glance = Glance::default();
-        let mut message = Self {
-            envelope,
-            start,
-            text,
-            subject,
-            fields,
-            names,
-            body: Span::default(),
-            defects,
-            glance,
-        };
-        let declared = message.content_length().unwrap_or(u64::MAX);
-        let end = len.min(body.saturating_add(usize::try_from(declared).unwrap_or(usize::MAX)));
-        message.body = Span { start: body as u32, end: end as u32 };
-        message.glance = Glance::of(&message);
-        Some(message)
-    }
-
-    /// What Content-Length declares; `None` when it is missing or no decimal number.
-    fn content_length(&self) -> Option<u64> {
-        let value = self.value(HeaderName::ContentLength)?;
-        value.iter().all(u8::is_ascii_digit).then(|| leading_number(value))?
+        let glance = Glance::of(octets, &fields);
+        Some(Self { envelope, start, text, subject, fields, names, body, defects, glance })
     }
 
     /// The whole text.
@@ -228,13 +207,18 @@ impl Message {
 
     /// The branch of the topmost Via.
     pub fn branch(&self) -> Option<&[u8]> {
-        self.plain_branch().or_else(|| self.top_via()?.branch())
+        self.glance.branch(self).or_else(|| self.top_via()?.branch())
     }
 
-    /// The [unique branch](Via::unique_branch) of the topmost Via, when that is written as nearly
-    /// everybody writes it; `None` says nothing.
+    /// The [unique branch](Via::unique_branch) of the topmost Via when that is alone in its field
+    /// and written as nearly everybody writes it; `None` says nothing.
     pub(crate) fn plain_branch(&self) -> Option<&[u8]> {
-        self.glance.plain_branch(self)
+        self.glance.branch(self).filter(|branch| has_cookie(branch))
+    }
+
+    /// The names whose first field is known to follow its grammar.
+    pub(super) fn right_names(&self) -> HeaderSet {
+        self.glance.right()
     }
 
     /// From.

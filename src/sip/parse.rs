@@ -22,8 +22,8 @@ pub(super) struct Head {
     pub(super) fields: Box<[Field]>,
     /// The names of the fields.
     pub(super) names: HeaderSet,
-    /// Offset of the first octet behind the empty line.
-    pub(super) body: usize,
+    /// What Content-Length declares of what is behind the empty line; all of it without one.
+    pub(super) body: Span,
     pub(super) defects: Option<Box<DefectList>>,
 }
 
@@ -44,8 +44,9 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     let mut fields = SmallVec::<[Field; 32]>::new();
     let mut names = HeaderSet::default();
     let mut lines = HeaderLines::after_start_line(text);
-    for line in lines.by_ref() {
-        match field(text, line) {
+    while let Some(line) = lines.next() {
+        let usual = if lines.is_plain() { usual_field(text, line) } else { None };
+        match usual.map_or_else(|| field(text, line), Ok) {
             Ok(field) => {
                 if field.name == HeaderName::Other {
                     defects.name(field.name_span());
@@ -67,19 +68,38 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     if !lines.is_plain() {
         defects.octets(body);
     }
+    let declared = content_length(text, &fields).unwrap_or(u64::MAX);
+    let end = body.saturating_add(usize::try_from(declared).unwrap_or(usize::MAX)).min(text.len());
     Head {
         start,
         subject,
         fields: Box::from(fields.as_slice()),
         names,
-        body,
+        body: Span { start: body as u32, end: end as u32 },
         defects: (!defects.found.is_empty()).then(|| Box::new(defects.found)),
     }
+}
+
+/// What Content-Length declares; `None` when it is missing or no decimal number.
+fn content_length(text: &[u8], fields: &[Field]) -> Option<u64> {
+    let field = fields.iter().find(|field| field.name == HeaderName::ContentLength)?;
+    let value = text.get(field.value().range())?;
+    value.iter().all(u8::is_ascii_digit).then(|| leading_number(value))?
 }
 
 /// The code as a number; what is larger than it can be saturates.
 fn status(code: &[u8]) -> Status {
     Status(leading_number(code).unwrap_or(0).min(u16::MAX.into()) as u16)
+}
+
+/// The field of a header line without control octets, when its name is written in one word.
+#[inline]
+fn usual_field(text: &[u8], line: &[u8]) -> Option<Field> {
+    let start = span(text, line).start;
+    let (name, len) = HeaderName::leading(text.get(start as usize..)?.first_chunk()?)?;
+    let value = peek::header_value(line.get(len + 1..)?);
+    let name_span = Span { start, end: start + len as u32 };
+    Field::new(name, name_span, span(text, value))
 }
 
 /// The field of a header line, or why there is none.
@@ -90,7 +110,7 @@ fn field(text: &[u8], line: &[u8]) -> Result<Field, DefectKind> {
 }
 
 /// The place of `part` in `text`, which it is borrowed from.
-fn span(text: &[u8], part: &[u8]) -> Span {
+pub(super) fn span(text: &[u8], part: &[u8]) -> Span {
     let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize) as u32;
     Span { start, end: start + part.len() as u32 }
 }
@@ -229,6 +249,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_field_is_read_the_same_however_it_is_written(
+            parts in vec(select(vec![
+                "Via", "v", "Call-ID", "content-LENGTH", "WWW-Authenticate", "X-Note", "T\u{e9}", ":", ": ", " ", "\t",
+                "a", "<sip:a@b>", "\r\n", "\r\n", "\n", "\r", "\r\n\t", "To: <sip:b@c>;tag=1\r\n",
+            ]), 0..16),
+        ) {
+            let text = format!("BYE sip:a SIP/2.0\r\n{}", parts.concat()).into_bytes();
+            let first = peek::first_line(&text).unwrap();
+            let one_by_one: Vec<_> = HeaderLines::after_start_line(&text)
+                .filter_map(|line| field(&text, line).ok())
+                .collect();
+            prop_assert_eq!(&*head(&text, first).fields, one_by_one);
+        }
+
+        #[test]
         fn no_octet_is_passed_over_for_the_lines_around_it(
             parts in vec(select(vec![
                 "A: b\r\n", "C: d\r\n", "e\r\n", "\r\n", "\n", "\r", " f", "\t", "\0", "\x7f", "\"", "\\",
@@ -240,7 +275,7 @@ mod tests {
             if let Some(first) = peek::first_line(&text) {
                 let found = head(&text, first);
                 let has = |kind| found.defects.iter().flat_map(|list| list.iter()).any(|defect| defect.kind == kind);
-                let octets = &text[..found.body];
+                let octets = &text[..found.body.start as usize];
                 prop_assert_eq!(has(DefectKind::BareLf), bare_end(octets).is_some());
                 prop_assert_eq!(has(DefectKind::ControlByte), first_control(octets).is_some());
             }

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::scan;
+use super::scan::{self, Marks};
 
 /// How many octets of line ends stand before the first line.
 pub fn leading_crlfs(bytes: &[u8]) -> usize {
@@ -29,9 +29,13 @@ pub fn head_end(bytes: &[u8], scanned: usize) -> Option<usize> {
 #[inline]
 pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = scan::find(line, b':')?;
-    let value = &line[colon + 1..];
-    let value = value.strip_prefix(b" ").unwrap_or(value);
-    Some((scan::trim(&line[..colon]), scan::trim(value)))
+    Some((scan::trim(&line[..colon]), header_value(&line[colon + 1..])))
+}
+
+/// The value that stands in `rest`, which follows the colon of a header line.
+#[inline]
+pub(crate) fn header_value(rest: &[u8]) -> &[u8] {
+    scan::trim(rest.strip_prefix(b" ").unwrap_or(rest))
 }
 
 /// The header lines of a text, each with its folds and without its last line end, up to the empty
@@ -39,6 +43,7 @@ pub fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
 #[derive(Clone, Debug)]
 pub struct HeaderLines<'a> {
     text: &'a [u8],
+    controls: Marks<'a>,
     at: usize,
     end: HeadEnd,
     is_plain: bool,
@@ -56,18 +61,22 @@ pub enum HeadEnd {
 impl<'a> HeaderLines<'a> {
     /// The lines that follow the first one.
     pub fn after_start_line(text: &'a [u8]) -> Self {
-        let end = scan::find_control(text).filter(|end| 0 < *end);
-        if let Some(end) = end.filter(|&end| text[end..].starts_with(b"\r\n")) {
-            return Self { text, at: end + 2, end: HeadEnd::Missing, is_plain: true };
+        let mut lines = Self::of(text);
+        let end = lines.controls.next_from(0);
+        if 0 < end && text[end..].starts_with(b"\r\n") {
+            lines.at = end + 2;
+            return lines;
         }
         let start = leading_crlfs(text);
-        let at = memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
-        Self { text, at, end: HeadEnd::Missing, is_plain: false }
+        lines.at = memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end + 1);
+        lines.is_plain = false;
+        lines
     }
 
     /// All lines of `text`, which has no first line of another kind: the head of a body part.
-    pub const fn of(text: &'a [u8]) -> Self {
-        Self { text, at: 0, end: HeadEnd::Missing, is_plain: true }
+    pub fn of(text: &'a [u8]) -> Self {
+        let controls = Marks::of_controls(text);
+        Self { text, controls, at: 0, end: HeadEnd::Missing, is_plain: true }
     }
 
     /// How the lines ended; known once the iterator is exhausted.
@@ -94,18 +103,18 @@ impl<'a> Iterator for HeaderLines<'a> {
         if self.end != HeadEnd::Missing {
             return None;
         }
-        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let end = scan::find_control(rest).unwrap_or(rest.len());
-        match &rest[end..] {
-            [b'\r', b'\n', ..] if end == 0 => {
-                self.end = HeadEnd::Empty(self.at + 2);
+        let start = self.at;
+        let end = self.controls.next_from(start);
+        match self.text.get(end..)? {
+            [b'\r', b'\n', ..] if end == start => {
+                self.end = HeadEnd::Empty(end + 2);
                 None
             }
             [b'\r', b'\n', behind @ ..] if !matches!(behind.first(), Some(b' ' | b'\t')) => {
-                self.at += end + 2;
-                Some(&rest[..end])
+                self.at = end + 2;
+                Some(&self.text[start..end])
             }
-            _ => self.other_line(rest),
+            _ => self.other_line(&self.text[start..]),
         }
     }
 }
@@ -115,10 +124,14 @@ impl<'a> HeaderLines<'a> {
     /// control octet.
     #[cold]
     fn other_line(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
-        self.is_plain = false;
-        if rest.first() == Some(&b'\n') {
-            self.end = HeadEnd::Empty(self.at + 1);
-            return None;
+        match rest {
+            [] => return None,
+            [b'\n', ..] => {
+                self.end = HeadEnd::Empty(self.at + 1);
+                self.is_plain = false;
+                return None;
+            }
+            _ => self.is_plain = false,
         }
         let (line, taken) = logical_line(rest);
         self.at += taken;
@@ -138,4 +151,44 @@ fn logical_line(rest: &[u8]) -> (&[u8], usize) {
         from = after;
     }
     (rest, rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn lines_are_those_that_line_feeds_without_folds_end(
+            parts in vec(select(vec![
+                "Via: x\r\n", "A: b\r\n", "\r\n", "\n", "\r", " f", "\t", "\0", "\x7f", "\u{e9}", "c\r\n d\r\n",
+                "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO, PUBLISH\r\n",
+            ]), 0..12),
+        ) {
+            let text = parts.concat();
+            let mut lines = HeaderLines::of(text.as_bytes());
+            let mut rest = text.as_bytes();
+            while !rest.is_empty() && !rest.starts_with(b"\r\n") && !rest.starts_with(b"\n") {
+                let (line, taken) = logical_line(rest);
+                prop_assert_eq!(lines.next(), Some(line));
+                rest = &rest[taken..];
+            }
+            prop_assert_eq!(lines.next(), None);
+            let end = if rest.starts_with(b"\n") { 1 } else { 2 };
+            let end = if rest.is_empty() { HeadEnd::Missing } else { HeadEnd::Empty(text.len() - rest.len() + end) };
+            prop_assert_eq!(lines.end(), end);
+            let read = &text.as_bytes()[..text.len() - rest.len()];
+            let is_odd = |octet: &u8| octet.is_ascii_control() && !b"\r\n".contains(octet);
+            let is_plain = (read.is_empty() || read.ends_with(b"\r\n"))
+                && !read.iter().any(is_odd)
+                && !text.replace("\r\n", "").contains(['\r', '\n'])
+                && !text.contains("\r\n ");
+            prop_assert!(!is_plain || lines.is_plain());
+            prop_assert!(!lines.is_plain() || !read.iter().any(is_odd));
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 use memchr::memchr;
 
+pub(crate) use super::lines::header_value;
 pub use super::lines::{HeadEnd, HeaderLines, head_end, leading_crlfs, split_header};
 use super::scan;
 

@@ -59,6 +59,97 @@ pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
     position(text, marks, |octet| octet.is_ascii_control())
 }
 
+/// Finds the octets of one kind in a text, one after the other, and judges 64 octets at a time: so
+/// it costs the same however far apart they stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks<'a> {
+    text: &'a [u8],
+    judge: fn(&[u8], usize) -> u64,
+    /// Where the octets begin that were judged last.
+    block: usize,
+    /// Which of them are of the kind, the first octet lowest.
+    bits: u64,
+}
+
+impl<'a> Marks<'a> {
+    /// Finds the control octets of ASCII in `text`.
+    #[inline]
+    pub(crate) fn of_controls(text: &'a [u8]) -> Self {
+        Self { text, judge: controls, block: 0, bits: controls(text, 0) }
+    }
+
+    /// Finds what stands between words in `text`: all but letters, digits, hyphens and dots of ASCII.
+    #[inline]
+    pub(crate) fn of_separators(text: &'a [u8], from: usize) -> Self {
+        Self { text, judge: separators, block: from, bits: separators(text, from) }
+    }
+
+    /// Where the first one stands from `at` on; the length of the text when there is none.
+    #[inline]
+    pub(crate) fn next_from(&mut self, at: usize) -> usize {
+        let mut bits = match at.wrapping_sub(self.block) {
+            ahead @ 0..BLOCK => self.bits & u64::MAX << ahead,
+            _ => self.judge(at),
+        };
+        while bits == 0 {
+            bits = self.judge(self.block + BLOCK);
+        }
+        self.block + bits.trailing_zeros() as usize
+    }
+
+    #[cold]
+    fn judge(&mut self, at: usize) -> u64 {
+        (self.block, self.bits) = (at, (self.judge)(self.text, at));
+        self.bits
+    }
+}
+
+/// Octets that are judged together, one bit of a word for each.
+const BLOCK: usize = 64;
+
+#[inline(never)]
+fn controls(text: &[u8], at: usize) -> u64 {
+    judged(text, at, |octet| octet.is_ascii_control())
+}
+
+#[inline(never)]
+fn separators(text: &[u8], at: usize) -> u64 {
+    judged(text, at, |octet| {
+        // Hyphen, dot and digits stand side by side but for the slash.
+        let is_digit = matches!(octet, b'-'..=b'9') && octet != b'/';
+        !(octet.is_ascii_alphabetic() || is_digit)
+    })
+}
+
+/// Which of the octets of `text` from `at` on are of a kind. All behind the end are.
+#[inline]
+fn judged(text: &[u8], at: usize, is_it: impl Fn(u8) -> bool + Copy) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    if let Some(block) = rest.first_chunk() {
+        return bits(block, is_it);
+    }
+    let behind = u64::MAX << rest.len();
+    match text.last_chunk() {
+        // Some octets before them are shifted out.
+        Some(last) if !rest.is_empty() => bits(last, is_it) >> (BLOCK - rest.len()) | behind,
+        _ => {
+            let mut block = [0; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            bits(&block, is_it) | behind
+        }
+    }
+}
+
+#[inline]
+fn bits(block: &[u8; BLOCK], is_it: impl Fn(u8) -> bool) -> u64 {
+    // Carries the lowest bits of eight octets into the highest one, side by side.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let found = block.map(|octet| u8::from(is_it(octet)));
+    let (eights, _) = found.as_chunks::<8>();
+    let gathered = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56;
+    eights.iter().rev().fold(0, |bits, eight| bits << 8 | gathered(eight))
+}
+
 /// Marks the high bit of the octets of `word` that are zero. What is marked above the lowest zero
 /// may be none: a borrow went through it.
 #[inline]
@@ -96,6 +187,27 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn marks_stand_where_octets_of_their_kind_do(
+            text in proptest::collection::vec(prop_oneof![4 => Just(b'a'), 1 => any::<u8>()], 0..200),
+            from in 0_usize..210,
+            steps in proptest::collection::vec(0_usize..90, 1..9),
+        ) {
+            let is_word = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
+            let mut controls = Marks::of_controls(&text);
+            let mut separators = Marks::of_separators(&text, from);
+            let mut at = 0;
+            for step in steps {
+                // Forward for the most part, and back now and then.
+                at = if step % 8 == 0 { step } else { at + step }.min(text.len());
+                let next = |is_it: &dyn Fn(&u8) -> bool| {
+                    text[at..].iter().position(is_it).map_or(text.len(), |next| at + next)
+                };
+                prop_assert_eq!(controls.next_from(at), next(&u8::is_ascii_control));
+                prop_assert_eq!(separators.next_from(at), next(&|octet| !is_word(octet)));
+            }
+        }
+
         #[test]
         fn the_first_octet_is_found_wherever_it_stands(
             text in proptest::collection::vec(prop_oneof![any::<u8>(), 0_u8..4, 0x1e_u8..0x22, 0x7e_u8..0x81, 0x20_u8..0x7f], 0..40),

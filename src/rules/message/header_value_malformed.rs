@@ -1,10 +1,8 @@
 //! M006: the value of a well-known header does not follow its grammar.
 
-use smallvec::SmallVec;
-
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::field::strict::{self, Fault, FaultKind};
-use crate::sip::{Field, HeaderName, Message, Span};
+use crate::sip::field::strict::{self, FaultKind};
+use crate::sip::{Field, HeaderName, Message, NameAddr, Span};
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "M006",
@@ -47,9 +45,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let me = found.subject;
-    let known = found.known.as_deref_mut();
-    let faults: SmallVec<[Fault; 4]> = strict::faults_beside(message, known).collect();
-    for fault in faults {
+    for fault in strict::faults(message) {
         let field = field_at(message, fault.span);
         let is_date = fault.kind == FaultKind::Date;
         if is_date && field.is_some_and(|field| is_iso_date(message.at(field.value()))) {
@@ -98,11 +94,14 @@ fn is_iso_date(value: &[u8]) -> bool {
 
 /// True when From or To names a device of GB/T 28181: a number of twenty digits.
 fn is_gb28181(message: &Message) -> bool {
-    let is_device = |user: &[u8]| user.len() == 20 && user.iter().all(u8::is_ascii_digit);
-    [message.from(), message.to()]
-        .into_iter()
-        .flatten()
-        .any(|address| address.parsed_uri().and_then(|uri| uri.user).is_some_and(is_device))
+    let is_number = |user: &[u8]| user.len() == 20 && user.iter().all(u8::is_ascii_digit);
+    let is_device = |address: NameAddr<'_>| {
+        // As nearly all write it.
+        let user = address.uri.strip_prefix(b"sip:").and_then(|uri| uri.split_at_checked(20));
+        user.is_some_and(|(user, host)| is_number(user) && host.starts_with(b"@"))
+            || address.parsed_uri().and_then(|uri| uri.user).is_some_and(is_number)
+    };
+    message.from().is_some_and(is_device) || message.to().is_some_and(is_device)
 }
 
 const fn kind_of(kind: FaultKind) -> &'static str {

@@ -74,29 +74,6 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// The tag of an address written as nearly everybody writes it, `name <uri>;tag=word`, empty when it
-/// has none; `None` says nothing.
-///
-/// For the model, which asks it of every message.
-pub(crate) fn plain_tag(text: &[u8]) -> Option<&[u8]> {
-    let text = match text {
-        [b'"', rest @ ..] => &rest[quoted_len(text)? - 1..],
-        _ => text,
-    };
-    let open = scan::find_any(text, [b'<', b';', b'"'])?;
-    let close = open + scan::find(&text[open..], b'>')?;
-    if text[open] != b'<' || scan::trim(&text[open + 1..close]).is_empty() {
-        return None;
-    }
-    match &text[close + 1..] {
-        [] => Some(b""),
-        rest => {
-            let tag = rest.strip_prefix(b";tag=").filter(|tag| is_one_word(tag))?;
-            (b' ' < *tag.first()?).then_some(tag)
-        }
-    }
-}
-
 /// True when nothing in `text` can end a parameter, quote it or be trimmed from its end.
 fn is_one_word(text: &[u8]) -> bool {
     scan::find_any(text, [b';', b'"', b'<']).is_none() && text.last().is_some_and(|&o| b' ' < o)
@@ -140,10 +117,6 @@ fn from_semicolon(text: &[u8]) -> &[u8] {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use proptest::sample::select;
-
     use super::*;
 
     #[track_caller]
@@ -155,38 +128,6 @@ mod tests {
             params: Params(params.as_bytes()),
         };
         assert_eq!(address, expected, "{text}");
-    }
-
-    proptest! {
-        #[test]
-        fn a_plain_tag_is_that_of_the_address(
-            parts in vec(select(vec![
-                "<", ">", "sip:a@b", ";", "tag=", ";tag=", "1", "x", " ", "\"", "\\", "Bob ", ",", ":", "",
-                "<sip:a@b>", "<sip:a@b>;tag=", "\"B\" ",
-            ]), 0..9),
-        ) {
-            let text = parts.concat().into_bytes();
-            if let Some(tag) = plain_tag(&text) {
-                prop_assert!(NameAddr::parse(&text).is_some());
-                prop_assert_eq!(tag, NameAddr::parse(&text).unwrap().tag().unwrap_or_default());
-            }
-        }
-    }
-
-    #[test]
-    fn addresses_as_nearly_everybody_writes_them_are_plain() {
-        for (text, tag) in [
-            ("<sip:a@b>", ""),
-            ("<sip:a@b;transport=tcp>;tag=1", "1"),
-            ("Bob <sip:a@b>;tag=a-1.x", "a-1.x"),
-            ("\"Bob; <1>\" <sip:a@b>;tag=1", "1"),
-        ] {
-            assert_eq!(plain_tag(text.as_bytes()), Some(tag.as_bytes()), "{text}");
-        }
-        for text in ["<>;tag=1", "< >;tag=1", "sip:a@b;tag=1", "<sip:a@b> ;tag=1", "<sip:a@b>;tag="]
-        {
-            assert_eq!(plain_tag(text.as_bytes()), None, "{text}");
-        }
     }
 
     #[test]

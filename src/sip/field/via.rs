@@ -94,7 +94,7 @@ pub(crate) fn plain_branch(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn has_cookie(branch: &[u8]) -> bool {
+pub(in crate::sip) fn has_cookie(branch: &[u8]) -> bool {
     let Some((cookie, [_, ..])) = branch.split_first_chunk::<7>() else { return false };
     cookie == b"z9hG4bK" || cookie.eq_ignore_ascii_case(b"z9hG4bK")
 }

@@ -52,6 +52,12 @@ const fn with(mut table: [u8; 256], octets: &[u8], bits: u8) -> [u8; 256] {
 }
 
 impl Class {
+    /// True when `octet` is one of the class.
+    #[inline]
+    pub(super) const fn holds(self, octet: u8) -> bool {
+        TABLE[octet as usize] & self.0 != 0
+    }
+
     /// Where the first octet stands that is none of the class.
     #[inline]
     pub(super) fn break_in(self, text: &[u8]) -> Option<usize> {

@@ -5,14 +5,13 @@
 
 mod address;
 mod class;
-mod known;
-mod plain;
+pub(in crate::sip) mod plain;
 mod scalar;
 mod uri;
 
 use nom::error::{ErrorKind, ParseError};
 
-pub use self::known::Known;
+use self::plain::Plain;
 use crate::sip::lex::{Parsed, lws, quoted_len, scan, token};
 use crate::sip::{DefectKind, Field, HeaderName, Message, Span};
 
@@ -64,30 +63,9 @@ pub struct Fault {
 
 /// All faults of `message`: its Request-URI first, then its fields in order, one at most of each.
 pub fn faults(message: &Message) -> impl Iterator<Item = Fault> {
-    faults_beside(message, None)
-}
-
-/// The same, but values in `known` are not read again, and those found right are added.
-pub fn faults_beside(
-    message: &Message,
-    mut known: Option<&mut Known>,
-) -> impl Iterator<Item = Fault> {
-    let text = message.text();
-    let fields = message.fields().iter().filter_map(move |field| {
-        kind_of(field.name)?;
-        let value = text.get(field.value().range()).unwrap_or_default();
-        if known.as_ref().is_some_and(|known| known.holds(field.name, value)) {
-            return None;
-        }
-        let fault = check(message, field);
-        // One identity may be right alone and not beside another.
-        let stands_alone = field.name != HeaderName::PAssertedIdentity;
-        if let (Some(known), None, true) = (&mut known, fault, stands_alone) {
-            known.learn(field.name, value);
-        }
-        fault
-    });
-    check_request_uri(message).into_iter().chain(fields)
+    let mut right = message.right_names();
+    let fields = message.fields().iter().filter(move |field| !right.take(field.name));
+    check_request_uri(message).into_iter().chain(fields.filter_map(|field| check(message, field)))
 }
 
 /// The fault of the Request-URI. Brackets and white space in it are defects of the start line and
@@ -98,6 +76,10 @@ pub fn check_request_uri(message: &Message) -> Option<Fault> {
         matches!(defect.kind, DefectKind::StartLineBrackets | DefectKind::StartLineUriSpace)
     });
     if judged {
+        return None;
+    }
+    let place = message.span_of(text)?;
+    if plain::request_uri(message.text(), place) == Plain::Right {
         return None;
     }
     uri::check_request(text).err().and_then(|broken| broken.fault(message, text, FaultKind::Uri))
@@ -135,10 +117,11 @@ const fn kind_of(name: HeaderName) -> Option<FaultKind> {
 /// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
 pub fn check(message: &Message, field: &Field) -> Option<Fault> {
     let kind = kind_of(field.name)?;
-    let text = message.at(field.value());
-    if plain::is_right(field.name, text) {
+    let all = message.text();
+    if plain::is_right(field.name, all, field.value()) {
         return None;
     }
+    let text = message.at(field.value());
     let broken = match kind {
         FaultKind::Via => list(text, scalar::via),
         FaultKind::NameAddr => match field.name {

@@ -1,86 +1,101 @@
-//! Knows values in the form in which nearly everybody writes them, in one pass over a table. What
-//! it accepts is right; of all else the full grammar has to say what is wrong with it, if anything.
+//! Knows values in the form in which nearly everybody writes them, word by word. What it accepts is
+//! right; of all else the full grammar has to say what is wrong with it, if anything.
 
-use super::class::{Class, HOST, PARAM, TOKEN, USER};
-use crate::sip::HeaderName;
-use crate::sip::lex::scan;
+use super::class::{Class, HOST, PARAM, TOKEN, USER, WORD};
+use crate::sip::lex::scan::Marks;
+use crate::sip::{CSeq, HeaderName, Span};
 
-/// True when `text` certainly is a right value of the header `name`.
-pub(super) fn is_right(name: HeaderName, text: &[u8]) -> bool {
+/// True when the value of the header `name` that stands at `value` in `text` certainly is right.
+pub(super) fn is_right(name: HeaderName, text: &[u8], value: Span) -> bool {
     match name {
-        HeaderName::Via => is_via(text),
+        HeaderName::Via => branch(text, value).is_some(),
         HeaderName::From
         | HeaderName::To
         | HeaderName::Contact
         | HeaderName::Route
         | HeaderName::RecordRoute
-        | HeaderName::ReferTo => is_address(text),
-        HeaderName::CSeq => is_cseq(text),
+        | HeaderName::ReferTo => tag(text, value).is_some(),
+        HeaderName::CSeq => cseq(text, value).is_some(),
+        HeaderName::CallId => is_call_id(Rest::of(text, value)),
         HeaderName::Authorization
         | HeaderName::ProxyAuthorization
         | HeaderName::WwwAuthenticate
-        | HeaderName::ProxyAuthenticate => is_digest(text),
+        | HeaderName::ProxyAuthenticate => is_digest(Rest::of(text, value)),
         _ => false,
     }
 }
 
-/// `sip:user@host:port;name=value`, the user, the port and the parameters maybe missing.
-pub(super) fn is_uri(text: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(b"sip:").or_else(|| text.strip_prefix(b"sips:")) else {
-        return false;
-    };
-    let mut rest = Rest(rest);
-    let before_user = rest;
-    if !(rest.some(USER) && rest.one(b'@')) {
-        // What was taken for a user is the host.
-        rest = before_user;
-    }
-    rest.some(HOST) && rest.maybe_port() && rest.only_params(PARAM, Value::Any)
+/// What a Request-URI is known to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// Right, without headers and without `method`.
+    Right,
+    /// Nothing is known.
+    Unknown,
 }
 
-/// `SIP/2.0/UDP host:port;name=value`
-fn is_via(text: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(b"SIP/2.0/") else { return false };
-    let mut rest = Rest(rest);
-    rest.some(TOKEN)
+/// `sip:user@host:port;name=value` as a Request-URI has it.
+pub(super) fn request_uri(text: &[u8], value: Span) -> Plain {
+    let mut rest = Rest::of(text, value);
+    let mut has_method = false;
+    let is_right = rest.uri(|name| has_method |= name.eq_ignore_ascii_case(b"method"));
+    if is_right && rest.is_empty() && !has_method { Plain::Right } else { Plain::Unknown }
+}
+
+/// The branch of `SIP/2.0/UDP host:port;name=value`, empty when it has none.
+pub(in crate::sip) fn branch(text: &[u8], value: Span) -> Option<&[u8]> {
+    let mut rest = Rest::of(text, value);
+    let is_hop = rest.all(b"SIP/2.0/")
+        && rest.some(TOKEN)
         && rest.one(b' ')
         && rest.some(HOST)
-        && rest.maybe_port()
-        && rest.only_params(TOKEN, Value::NotEmpty)
+        && rest.maybe_port();
+    if is_hop { rest.only_params(b"branch") } else { None }
 }
 
-/// `"display name" <uri>;name=value`, the name maybe without quotes or missing.
-fn is_address(text: &[u8]) -> bool {
-    let mut rest = Rest(text);
+/// The tag of `"display name" <uri>;name=value`, empty when it has none. The display name may be
+/// without quotes or missing.
+pub(in crate::sip) fn tag(text: &[u8], value: Span) -> Option<&[u8]> {
+    let mut rest = Rest::of(text, value);
     if rest.one(b'"') {
         if !rest.end_quote() {
-            return false;
+            return None;
         }
         rest.one(b' ');
     } else {
         while rest.some(TOKEN) && rest.one(b' ') {}
     }
-    if !rest.one(b'<') {
-        return false;
-    }
-    let Some(close) = scan::find(rest.0, b'>') else { return false };
-    let (uri, params) = (&rest.0[..close], &rest.0[close + 1..]);
-    is_uri(uri) && Rest(params).only_params(TOKEN, Value::NotEmpty)
+    let is_address = rest.one(b'<') && rest.uri(|_| ()) && rest.one(b'>');
+    if is_address { rest.only_params(b"tag") } else { None }
 }
 
 /// `1 INVITE`
-fn is_cseq(text: &[u8]) -> bool {
-    let mut rest = Rest(text);
-    rest.digits() && rest.one(b' ') && rest.some(TOKEN) && rest.0.is_empty()
+pub(in crate::sip) fn cseq(text: &[u8], value: Span) -> Option<CSeq<'_>> {
+    let mut rest = Rest::of(text, value);
+    let number = rest.digits();
+    // Larger ones are left to the full reading.
+    let is_number = matches!(number.len(), 1..=9) && rest.one(b' ');
+    let method = if is_number { rest.take(TOKEN) } else { b"" };
+    if method.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let number = number.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    Some(CSeq { number, method })
+}
+
+/// `word` or `word@word`
+fn is_call_id(mut rest: Rest<'_>) -> bool {
+    rest.some(WORD) && (!rest.one(b'@') || rest.some(WORD)) && rest.is_empty()
 }
 
 /// `Digest name="value", name=value`
-fn is_digest(text: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(b"Digest ") else { return false };
-    let mut rest = Rest(rest);
+fn is_digest(mut rest: Rest<'_>) -> bool {
+    if !rest.all(b"Digest ") {
+        return false;
+    }
     while rest.some(TOKEN) && rest.one(b'=') {
         let is_value = if rest.one(b'"') { rest.end_quote() } else { rest.some(TOKEN) };
-        if !is_value || rest.0.is_empty() {
+        if !is_value || rest.is_empty() {
             return is_value;
         }
         if !rest.one(b',') {
@@ -91,69 +106,132 @@ fn is_digest(text: &[u8]) -> bool {
     false
 }
 
-/// What may stand behind the equals sign of a parameter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Any,
-    NotEmpty,
-}
-
 /// What of a value is not read yet.
 #[derive(Clone, Copy)]
-struct Rest<'a>(&'a [u8]);
+struct Rest<'a> {
+    /// The text up to the end of the value.
+    text: &'a [u8],
+    at: usize,
+    separators: Marks<'a>,
+}
 
-impl Rest<'_> {
-    /// Takes all octets of `class`; true when there was one.
+impl<'a> Rest<'a> {
+    /// All of the value that stands at `value` in `text`.
+    #[inline]
+    fn of(text: &'a [u8], value: Span) -> Self {
+        let at = value.start as usize;
+        let separators = Marks::of_separators(text, at);
+        Self { text: text.get(..value.end as usize).unwrap_or(text), at, separators }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.text.len() <= self.at
+    }
+
+    /// Takes all octets of `class`, which has letters, digits, hyphen and dot.
+    #[inline]
+    fn take(&mut self, class: Class) -> &'a [u8] {
+        let from = self.at;
+        loop {
+            self.at = self.separators.next_from(self.at).min(self.text.len());
+            if !self.text.get(self.at).is_some_and(|octet| class.holds(*octet)) {
+                return self.text.get(from..self.at).unwrap_or_default();
+            }
+            self.at += 1;
+        }
+    }
+
+    /// The same; true when there was one.
     #[inline]
     fn some(&mut self, class: Class) -> bool {
-        self.take(class.break_in(self.0))
+        !self.take(class).is_empty()
     }
 
     #[inline]
-    fn digits(&mut self) -> bool {
-        self.take(self.0.iter().position(|octet| !octet.is_ascii_digit()))
-    }
-
-    #[inline]
-    fn take(&mut self, end: Option<usize>) -> bool {
-        let end = end.unwrap_or(self.0.len());
-        self.0 = &self.0[end..];
-        end != 0
+    fn digits(&mut self) -> &'a [u8] {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
     }
 
     /// Takes `octet`; true when it was there.
     #[inline]
     fn one(&mut self, octet: u8) -> bool {
-        match self.0.split_first() {
-            Some((first, rest)) if *first == octet => {
-                self.0 = rest;
-                true
-            }
-            _ => false,
-        }
+        let is_there = self.text.get(self.at) == Some(&octet);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    /// Takes `octets`; true when they were there.
+    #[inline]
+    fn all<const N: usize>(&mut self, octets: &[u8; N]) -> bool {
+        let are_there = self.text.get(self.at..).and_then(<[u8]>::first_chunk) == Some(octets);
+        self.at += if are_there { N } else { 0 };
+        are_there
     }
 
     /// Takes all up to the quote that ends a quoted string without quoted pairs.
     fn end_quote(&mut self) -> bool {
-        let end = scan::find_any(self.0, [b'"', b'\\']);
-        self.take(end);
-        self.one(b'"')
-    }
-
-    fn maybe_port(&mut self) -> bool {
-        !self.one(b':') || self.digits()
-    }
-
-    /// True when nothing is left but parameters of the octets of `class`.
-    fn only_params(mut self, class: Class, value: Value) -> bool {
-        while self.one(b';') {
-            if !self.some(class) {
-                return false;
-            }
-            if self.one(b'=') && !self.some(class) && value == Value::NotEmpty {
-                return false;
+        loop {
+            self.at = self.separators.next_from(self.at) + 1;
+            match self.text.get(self.at - 1) {
+                Some(b'"') => return true,
+                None | Some(b'\\') => return false,
+                Some(_) => {}
             }
         }
-        self.0.is_empty()
+    }
+
+    #[inline]
+    fn maybe_port(&mut self) -> bool {
+        !self.one(b':') || !self.digits().is_empty()
+    }
+
+    /// Takes `sip:user@host:port;name=value`, the user, the port and the parameters maybe missing,
+    /// and tells of each parameter; true when it was there.
+    #[inline]
+    fn uri(&mut self, mut param: impl FnMut(&[u8])) -> bool {
+        if !(self.all(b"sip:") || self.all(b"sips:")) {
+            return false;
+        }
+        let before_user = *self;
+        if !(self.some(USER) && self.one(b'@')) {
+            // What was taken for a user is the host.
+            *self = before_user;
+        }
+        if !(self.some(HOST) && self.maybe_port()) {
+            return false;
+        }
+        while self.one(b';') {
+            let name = self.take(PARAM);
+            if name.is_empty() {
+                return false;
+            }
+            param(name);
+            if self.one(b'=') {
+                self.take(PARAM);
+            }
+        }
+        true
+    }
+
+    /// The value of the first parameter `wanted`, which is written in lower case, empty when it has
+    /// none or is not there; `None` when anything but parameters is left.
+    #[inline]
+    fn only_params<const N: usize>(mut self, wanted: &[u8; N]) -> Option<&'a [u8]> {
+        let mut found = None;
+        while self.one(b';') {
+            let name = self.take(TOKEN);
+            let value = if self.one(b'=') { Some(self.take(TOKEN)) } else { None };
+            if name.is_empty() || value.is_some_and(<[u8]>::is_empty) {
+                return None;
+            }
+            if found.is_none() && name.len() == N && name.eq_ignore_ascii_case(wanted) {
+                found = value.or(Some(&[]));
+            }
+        }
+        self.is_empty().then(|| found.unwrap_or_default())
     }
 }

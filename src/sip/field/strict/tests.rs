@@ -194,6 +194,8 @@ const USUAL: &[(HeaderName, &str)] = &[
     (HeaderName::From, "Bob B <sips:b.example>"),
     (HeaderName::From, "<sip:34020000001320000001@192.0.2.1:5060>;expires=3600"),
     (HeaderName::CSeq, "102 REGISTER"),
+    (HeaderName::CallId, "0a1b-2c3d~4e@192.0.2.1"),
+    (HeaderName::From, "\"A\" <sip:+49306336635@sip.example.com;user=phone>;x;TAG=9-8.7;tag=2"),
     (HeaderName::Authorization, "Digest username=\"a\", realm=\"b, c\",nc=00000001, opaque=\"\""),
     (HeaderName::Contact, "sip:a@b.example:5060;lr"),
     (HeaderName::Contact, "sip:b.example"),
@@ -230,6 +232,8 @@ const PIECES: &[&str] = &[
     "*",
     "\\",
     ";tag=",
+    ";tag",
+    ";Tag=x",
     ";branch=z9hG4bK1",
     ";received=",
     "2001:db8::1",
@@ -253,54 +257,78 @@ proptest::proptest! {
         at in 0_usize..60,
         piece in proptest::sample::select(PIECES),
         taken in 0_usize..3,
+        behind in proptest::sample::select(&["", "\r\n\r\n", "x@y", ";tag=2"][..]),
     ) {
-        let mut text = usual.1.to_owned();
-        let at = at.min(text.len());
-        text.replace_range(at..text.len().min(at + taken), piece);
-        let text = text.as_bytes();
-        if plain::is_uri(text) {
-            proptest::prop_assert!(uri::check(text).is_ok());
+        let mut value = usual.1.to_owned();
+        let at = at.min(value.len());
+        value.replace_range(at..value.len().min(at + taken), piece);
+        // What stands around a value is none of it.
+        let all = format!("{}: {value}{}", usual.0.as_str(), behind.repeat(at));
+        let all = all.as_bytes();
+        let start = usual.0.as_str().len() + 2;
+        let place = Span { start: start as u32, end: (start + value.len()) as u32 };
+        let text = value.as_bytes();
+        if plain::request_uri(all, place) == Plain::Right {
+            proptest::prop_assert!(uri::check_request(text).is_ok());
         }
         let is_right = match usual.0 {
             HeaderName::Via => list(text, scalar::via),
             HeaderName::From => whole(text, address::address).and(list(text, address::address)),
             HeaderName::Contact => list(text, address::address),
             HeaderName::CSeq => whole(text, scalar::cseq),
+            HeaderName::CallId => whole(text, scalar::call_id),
             _ => scalar::auth(text),
         };
-        proptest::prop_assert!(!plain::is_right(usual.0, text) || is_right.is_ok());
+        proptest::prop_assert!(!plain::is_right(usual.0, all, place) || is_right.is_ok());
+        if let Some(tag) = plain::tag(all, place) {
+            let address = crate::sip::NameAddr::parse(text).unwrap();
+            proptest::prop_assert_eq!(tag, address.tag().unwrap_or_default());
+        }
+        if let Some(branch) = plain::branch(all, place) {
+            let vias: Vec<_> = crate::sip::Via::all(text).collect();
+            proptest::prop_assert_eq!(vias.len(), 1);
+            proptest::prop_assert_eq!(branch, vias[0].branch().unwrap_or_default());
+        }
+        if let Some(cseq) = plain::cseq(all, place) {
+            proptest::prop_assert_eq!(Some(cseq), crate::sip::CSeq::parse(text));
+        }
     }
-}
 
-proptest::proptest! {
     #[test]
-    fn what_was_found_right_before_hides_no_fault(
+    fn what_a_message_knows_of_its_fields_hides_no_fault(
         lines in proptest::collection::vec(
             (proptest::sample::select(USUAL), 0_usize..60, proptest::sample::select(PIECES), 0_u8..3),
-            1..40,
+            1..8,
         ),
     ) {
-        let mut known = Known::default();
-        // Mostly the usual values, over and over, and sometimes what is nearly one of them.
-        for part in lines.chunks(8) {
-            let mut text = "OPTIONS sip:a.example SIP/2.0\r\n".to_owned();
-            for ((name, usual), at, piece, odd) in part {
-                let mut value = (*usual).to_owned();
-                if *odd == 0 {
-                    value.insert_str((*at).min(value.len()), piece);
-                }
-                text.extend([name.as_str(), ": ", &value, "\r\n"]);
+        let mut text = "OPTIONS sip:a.example SIP/2.0\r\n".to_owned();
+        for ((name, usual), at, piece, odd) in lines {
+            let mut value = (*usual).to_owned();
+            if odd == 0 {
+                value.insert_str(at.min(value.len()), piece);
             }
-            let message = parsed(format!("{text}\r\n").as_bytes()).unwrap();
-            let quick: Vec<_> = faults_beside(&message, Some(&mut known)).collect();
-            proptest::prop_assert_eq!(quick, faults(&message).collect::<Vec<_>>());
+            text.extend([name.as_str(), ": ", &value, "\r\n"]);
         }
+        let message = parsed(format!("{text}\r\n").as_bytes()).unwrap();
+        let each = message.fields().iter().filter_map(|field| super::check(&message, field));
+        proptest::prop_assert_eq!(faults(&message).collect::<Vec<_>>(), each.collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn usual_values_are_known_at_a_glance() {
-    for (name, text) in USUAL.iter().take(6) {
-        assert!(plain::is_right(*name, text.as_bytes()), "{text}");
+    for (name, text) in USUAL.iter().take(8) {
+        let place = Span { start: 0, end: text.len() as u32 };
+        assert!(plain::is_right(*name, text.as_bytes(), place), "{text}");
+    }
+    for (uri, known) in [
+        ("sip:a@b.example:5060;lr;x=y", Plain::Right),
+        ("sips:b.example", Plain::Right),
+        ("sip:b.example;Method=BYE", Plain::Unknown),
+        ("sip:b.example?a=b", Plain::Unknown),
+        ("tel:+1", Plain::Unknown),
+    ] {
+        let place = Span { start: 0, end: uri.len() as u32 };
+        assert_eq!(plain::request_uri(uri.as_bytes(), place), known, "{uri}");
     }
 }

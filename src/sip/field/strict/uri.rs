@@ -3,9 +3,8 @@
 use memchr::memchr;
 
 use super::class::{Class, HEADER, HOST, OTHER, PARAM, PASSWORD, USER};
-use super::{Broken, FaultKind, Verdict, plain};
+use super::{Broken, FaultKind, Verdict};
 use crate::sip::Uri;
-use crate::sip::lex::scan;
 use crate::sip::uri::{scheme, split_userinfo};
 
 /// A URI anywhere but in the request line.
@@ -39,12 +38,7 @@ pub(super) fn check(text: &[u8]) -> Verdict<'_> {
 
 /// The Request-URI, which must have neither headers nor a `method` (section 19.1.1, table 1).
 pub(super) fn check_request(text: &[u8]) -> Verdict<'_> {
-    if !plain::is_uri(text) {
-        check(text)?;
-    }
-    if !may_have_component(text) {
-        return Ok(());
-    }
+    check(text)?;
     let Some(uri) = Uri::parse(text).filter(Uri::is_sip) else { return Ok(()) };
     let component = |at| Err(Broken::of(FaultKind::RuriComponent, at));
     if let Some(headers) = uri.headers {
@@ -54,20 +48,6 @@ pub(super) fn check_request(text: &[u8]) -> Verdict<'_> {
         Some((name, _)) => component(name),
         None => Ok(()),
     }
-}
-
-/// False when `text` certainly has neither headers nor a `method`.
-fn may_have_component(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(at) = scan::find_any(rest, [b';', b'?']) {
-        let is_header = rest[at] == b'?';
-        rest = &rest[at + 1..];
-        if is_header || rest.first().is_none_or(|octet| !matches!(octet, b'a'..=b'l' | b'n'..=b'z'))
-        {
-            return true;
-        }
-    }
-    false
 }
 
 /// Where host and port, which are the same in Via, break their grammar.
