@@ -11,7 +11,7 @@ use super::router::{Item, What};
 use super::timers::{Due, Timers};
 use super::{LetGo, Plan, first_seq};
 use crate::limits::{Limits, Tally};
-use crate::model::{CallFlow, Entry, Evidence, EvidenceKind, FlowId, Seed};
+use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed};
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::{TIMEOUT, Timestamp};
@@ -56,8 +56,9 @@ pub(super) struct Analyzer<'a, R> {
     turn: u32,
     reports: Vec<(u64, R)>,
     tally: Tally,
-    /// Kept for its room.
+    /// Kept for their room.
     read: Vec<(u64, Read)>,
+    clues: Vec<Option<Clues>>,
     /// When flows are to be looked at, while somebody looks.
     timers: Option<Timers>,
 }
@@ -93,7 +94,7 @@ struct Slot {
     last: Timestamp,
     /// Octets counted for it.
     held: usize,
-    /// Messages with which it is measured next: each time it has grown by a quarter.
+    /// Messages with which it is measured next: each time it has grown by half.
     measured_at: u32,
     state: State,
 }
@@ -133,6 +134,7 @@ impl<'a, R> Analyzer<'a, R> {
             reports: Vec::new(),
             tally: Tally::default(),
             read: Vec::new(),
+            clues: Vec::new(),
             timers: None,
         }
     }
@@ -260,16 +262,22 @@ impl<'a, R> Analyzer<'a, R> {
             What::Message { envelope, text } => (flow, Read::of(envelope, text)),
             What::Evidence { signal, kind, ends } => (flow, Read::Evidence { signal, kind, ends }),
         }));
-        for (flow, item) in read.drain(..) {
-            match item {
-                Read::Message(message) => self.observe_message(flow, message),
-                Read::Unreadable => self.lose_unreadable(),
-                Read::Evidence { signal, kind, ends } => {
+        let mut clues = std::mem::take(&mut self.clues);
+        clues.extend(read.iter().map(|(_, item)| match item {
+            Read::Message(message) => Some(Clues::of(message, self.seed)),
+            Read::Unreadable | Read::Evidence { .. } => None,
+        }));
+        for ((flow, item), clues) in read.drain(..).zip(&clues) {
+            match (item, clues) {
+                (Read::Message(message), Some(clues)) => self.place_message(flow, message, clues),
+                (Read::Message(_) | Read::Unreadable, _) => self.lose_unreadable(),
+                (Read::Evidence { signal, kind, ends }, _) => {
                     self.observe_evidence(flow, signal, kind, ends);
                 }
             }
         }
-        self.read = read;
+        clues.clear();
+        (self.read, self.clues) = (read, clues);
     }
 
     /// Counts a message that cannot be read.
@@ -280,24 +288,24 @@ impl<'a, R> Analyzer<'a, R> {
     /// Ends the share: all flows that are held, and what was said of the others.
     pub(super) fn finish(mut self) -> Harvest<R> {
         let flows = self.flows.drain(..).filter_map(|slot| slot.flow).map(|mut flow| {
-            flow.rest();
+            flow.name_dialog_of_copies();
             flow
         });
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
     }
 
-    /// Takes in the next message of the flow `key`.
-    pub(super) fn observe_message(&mut self, key: u64, message: Message) {
+    /// Takes in the next message of the flow `key`; its `clues` were read with the seed of the run.
+    pub(super) fn place_message(&mut self, key: u64, message: Message, clues: &Clues) {
         let now = message.envelope.time;
         let place = self.place(key);
         let mut more = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
         slot.last = slot.last.max(now);
         if let Some(flow) = &mut slot.flow {
-            flow.observe(message);
+            flow.observe_read(message, clues);
             let count = flow.messages.len() as u32;
             if slot.measured_at <= count {
-                slot.measured_at = count + count / 4 + 2;
+                slot.measured_at = count + count / 2 + 4;
                 self.held -= slot.held;
                 (slot.held, more) = (0, octets_of(flow));
             }

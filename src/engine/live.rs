@@ -6,7 +6,7 @@ use super::router::{Router, is_idle};
 pub use super::timers::{Due, SETTLED};
 use super::{Analysis, BATCH, Feed, LetGo, Plan, assemble, deaf};
 use crate::limits::Tally;
-use crate::model::{CallFlow, Model, Seed, Vantage};
+use crate::model::{CallFlow, Clues, Model, Seed, Vantage};
 use crate::sip::Message;
 use crate::time::Timestamp;
 use crate::transport::{Envelope, Observation, Text};
@@ -24,8 +24,9 @@ pub struct Flows<'a, R> {
     router: Router,
     /// Messages that wait to be read.
     unread: Vec<(Envelope, Text)>,
-    /// Kept for its room.
+    /// Kept for their room.
     read: Vec<Message>,
+    clues: Vec<(u64, Clues)>,
     seed: Seed,
 }
 
@@ -37,6 +38,7 @@ impl<'a, R> Flows<'a, R> {
             router: Router::new(plan.seed, plan.limits.names),
             unread: Vec::with_capacity(BATCH),
             read: Vec::with_capacity(BATCH),
+            clues: Vec::with_capacity(BATCH),
             seed: plan.seed,
         }
     }
@@ -78,8 +80,8 @@ impl<'a, R> Flows<'a, R> {
         }
     }
 
-    /// Reads what waits, then judges it: the code of both together does not fit into the nearest
-    /// cache of a processor. A message that is read tells its flow for little.
+    /// Reads what waits, then what pairs it, then files it: the code of all together does not fit
+    /// into the nearest cache of a processor. A message that is read tells its flow for little.
     fn take_in(&mut self) {
         for (envelope, text) in self.unread.drain(..) {
             match Message::parse(envelope, text) {
@@ -87,10 +89,12 @@ impl<'a, R> Flows<'a, R> {
                 None => self.analyzer.lose_unreadable(),
             }
         }
-        for message in self.read.drain(..) {
-            let flow = self.router.route_read(&message);
-            self.analyzer.observe_message(flow, message);
+        let Self { router, read, clues, seed, .. } = self;
+        clues.extend(read.iter().map(|m| (router.route_read(m), Clues::of(m, *seed))));
+        for (message, (flow, clues)) in self.read.drain(..).zip(&self.clues) {
+            self.analyzer.place_message(*flow, message, clues);
         }
+        self.clues.clear();
     }
 
     /// Lets time pass to `now`.

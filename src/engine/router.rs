@@ -112,11 +112,11 @@ impl Router {
         if self.pairs <= self.young.len() {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(self.seed.hash(ends), flow);
+        self.young.insert(self.seed.ends(ends.0, ends.1), flow);
     }
 
     fn recall(&self, (from, to): (Endpoint, Endpoint)) -> Option<u64> {
-        let keys = [self.seed.hash((from, to)), self.seed.hash((to, from))];
+        let keys = [self.seed.ends(from, to), self.seed.ends(to, from)];
         let found = |key: &u64| self.young.get(key).or_else(|| self.old.get(key)).copied();
         keys.iter().find_map(found)
     }

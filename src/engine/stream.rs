@@ -15,10 +15,18 @@ pub type EachMessage<'e> = dyn FnMut(&Message, Sighted<FrameId>, &str) -> Contro
 
 /// Observations become messages that know what they repeat.
 pub struct Stream {
-    passages: Passages<FrameId>,
+    passages: Passages<Glimpse>,
     seed: Seed,
     unreadable: u64,
     ready: VecDeque<(Message, Sighted<FrameId>)>,
+}
+
+/// What is kept of a message that went by.
+#[derive(Clone, Copy)]
+struct Glimpse {
+    frame: FrameId,
+    /// The key of its octets.
+    text: u64,
 }
 
 impl Stream {
@@ -32,7 +40,7 @@ impl Stream {
         Self::of(Passages::new(messages), seed)
     }
 
-    fn of(passages: Passages<FrameId>, seed: Seed) -> Self {
+    fn of(passages: Passages<Glimpse>, seed: Seed) -> Self {
         Self { passages, seed, unreadable: 0, ready: VecDeque::new() }
     }
 
@@ -41,8 +49,10 @@ impl Stream {
         match seen {
             Parsed::Message(message) => {
                 let print = Print::of(&message, self.seed);
-                let sighted = self.passages.observe(print, message.envelope.frame);
-                self.ready.push_back((message.into_owned(), sighted));
+                let text = self.seed.hash(message.text());
+                let glimpse = Glimpse { frame: message.envelope.frame, text };
+                let sighted = self.passages.observe(&print, glimpse, |old| old.text == text);
+                self.ready.push_back((message.into_owned(), sighted.map(|old| old.frame)));
             }
             Parsed::Unreadable => self.unreadable += 1,
             Parsed::Beside(_) => {}

@@ -7,13 +7,28 @@ use smallvec::SmallVec;
 
 /// Items of a block: so few that what is reserved and not used hardly counts.
 const BLOCK: usize = 4;
-/// Items for which the first block has room: a request and its response; many flows hold no more.
-const FIRST: usize = 2;
+/// Items of each of the first two blocks: a request and its response; many flows hold no more.
+const SMALL: usize = 2;
 
-/// A list in blocks of four items; only the last may have fewer.
+/// A list in two blocks of two items, then blocks of four; only the last may have fewer.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
-    blocks: SmallVec<[Vec<T>; 1]>,
+    blocks: SmallVec<[Vec<T>; 2]>,
+}
+
+/// Items for which block number `block` has room.
+const fn room(block: usize) -> usize {
+    if block < 2 { SMALL } else { BLOCK }
+}
+
+/// Items in front of block number `block`.
+const fn before(block: usize) -> usize {
+    if block < 2 { block * SMALL } else { (block - 1) * BLOCK }
+}
+
+/// Block and place in it of item number `at`.
+const fn place(at: usize) -> (usize, usize) {
+    if at < BLOCK { (at / SMALL, at % SMALL) } else { (at / BLOCK + 1, at % BLOCK) }
 }
 
 impl<T> Default for Blocks<T> {
@@ -25,7 +40,7 @@ impl<T> Default for Blocks<T> {
 impl<T> Blocks<T> {
     /// Number of items.
     pub fn len(&self) -> usize {
-        self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
+        self.blocks.last().map_or(0, |last| before(self.blocks.len() - 1) + last.len())
     }
 
     /// True without items.
@@ -35,7 +50,8 @@ impl<T> Blocks<T> {
 
     /// The item at place `at`.
     pub fn get(&self, at: usize) -> Option<&T> {
-        self.blocks.get(at / BLOCK)?.get(at % BLOCK)
+        let (block, at) = place(at);
+        self.blocks.get(block)?.get(at)
     }
 
     /// The first item.
@@ -60,17 +76,21 @@ impl<T> Blocks<T> {
 
     /// Adds `item` at the end.
     pub(super) fn push(&mut self, item: T) {
+        let count = self.blocks.len();
         match self.blocks.last_mut() {
-            Some(block) if block.len() < BLOCK => {
-                if block.len() == block.capacity() {
-                    block.reserve_exact(block.len().min(BLOCK - block.len()));
+            Some(last) if last.len() < room(count - 1) => {
+                if last.len() == last.capacity() {
+                    // Its room was given back.
+                    last.reserve_exact(room(count - 1) - last.len());
                 }
-                block.push(item);
+                last.push(item);
             }
-            before => {
-                let room = if before.is_some() { BLOCK } else { FIRST };
-                let mut block = Vec::with_capacity(room);
+            _ => {
+                let mut block = Vec::with_capacity(room(count));
                 block.push(item);
+                if count == self.blocks.capacity() {
+                    self.blocks.reserve_exact(count.max(2));
+                }
                 self.blocks.push(block);
             }
         }
@@ -107,13 +127,15 @@ impl<T> Index<usize> for Blocks<T> {
     type Output = T;
 
     fn index(&self, at: usize) -> &T {
-        &self.blocks[at / BLOCK][at % BLOCK]
+        let (block, at) = place(at);
+        &self.blocks[block][at]
     }
 }
 
 impl<T> IndexMut<usize> for Blocks<T> {
     fn index_mut(&mut self, at: usize) -> &mut T {
-        &mut self.blocks[at / BLOCK][at % BLOCK]
+        let (block, at) = place(at);
+        &mut self.blocks[block][at]
     }
 }
 
@@ -145,11 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn items_stay_where_they_are_once_their_block_is_full() {
-        let mut list = counted(BLOCK);
-        let place = std::ptr::from_ref(&list[1]);
+    fn items_stay_where_they_are() {
+        let mut list = counted(1);
+        let place = std::ptr::from_ref(&list[0]);
         (0..1_000).for_each(|n| list.push(n));
-        assert_eq!(std::ptr::from_ref(&list[1]), place);
+        assert_eq!(std::ptr::from_ref(&list[0]), place);
     }
 
     #[test]

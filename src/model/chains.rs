@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 const SCAN: usize = 32;
 /// Entries of one key that are looked at. A stranger may file a million under one key.
 const WALK: usize = 64;
+/// Entries for which there may be room that is not used; to give it back takes longer than it is
+/// worth.
+const SPARE: usize = 4;
 /// The end of a chain.
 const NONE: u32 = u32::MAX;
 
@@ -28,8 +31,12 @@ struct Links {
 impl Chains {
     /// Files `value` under `key`.
     pub(super) fn file(&mut self, key: u64, value: u32) {
+        let count = self.filed.len();
+        if count == self.filed.capacity() {
+            self.filed.reserve_exact(count.max(SPARE));
+        }
         self.filed.push((key, value));
-        if SCAN < self.filed.len() {
+        if SCAN <= count {
             self.link();
         }
     }
@@ -37,16 +44,27 @@ impl Chains {
     /// The values of `key`, newest first, [`WALK`] at most.
     pub(super) fn of(&self, key: u64) -> impl Iterator<Item = u32> {
         let links = self.links.as_deref();
-        let scanned = if links.is_none() { self.filed.as_slice() } else { &[] };
-        let scan = scanned.iter().rev().filter(move |(k, _)| *k == key).map(|(_, value)| *value);
-        let mut at = links.and_then(|links| links.newest.get(&key).copied());
-        let walk = std::iter::from_fn(move || {
-            let place = at? as usize;
-            let (_, value) = self.filed.get(place)?;
-            at = links.and_then(|links| links.older.get(place).copied());
-            Some(*value)
-        });
-        scan.chain(walk).take(WALK)
+        // Behind the next one, if there is one.
+        let mut end = match links {
+            None => self.filed.len(),
+            Some(links) => links.newest.get(&key).map_or(0, |at| *at as usize + 1),
+        };
+        let next = move || {
+            let rest = self.filed.get(..end)?;
+            let at = match links {
+                None => rest.iter().rposition(|(filed, _)| *filed == key)?,
+                Some(_) => end.checked_sub(1)?,
+            };
+            end = match links {
+                None => at,
+                Some(links) => match links.older.get(at) {
+                    None | Some(&NONE) => 0,
+                    Some(older) => *older as usize + 1,
+                },
+            };
+            rest.get(at).map(|(_, value)| *value)
+        };
+        std::iter::from_fn(next).take(WALK)
     }
 
     /// All keys and their values, as they were filed.
@@ -67,7 +85,9 @@ impl Chains {
 
     /// Gives back what is reserved and not used.
     pub(super) fn shrink(&mut self) {
-        self.filed.shrink_to_fit();
+        if self.filed.len() + SPARE < self.filed.capacity() {
+            self.filed.shrink_to_fit();
+        }
         if let Some(links) = &mut self.links {
             links.older.shrink_to_fit();
         }

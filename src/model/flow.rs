@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::blocks::Blocks;
 use super::matching::{Matching, Table};
 use super::negotiation::Bargain;
-use super::passage::{Passages, Print, Sighted};
-use super::reading::{Reading, Seed};
+use super::passage::{Passages, Sighted};
+use super::reading::{Clues, Reading, Seed};
 use super::tracking::{Scene, Seen, Tracking};
 use super::{
     Dialog, DialogId, DialogState, Exchange, FlowId, FlowState, MessageId, Transaction,
@@ -136,11 +136,19 @@ impl CallFlow {
 
     /// Takes in the next message of this Call-ID.
     pub fn observe(&mut self, message: Message) -> MessageId {
+        let clues = Clues::of(&message, self.seed);
+        self.observe_read(message, &clues)
+    }
+
+    /// The same of a message whose `clues` were read with the seed of the flow.
+    pub fn observe_read(&mut self, message: Message, clues: &Clues) -> MessageId {
         let id = MessageId(self.messages.len() as u32);
-        let reading = Reading::of(&message, self.seed);
-        let note = Note::from(self.passages.observe(Print::read(&reading, self.seed), id));
+        let reading = Reading::of(&message, clues);
+        let same_text =
+            |of: MessageId| self.messages[of.0 as usize].message.text() == message.text();
+        let note = Note::from(self.passages.observe(&clues.print, id, same_text));
         let mut table = Table { transactions: &mut self.transactions, messages: &self.messages };
-        let transaction = self.matching.place(&mut table, id, &reading, note, self.seed);
+        let transaction = self.matching.place(&mut table, id, &reading, note);
         let dialog = match note {
             Note::Duplicate(of) | Note::Retransmission(of) => {
                 let dialog = self.entry(of).dialog;
@@ -156,7 +164,7 @@ impl CallFlow {
                     transactions: &mut self.transactions,
                     messages: &self.messages,
                 };
-                let dialog = self.tracking.follow(&mut scene, seen, self.seed);
+                let dialog = self.tracking.follow(&mut scene, seen);
                 let mut bargain = Bargain {
                     exchanges: &mut self.exchanges,
                     transactions: &self.transactions,
@@ -166,7 +174,6 @@ impl CallFlow {
                 dialog
             }
         };
-        drop(reading);
         self.heap += message.heap_size();
         self.messages.push(Entry { message, note, transaction, dialog });
         self.name_dialog_of_request(id);
@@ -323,6 +330,6 @@ mod tests {
     fn what_there_are_millions_of_stays_small() {
         assert!(size_of::<Entry>() <= 232, "{}", size_of::<Entry>());
         assert!(size_of::<Transaction>() <= 192, "{}", size_of::<Transaction>());
-        assert!(size_of::<CallFlow>() <= 360, "{}", size_of::<CallFlow>());
+        assert!(size_of::<CallFlow>() <= 384, "{}", size_of::<CallFlow>());
     }
 }

@@ -3,8 +3,8 @@
 use super::blocks::Blocks;
 use super::chains::Chains;
 use super::growth::push_slim;
-use super::reading::Reading;
-use super::{Entry, Hop, MessageId, Note, Seed, Transaction, TransactionId};
+use super::reading::{Reading, count_vias};
+use super::{Entry, Hop, MessageId, Note, Transaction, TransactionId};
 use crate::net::Endpoint;
 use crate::sip::{Method, Status};
 use crate::transport::Transport;
@@ -71,14 +71,13 @@ impl Matching {
         id: MessageId,
         reading: &Reading<'_>,
         note: Note,
-        seed: Seed,
     ) -> Option<TransactionId> {
         if let Note::Duplicate(of) = note {
             return table.entry_transaction(of);
         }
-        match reading.status {
-            None => self.place_request(table, id, reading, note, seed),
-            Some(status) => self.place_response(table, id, reading, note, status, seed),
+        match reading.clues.status {
+            None => self.place_request(table, id, reading, note),
+            Some(status) => self.place_response(table, id, reading, note, status),
         }
     }
 
@@ -104,9 +103,8 @@ impl Matching {
         id: MessageId,
         reading: &Reading<'_>,
         note: Note,
-        seed: Seed,
     ) -> Option<TransactionId> {
-        let method = reading.method.as_ref()?;
+        let method = reading.clues.method.as_ref()?;
         if let Note::Retransmission(of) = note {
             let found = table.entry_transaction(of)?;
             let transaction = table.at(found);
@@ -117,7 +115,7 @@ impl Matching {
                 transaction.acks.push(id);
             }
             if *method == Method::Ack && table.at(found).method == Method::Ack {
-                self.acknowledge(table, found, id, reading, seed);
+                self.acknowledge(table, found, id, reading);
             }
             return Some(found);
         }
@@ -126,7 +124,7 @@ impl Matching {
             let same_hop = |t: &Transaction| {
                 t.method == Method::Invite && Fit::Hosts <= t.hop.fit(client, server)
             };
-            if let Some(invite) = self.newest(table, reading.branch, same_hop) {
+            if let Some(invite) = self.newest(table, reading.clues.branch, same_hop) {
                 table.at(invite).acks.push(id);
                 return Some(invite);
             }
@@ -135,24 +133,24 @@ impl Matching {
         let late = |t: &Transaction| {
             t.request.is_none()
                 && t.method == *method
-                && t.cseq == reading.cseq
+                && t.cseq == reading.clues.cseq
                 && t.hop.fit(client, server) == Fit::Exact
         };
-        let found = match self.newest(table, reading.branch, late) {
+        let found = match self.newest(table, reading.clues.branch, late) {
             Some(found) => {
                 table.at(found).request = Some(id);
                 found
             }
-            None => self.open(table, reading, Some(id), seed),
+            None => self.open(table, reading, Some(id)),
         };
         table.join_hops(found, reading, note);
         match method {
-            Method::Ack => self.acknowledge(table, found, id, reading, seed),
+            Method::Ack => self.acknowledge(table, found, id, reading),
             Method::Cancel => {
                 let same_hop = |t: &Transaction| {
                     t.method == Method::Invite && t.hop.carries(client, server, transport)
                 };
-                if let Some(invite) = self.newest(table, reading.branch, same_hop) {
+                if let Some(invite) = self.newest(table, reading.clues.branch, same_hop) {
                     table.at(invite).cancel.get_or_insert(found);
                     table.at(found).target = Some(invite);
                 }
@@ -169,7 +167,6 @@ impl Matching {
         reading: &Reading<'_>,
         note: Note,
         status: Status,
-        seed: Seed,
     ) -> Option<TransactionId> {
         if let Note::Retransmission(of) = note {
             let found = table.entry_transaction(of)?;
@@ -178,7 +175,7 @@ impl Matching {
         }
         let found = match self.answered(table, reading, note) {
             Some(found) => found,
-            None if reading.method.is_some() => self.open(table, reading, None, seed),
+            None if reading.clues.method.is_some() => self.open(table, reading, None),
             None => return None,
         };
         let copy = table.is_copy(found, reading, status);
@@ -200,13 +197,15 @@ impl Matching {
     ) -> Option<TransactionId> {
         let (client, server) = (reading.client(), reading.server());
         let mut best: Option<((Fit, bool), TransactionId)> = None;
-        for at in self.branches.of(reading.branch) {
+        for at in self.branches.of(reading.clues.branch) {
             let Some(transaction) = table.transactions.get(at as usize) else { continue };
-            let same_method = reading.method.as_ref().is_none_or(|m| *m == transaction.method);
+            let same_method =
+                reading.clues.method.as_ref().is_none_or(|m| *m == transaction.method);
             if !same_method || transaction.method == Method::Ack {
                 continue;
             }
-            let score = (transaction.hop.fit(client, server), transaction.cseq == reading.cseq);
+            let score =
+                (transaction.hop.fit(client, server), transaction.cseq == reading.clues.cseq);
             if best.is_none_or(|(old, _)| old < score) {
                 best = Some((score, TransactionId(at)));
             }
@@ -224,11 +223,10 @@ impl Matching {
         own: TransactionId,
         id: MessageId,
         reading: &Reading<'_>,
-        seed: Seed,
     ) {
         let (client, server) = (reading.client(), reading.server());
         let mut best: Option<(Fit, TransactionId)> = None;
-        for at in self.invites.of(seed.hash((reading.cseq, reading.from_tag))) {
+        for at in self.invites.of(reading.clues.invite()) {
             let Some(invite) = table.transactions.get(at as usize) else { continue };
             let fit = invite.hop.fit(client, server);
             // Of several hops none of which is this one, the oldest is nearest the caller.
@@ -248,7 +246,6 @@ impl Matching {
         table: &mut Table<'_>,
         reading: &Reading<'_>,
         request: Option<MessageId>,
-        seed: Seed,
     ) -> TransactionId {
         let id = TransactionId(table.transactions.len() as u32);
         let hop = Hop {
@@ -256,12 +253,12 @@ impl Matching {
             server: reading.server(),
             transport: reading.message.envelope.transport,
         };
-        let method = reading.method.clone().unwrap_or_else(|| Method::of(b""));
+        let method = reading.clues.method.clone().unwrap_or_else(|| Method::of(b""));
         if method == Method::Invite {
-            self.invites.file(seed.hash((reading.cseq, reading.from_tag)), id.0);
+            self.invites.file(reading.clues.invite(), id.0);
         }
-        self.branches.file(reading.branch, id.0);
-        let transaction = Transaction::new(method, reading.cseq, hop, request);
+        self.branches.file(reading.clues.branch, id.0);
+        let transaction = Transaction::new(method, reading.clues.cseq, hop, request);
         push_slim(table.transactions, transaction);
         id
     }
@@ -294,7 +291,7 @@ impl Table<'_> {
         let Some(other) = self.entry_transaction(of).filter(|other| *other != id) else { return };
         let entry = &self.messages[of.0 as usize];
         // Two capture points with two clocks may show the second hop first.
-        let backwards = reading.vias.len() < entry.message.vias().count();
+        let backwards = reading.clues.print.vias() < count_vias(&entry.message);
         let (before, after) = if backwards { (id, other) } else { (other, id) };
         if self.at(after).previous_hop.is_none() && self.at(before).previous_hop != Some(after) {
             self.at(after).previous_hop = Some(before);
@@ -312,7 +309,7 @@ impl Table<'_> {
             let old = &self.messages[old.0 as usize].message;
             old.status() == Some(status)
                 && old.to_tag().unwrap_or_default() == reading.to_tag
-                && old.cseq().map(|c| c.number) == reading.cseq
+                && old.cseq().map(|c| c.number) == reading.clues.cseq
         })
     }
 }

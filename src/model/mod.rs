@@ -31,7 +31,7 @@ pub use few::Few;
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
 pub use passage::{Passages, Print, Sighted};
-pub use reading::Seed;
+pub use reading::{Clues, Seed};
 pub use summary::{FlowKind, FlowState, Summary};
 pub use transaction::{Hop, Transaction};
 pub use vantage::Vantage;

@@ -33,7 +33,7 @@ impl Bargain<'_> {
     pub(super) fn weigh(&mut self, seen: Seen<'_>, dialog: Option<DialogId>) {
         let Some(at) = seen.transaction else { return };
         let body = || Body::of(seen.reading.message);
-        match (seen.reading.status, &seen.reading.method) {
+        match (seen.reading.clues.status, &seen.reading.clues.method) {
             (None, Some(Method::Invite | Method::Update)) if body() == Body::Sdp => {
                 self.offer(at, seen.id, dialog);
             }
@@ -57,16 +57,23 @@ impl Bargain<'_> {
         status: Status,
         body: Body,
     ) {
-        let reliable = status.is_provisional() && seen.reading.rseq.is_some();
+        let reliable = status.is_provisional() && seen.reading.clues.rseq.is_some();
         let binding = reliable || status.is_success();
         if !binding && (!status.is_provisional() || body != Body::Sdp) {
             return;
         }
         let Some(request) = self.transactions[at.0 as usize].request else { return };
-        let offered = match self.message(request).map(Body::of) {
-            Some(Body::Sdp) => true,
-            Some(Body::Without) => false,
-            _ => return,
+        // An offer is known by its exchange, which is near at hand; the text of an old message is not.
+        let mut latest = self.exchanges.iter().rev().take(BACK);
+        let is_known = latest.any(|exchange| exchange.offer.message == request);
+        let offered = match self.message(request) {
+            _ if is_known => true,
+            Some(message) => match Body::of(message) {
+                Body::Sdp => true,
+                Body::Without => false,
+                Body::Hidden => return,
+            },
+            None => return,
         };
         if !offered {
             // The first reliable answer to an INVITE without offer carries the offer.

@@ -4,16 +4,18 @@
 //! with its own message numbers, `messages` with frame numbers.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::reading::Reading;
+use super::reading::Clues;
 use super::{Few, Seed};
 use crate::net::Endpoint;
 use crate::sip::{Message, Method, Status};
 use crate::time::{MILLISECOND, TIMEOUT, Timestamp};
+use crate::transport::Envelope;
 
 /// Octets equal, same hop, and this close together: one packet captured twice.
 const TWICE: i64 = 5 * MILLISECOND;
@@ -39,6 +41,18 @@ pub enum Sighted<T> {
     Forwarded(T),
 }
 
+impl<T> Sighted<T> {
+    /// The same with another name for what it names.
+    pub fn map<U>(self, name: impl Fn(T) -> U) -> Sighted<U> {
+        match self {
+            Self::New => Sighted::New,
+            Self::Retransmission(of) => Sighted::Retransmission(name(of)),
+            Self::Duplicate(of) => Sighted::Duplicate(name(of)),
+            Self::Forwarded(of) => Sighted::Forwarded(name(of)),
+        }
+    }
+}
+
 /// The compact identity of one sighting.
 #[derive(Clone, Debug)]
 pub struct Print {
@@ -49,7 +63,6 @@ pub struct Print {
     hop: u32,
     from: u32,
     to: u32,
-    text: u32,
     body: u32,
     time: Timestamp,
     ip_id: u32,
@@ -60,7 +73,7 @@ pub struct Print {
 
 /// How far a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Travels {
+pub(super) enum Travels {
     /// From end to end; an element on the way may hide Vias.
     Far,
     /// Maybe; only its Vias can tell. An ACK is end to end for a 2xx and hop by hop for others.
@@ -70,56 +83,66 @@ enum Travels {
 }
 
 impl Print {
-    /// The identity of `message`.
+    /// The identity of `message` among those of any Call-ID.
     pub fn of(message: &Message, seed: Seed) -> Self {
-        Self::read(&Reading::of(message, seed), seed)
+        Clues::within(seed.hash(message.call_id()), message, seed).print
     }
 
-    pub(super) fn read(reading: &Reading<'_>, seed: Seed) -> Self {
-        let message = reading.message;
+    /// How many Vias the message has.
+    pub(super) fn vias(&self) -> usize {
+        self.vias.len()
+    }
+
+    /// That of a message whose `identity` is equal on any hop.
+    pub(super) fn of_parts(
+        message: &Message,
+        identity: u64,
+        vias: Few<u32>,
+        travels: Travels,
+        seed: Seed,
+    ) -> Self {
         let envelope = &message.envelope;
-        let status = reading.status.map_or(0, |s| s.0);
-        let method = reading.method.as_ref().map(Method::as_str);
-        let identity = (
-            message.call_id(),
-            (reading.cseq, method, status),
-            (reading.from_tag, reading.to_tag),
-            reading.rseq,
-        );
         let (from, to) = (envelope.from, envelope.to);
-        let is_request = reading.status.is_none();
-        let hop = if envelope.transport.is_reliable() {
-            let (client, server) = if is_request { (from, to) } else { (to, from) };
-            seed.short((client.ip, server, envelope.transport, is_request))
-        } else {
-            seed.short((from, to, envelope.transport))
-        };
+        let is_request = message.is_request();
         // Between two programs of one host only the ports tell who is who.
-        let host = |end: Endpoint| {
-            if from.ip == to.ip { seed.short(end) } else { seed.short(end.ip) }
+        let host = |end: Endpoint| match end.ip {
+            _ if from.ip == to.ip => seed.short(end),
+            IpAddr::V4(ip) => ip.to_bits(),
+            IpAddr::V6(ip) => seed.short(ip),
         };
-        let provisional = reading.status.is_some_and(Status::is_provisional);
+        let provisional = message.status().is_some_and(Status::is_provisional);
         Self {
-            message: seed.hash(identity),
-            vias: reading.vias.clone(),
-            hop,
+            message: identity,
+            vias,
+            hop: hop_of(envelope, is_request, seed),
             from: host(from),
             to: host(to),
-            text: seed.short(message.text()),
             // A second 183 with another body is news, though all else may be equal.
             body: if provisional { seed.short(message.body()) } else { 0 },
             time: envelope.time,
             ip_id: envelope.ip_id.map_or(0, NonZeroU32::get),
             connection: envelope.connection,
-            travels: Travels::of(reading),
+            travels,
             is_request,
         }
     }
 }
 
+/// [`Print::hop`].
+fn hop_of(envelope: &Envelope, is_request: bool, seed: Seed) -> u32 {
+    let Envelope { from, to, transport, .. } = *envelope;
+    let carrier = (transport as u64) << 1;
+    if !transport.is_reliable() {
+        return seed.short((seed.endpoint(from), seed.endpoint(to), carrier));
+    }
+    let (client, server) = if is_request { (from, to) } else { (to, from) };
+    let client = seed.endpoint(Endpoint { port: 0, ..client });
+    seed.short((client, seed.endpoint(server), carrier | u64::from(is_request)))
+}
+
 impl Travels {
-    fn of(reading: &Reading<'_>) -> Self {
-        match (&reading.method, reading.status) {
+    pub(super) fn of(method: Option<&Method>, status: Option<Status>) -> Self {
+        match (method, status) {
             (Some(Method::Cancel), _) | (_, Some(Status(100))) => Self::OneHop,
             (Some(Method::Ack), _) => Self::ByVias,
             _ => Self::Far,
@@ -161,7 +184,6 @@ struct Record<T> {
 struct Sent<T> {
     time: Timestamp,
     ip_id: u32,
-    text: u32,
     connection: u32,
     id: T,
 }
@@ -199,78 +221,68 @@ impl<T> Passages<T> {
 }
 
 impl<T: Copy> Passages<T> {
-    /// Judges the next sighting and remembers it as `id`.
-    pub fn observe(&mut self, print: Print, id: T) -> Sighted<T> {
+    /// Judges the next sighting and remembers it as `id`; `same_text` says whether the message that
+    /// an earlier one names has the same octets.
+    pub fn observe(&mut self, print: &Print, id: T, same_text: impl Fn(T) -> bool) -> Sighted<T> {
         self.forget(print.time);
         let mut forwarded: Option<(i32, T)> = None;
-        let mut repeated = None;
-        for at in self.candidates(print.message) {
-            let record = &self.records[(at - self.base) as usize];
-            if !record.is_recent(print.time) {
-                continue;
+        let mut next = self.newest_of(print.message);
+        for _ in 0..WALK {
+            let Some(record) = next.and_then(|at| self.records.get_mut(at)) else { break };
+            if record.is_recent(print.time) {
+                if record.is_same_hop(print) {
+                    return record.again(print, id, same_text);
+                }
+                if let Some(score) = record.relay_score(print)
+                    && forwarded.is_none_or(|(best, _)| best < score)
+                {
+                    forwarded = Some((score, record.first));
+                }
             }
-            if record.is_same_hop(&print) {
-                repeated = Some(at);
-                break;
-            }
-            let Some(score) = record.relay_score(&print) else { continue };
-            if forwarded.is_none_or(|(best, _)| best < score) {
-                forwarded = Some((score, record.first));
-            }
-        }
-        if let Some(at) = repeated {
-            return self.records[(at - self.base) as usize].again(&print, id);
+            next = next.and_then(|at| self.before(at));
         }
         self.add(print, id);
         forwarded.map_or(Sighted::New, |(_, first)| Sighted::Forwarded(first))
     }
 
-    /// Numbers of the records of `message`, newest first.
-    fn candidates(&self, message: u64) -> SmallVec<[u64; 8]> {
-        let Some(newest) = &self.newest else {
-            let found = self.records.iter().enumerate().rev();
-            let found = found.filter(|(_, record)| record.message == message);
-            return found.map(|(at, _)| self.base + at as u64).take(WALK).collect();
-        };
-        let mut found = SmallVec::new();
-        let mut next = newest.get(&message).copied();
-        while let Some(at) = next.filter(|_| found.len() < WALK) {
-            let Some(place) = at.checked_sub(self.base) else { break };
-            let Some(record) = self.records.get(place as usize) else { break };
-            found.push(at);
-            next = at.checked_sub(u64::from(record.back)).filter(|before| *before < at);
+    /// The place of the newest record of `message`.
+    fn newest_of(&self, message: u64) -> Option<usize> {
+        match &self.newest {
+            None => self.records.iter().rposition(|record| record.message == message),
+            Some(newest) => usize::try_from(newest.get(&message)?.checked_sub(self.base)?).ok(),
         }
-        found
     }
 
-    fn add(&mut self, print: Print, id: T) {
-        let at = self.base + self.records.len() as u64;
-        let sent = Sent {
-            time: print.time,
-            ip_id: print.ip_id,
-            text: print.text,
-            connection: print.connection,
-            id,
-        };
-        if self.records.len() == self.records.capacity() {
+    /// The place of the record of the same message before the one at `at`.
+    fn before(&self, at: usize) -> Option<usize> {
+        let record = self.records.get(at)?;
+        match &self.newest {
+            None => self.records.range(..at).rposition(|old| old.message == record.message),
+            Some(_) => at.checked_sub(record.back as usize).filter(|before| *before < at),
+        }
+    }
+
+    fn add(&mut self, print: &Print, id: T) {
+        let count = self.records.len();
+        if count == self.records.capacity() {
             // By half, not twice as much: every flow has such a list.
-            self.records.reserve_exact((self.records.len() / 2).max(4));
+            self.records.reserve_exact((count / 2).max(4));
         }
         self.records.push_back(Record {
             message: print.message,
             back: 0,
-            vias: print.vias,
+            vias: print.vias.clone(),
             hop: print.hop,
             from: print.from,
             to: print.to,
             body: print.body,
             first: id,
-            sent: SmallVec::from_buf([sent]),
+            sent: SmallVec::from_buf([Sent::of(print, id)]),
         });
         if self.newest.is_some() {
-            self.link(at);
-        } else if SCAN < self.records.len() {
-            for place in 0..self.records.len() {
+            self.link(self.base + count as u64);
+        } else if SCAN <= count {
+            for place in 0..=count {
                 self.link(self.base + place as u64);
             }
         }
@@ -311,21 +323,15 @@ impl<T: Copy> Record<T> {
     }
 
     /// Notes another transmission on the same hop.
-    fn again(&mut self, print: &Print, id: T) -> Sighted<T> {
-        let twin = self.sent.iter().find(|sent| sent.is_twin(print));
-        if let Some(sent) = twin {
-            return Sighted::Duplicate(sent.id);
+    fn again(&mut self, print: &Print, id: T, same_text: impl Fn(T) -> bool) -> Sighted<T> {
+        let mut sent = self.sent.iter();
+        if let Some(twin) = sent.find(|sent| sent.may_be_twin(print) && same_text(sent.id)) {
+            return Sighted::Duplicate(twin.id);
         }
         if self.sent.len() == SENT {
             self.sent.remove(0);
         }
-        self.sent.push(Sent {
-            time: print.time,
-            ip_id: print.ip_id,
-            text: print.text,
-            connection: print.connection,
-            id,
-        });
+        self.sent.push(Sent::of(print, id));
         Sighted::Retransmission(self.first)
     }
 
@@ -359,12 +365,16 @@ impl<T: Copy> Record<T> {
 }
 
 impl<T> Sent<T> {
-    /// True when `print` is this very packet, captured a second time.
-    fn is_twin(&self, print: &Print) -> bool {
+    fn of(print: &Print, id: T) -> Self {
+        Self { time: print.time, ip_id: print.ip_id, connection: print.connection, id }
+    }
+
+    /// True when `print` is this very packet, captured a second time, if its text is the same.
+    fn may_be_twin(&self, print: &Print) -> bool {
         // Within one connection reassembly has taken doubled segments away already.
         let same_stream = self.connection != 0 && self.connection == print.connection;
         let together = print.time.since(self.time).abs() <= TWICE;
         let same_packet = self.ip_id != 0 && self.ip_id == print.ip_id;
-        self.text == print.text && !same_stream && (together || same_packet)
+        !same_stream && (together || same_packet)
     }
 }

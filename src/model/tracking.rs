@@ -4,9 +4,7 @@ use super::blocks::Blocks;
 use super::chains::Chains;
 use super::growth::push_slim;
 use super::reading::Reading;
-use super::{
-    Dialog, DialogId, DialogState, Entry, MessageId, Seed, Transaction, TransactionId, Usage,
-};
+use super::{Dialog, DialogId, DialogState, Entry, MessageId, Transaction, TransactionId, Usage};
 use crate::sip::{HeaderName, Message, Method, Status};
 
 /// Dialogs of one INVITE that are ended together; a stranger may make a million.
@@ -37,20 +35,15 @@ pub(super) struct Seen<'m> {
 
 impl Tracking {
     /// The dialog of `seen`, opened, moved on or ended by it.
-    pub(super) fn follow(
-        &mut self,
-        scene: &mut Scene<'_>,
-        seen: Seen<'_>,
-        seed: Seed,
-    ) -> Option<DialogId> {
+    pub(super) fn follow(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {
         let reading = seen.reading;
-        self.remember_creator(scene, seen, seed);
+        self.remember_creator(scene, seen);
         if reading.from_tag.is_empty() || reading.to_tag.is_empty() {
             end_early_of_refused(scene, seen);
             return None;
         }
-        let known = self.find(scene, reading, seed);
-        let dialog = known.or_else(|| self.open(scene, seen, seed));
+        let known = self.find(scene, reading);
+        let dialog = known.or_else(|| self.open(scene, seen));
         if let Some(dialog) = dialog {
             advance(scene, dialog, seen);
             scene.adopt(dialog, seen);
@@ -70,30 +63,30 @@ impl Tracking {
         self.creators.shrink();
     }
 
-    fn remember_creator(&mut self, scene: &Scene<'_>, seen: Seen<'_>, seed: Seed) {
+    fn remember_creator(&mut self, scene: &Scene<'_>, seen: Seen<'_>) {
         let reading = seen.reading;
-        let creates = reading.status.is_none()
+        let creates = reading.clues.status.is_none()
             && reading.to_tag.is_empty()
             && !reading.from_tag.is_empty()
             && usage_of(reading).is_some();
         let Some(transaction) = seen.transaction.filter(|_| creates) else { return };
         let first = scene.transactions[transaction.0 as usize].request == Some(seen.id);
         if first {
-            self.creators.file(seed.hash(reading.from_tag), transaction.0);
+            self.creators.file(reading.clues.from_tag, transaction.0);
         }
     }
 
-    fn find(&self, scene: &Scene<'_>, reading: &Reading<'_>, seed: Seed) -> Option<DialogId> {
+    fn find(&self, scene: &Scene<'_>, reading: &Reading<'_>) -> Option<DialogId> {
         self.pairs
-            .of(pair_key(reading.from_tag, reading.to_tag, seed))
+            .of(reading.clues.tags())
             .map(DialogId)
             .find(|id| scene.dialogs[id.0 as usize].joins(reading.from_tag, reading.to_tag))
     }
 
-    fn open(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>, seed: Seed) -> Option<DialogId> {
-        match seen.reading.status {
-            Some(status) => self.open_by_response(scene, seen, status, seed),
-            None => self.open_by_request(scene, seen, seed),
+    fn open(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {
+        match seen.reading.clues.status {
+            Some(status) => self.open_by_response(scene, seen, status),
+            None => self.open_by_request(scene, seen),
         }
     }
 
@@ -102,7 +95,6 @@ impl Tracking {
         scene: &mut Scene<'_>,
         seen: Seen<'_>,
         status: Status,
-        seed: Seed,
     ) -> Option<DialogId> {
         let usage = usage_of(seen.reading)?;
         let early = status.is_provisional() && status.0 != 100 && usage == Usage::Invite;
@@ -112,26 +104,22 @@ impl Tracking {
         let creator = seen.transaction.filter(|at| scene.is_outside_dialog(*at));
         let creator = creator.map(|at| scene.root(at));
         let tags = (seen.reading.from_tag, seen.reading.to_tag);
-        Some(self.add(scene, usage, creator, tags, seen, seed))
+        Some(self.add(scene, usage, creator, tags, seen))
     }
 
     /// A request whose dialog is not known: the capture began in the middle, answers were lost, or
     /// a NOTIFY overtook the answer to its SUBSCRIBE (RFC 6665 section 4.4.1).
-    fn open_by_request(
-        &mut self,
-        scene: &mut Scene<'_>,
-        seen: Seen<'_>,
-        seed: Seed,
-    ) -> Option<DialogId> {
+    fn open_by_request(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {
         let reading = seen.reading;
-        let method = reading.method.as_ref()?;
+        let clues = reading.clues;
+        let method = clues.method.as_ref()?;
         let (from, to) = (reading.from_tag, reading.to_tag);
         if *method == Method::Notify {
-            let asked = self.creator(scene, to, seed);
+            let asked = self.creator(scene, (to, clues.to_tag));
             let asked = asked.and_then(|at| Some((at, subscription_of(scene, at)?)));
             let usage = asked.map_or(Usage::Subscribe, |(_, usage)| usage);
             let creator = asked.map(|(at, _)| at);
-            return Some(self.add(scene, usage, creator, (to, from), seen, seed));
+            return Some(self.add(scene, usage, creator, (to, from), seen));
         }
         let usage = match method {
             Method::Invite | Method::Bye | Method::Prack | Method::Update => Usage::Invite,
@@ -139,23 +127,23 @@ impl Tracking {
             Method::Info | Method::Refer | Method::Message => Usage::Unknown,
             _ => return None,
         };
-        let by_caller = self.creator(scene, from, seed);
-        let creator = by_caller.or_else(|| self.creator(scene, to, seed));
+        let by_caller = self.creator(scene, (from, clues.from_tag));
+        let creator = by_caller.or_else(|| self.creator(scene, (to, clues.to_tag)));
         if creator.is_some_and(|at| scene.transactions[at.0 as usize].dialog.is_some()) {
             // The dialogs of that INVITE are known, and this is none of them.
             return None;
         }
         let tags = if creator.is_some() && by_caller.is_none() { (to, from) } else { (from, to) };
-        Some(self.add(scene, usage, creator, tags, seen, seed))
+        Some(self.add(scene, usage, creator, tags, seen))
     }
 
     /// The transaction outside a dialog that the side with `tag` began, on its first hop.
-    fn creator(&self, scene: &Scene<'_>, tag: &[u8], seed: Seed) -> Option<TransactionId> {
+    fn creator(&self, scene: &Scene<'_>, (tag, key): (&[u8], u64)) -> Option<TransactionId> {
         let begun_by = |at: &u32| {
             let request = scene.transactions.get(*at as usize)?.request?;
             scene.messages[request.0 as usize].message.from_tag()
         };
-        let found = self.creators.of(seed.hash(tag)).find(|at| begun_by(at) == Some(tag))?;
+        let found = self.creators.of(key).find(|at| begun_by(at) == Some(tag))?;
         Some(scene.root(TransactionId(found)))
     }
 
@@ -166,15 +154,14 @@ impl Tracking {
         creator: Option<TransactionId>,
         (caller, callee): (&[u8], &[u8]),
         seen: Seen<'_>,
-        seed: Seed,
     ) -> DialogId {
         let id = DialogId(scene.dialogs.len() as u32);
-        self.pairs.file(pair_key(caller, callee, seed), id.0);
+        self.pairs.file(seen.reading.clues.tags(), id.0);
         let outside = creator.and_then(|at| scene.transactions[at.0 as usize].request);
         let began = outside.map_or(seen.id, |request| request);
         let at = |id: MessageId| scene.messages[id.0 as usize].message.envelope.time;
         let from = if outside.is_some() { at(began) } else { seen.reading.message.envelope.time };
-        let midway = seen.reading.status.is_none();
+        let midway = seen.reading.clues.status.is_none();
         let dialog = Dialog {
             usage,
             state: if midway { DialogState::Confirmed } else { DialogState::Early },
@@ -239,14 +226,14 @@ impl Scene<'_> {
 
 fn advance(scene: &mut Scene<'_>, id: DialogId, seen: Seen<'_>) {
     let dialog = &mut scene.dialogs[id.0 as usize];
-    match seen.reading.status {
+    match seen.reading.clues.status {
         Some(status) => advance_by_response(dialog, status, seen),
         None => advance_by_request(dialog, seen, scene.messages),
     }
 }
 
 fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &Blocks<Entry>) {
-    let Some(method) = &seen.reading.method else { return };
+    let Some(method) = &seen.reading.clues.method else { return };
     if dialog.usage == Usage::Unknown
         && matches!(method, Method::Invite | Method::Bye | Method::Prack | Method::Update)
     {
@@ -256,7 +243,7 @@ fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &Blocks<Ent
         Method::Ack => {
             let confirmed = dialog.confirmed.map(|id| &messages[id.0 as usize].message);
             let number = confirmed.and_then(Message::cseq).map(|c| c.number);
-            if number.is_some() && number == seen.reading.cseq {
+            if number.is_some() && number == seen.reading.clues.cseq {
                 dialog.acknowledged.get_or_insert(seen.id);
             }
         }
@@ -299,7 +286,7 @@ fn advance_by_response(dialog: &mut Dialog, status: Status, seen: Seen<'_>) {
 
 /// A final refusal on the first hop ends all early dialogs its INVITE made (section 12.3).
 fn end_early_of_refused(scene: &mut Scene<'_>, seen: Seen<'_>) {
-    let refused = seen.reading.status.is_some_and(|s| s.is_final() && !s.is_success());
+    let refused = seen.reading.clues.status.is_some_and(|s| s.is_final() && !s.is_success());
     if !refused || !seen.reading.is(&Method::Invite) {
         return;
     }
@@ -315,7 +302,7 @@ fn end_early_of_refused(scene: &mut Scene<'_>, seen: Seen<'_>) {
 
 /// What dialog the method of a message creates, if any.
 fn usage_of(reading: &Reading<'_>) -> Option<Usage> {
-    match reading.method.as_ref()? {
+    match reading.clues.method.as_ref()? {
         Method::Invite => Some(Usage::Invite),
         Method::Subscribe => Some(Usage::Subscribe),
         Method::Refer => Some(Usage::Refer),
@@ -329,8 +316,4 @@ fn subscription_of(scene: &Scene<'_>, at: TransactionId) -> Option<Usage> {
         Method::Subscribe => Some(Usage::Subscribe),
         _ => None,
     }
-}
-
-fn pair_key(one: &[u8], other: &[u8], seed: Seed) -> u64 {
-    seed.hash(if one <= other { (one, other) } else { (other, one) })
 }
