@@ -12,6 +12,11 @@ macro_rules! names {
             Other,
         }
 
+        impl HeaderName {
+            /// All of them but `Other`.
+            pub(super) const KNOWN: &[Self] = &[$(Self::$variant,)*];
+        }
+
         /// Every known name with its usual long form, in the order of the variants.
         const NAMES: &[(HeaderName, &str)] = &[$((HeaderName::$variant, $text),)*];
     };

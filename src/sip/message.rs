@@ -132,7 +132,12 @@ impl Message {
 
     /// The Request-URI as written; `None` for a response.
     pub fn request_uri(&self) -> Option<&[u8]> {
-        self.is_request().then(|| self.at(self.subject))
+        self.request_uri_span().map(|span| self.at(span))
+    }
+
+    /// Where the Request-URI stands.
+    pub(super) fn request_uri_span(&self) -> Option<Span> {
+        self.is_request().then_some(self.subject)
     }
 
     /// The reason phrase, maybe empty; `None` for a request.

@@ -46,16 +46,12 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
     let mut lines = HeaderLines::after_start_line(text);
     while let Some(line) = lines.next() {
         let usual = if lines.is_plain() { usual_field(text, line) } else { None };
-        match usual.map_or_else(|| field(text, line), Ok) {
-            Ok(field) => {
-                if field.name == HeaderName::Other {
-                    defects.name(field.name_span());
-                }
-                names.insert(field.name);
-                fields.push(field);
-            }
-            Err(kind) => defects.add(kind, line),
+        let Some(field) = usual.or_else(|| defects.field(line)) else { continue };
+        if field.name == HeaderName::Other {
+            defects.name(field.name_span());
         }
+        names.insert(field.name);
+        fields.push(field);
     }
     let body = match lines.end() {
         HeadEnd::Empty(body) => body,
@@ -122,6 +118,12 @@ struct Defects<'a> {
 }
 
 impl<'a> Defects<'a> {
+    /// The field of a header line; it is a defect when there is none.
+    #[cold]
+    fn field(&mut self, line: &[u8]) -> Option<Field> {
+        field(self.text, line).map_err(|kind| self.add(kind, line)).ok()
+    }
+
     fn add(&mut self, kind: DefectKind, part: &[u8]) {
         if self.found.len() < MOST_DEFECTS {
             self.found.push(Defect { kind, span: span(self.text, part) });

@@ -105,17 +105,16 @@ impl<'a> Iterator for HeaderLines<'a> {
         }
         let start = self.at;
         let end = self.controls.next_from(start);
-        match self.text.get(end..)? {
-            [b'\r', b'\n', ..] if end == start => {
-                self.end = HeadEnd::Empty(end + 2);
-                None
-            }
-            [b'\r', b'\n', behind @ ..] if !matches!(behind.first(), Some(b' ' | b'\t')) => {
-                self.at = end + 2;
-                Some(&self.text[start..end])
-            }
-            _ => self.other_line(&self.text[start..]),
+        let is_crlf = self.text.get(end..)?.first_chunk() == Some(b"\r\n");
+        if is_crlf && end == start {
+            self.end = HeadEnd::Empty(end + 2);
+            return None;
         }
+        if !is_crlf || matches!(self.text.get(end + 2), Some(b' ' | b'\t')) {
+            return self.other_line(&self.text[start..]);
+        }
+        self.at = end + 2;
+        Some(&self.text[start..end])
     }
 }
 

@@ -38,6 +38,27 @@ const METHODS: [&[u8]; 14] = [
     b"UPDATE",
 ];
 
+#[inline]
+fn is_known(method: &[u8]) -> bool {
+    matches!(
+        method,
+        b"INVITE"
+            | b"ACK"
+            | b"BYE"
+            | b"CANCEL"
+            | b"REGISTER"
+            | b"OPTIONS"
+            | b"PRACK"
+            | b"SUBSCRIBE"
+            | b"NOTIFY"
+            | b"PUBLISH"
+            | b"INFO"
+            | b"REFER"
+            | b"MESSAGE"
+            | b"UPDATE"
+    )
+}
+
 /// The parts of a start line, as written, without the white space between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstLine<'a> {
@@ -112,9 +133,12 @@ pub fn may_become_start_line(bytes: &[u8]) -> bool {
 /// The start line that `bytes` begin with, CRLFs before it allowed.
 pub fn first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     let bytes = &bytes[leading_crlfs(bytes)..];
-    if let Some(line) = plain_status_line(bytes) {
-        return Some(line);
-    }
+    let plain = plain_status_line(bytes).or_else(|| plain_request_line(bytes));
+    plain.or_else(|| any_first_line(bytes))
+}
+
+/// The same of what does not begin with line ends, in any form.
+fn any_first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     // A payload whose first word is no token is never searched for the end of its line.
     let method = if is_sip_slash(bytes.get(..4)?) { None } else { Some(split_method(bytes)?) };
     let window = &bytes[..bytes.len().min(LONGEST_LINE)];
@@ -224,6 +248,18 @@ fn plain_status_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
     let end = scan::find_control(reason)?;
     let is_whole = reason[end..].starts_with(b"\r\n") && end < LONGEST_LINE / 2;
     is_whole.then(|| FirstLine::Response { version, code, reason: &reason[..end] })
+}
+
+/// A request line as nearly everybody writes it; `None` says nothing.
+fn plain_request_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
+    let end = scan::find(bytes.first_chunk::<16>()?, b' ')?;
+    let (method, rest) = (&bytes[..end], &bytes[end + 1..]);
+    if !is_known(method) || !rest.starts_with(b"sip:") {
+        return None;
+    }
+    let (uri, rest) = rest.split_at(scan::find_below(rest, b'!')?);
+    let is_whole = rest.starts_with(b" SIP/2.0\r\n") && uri.len() < LONGEST_LINE / 2;
+    is_whole.then(|| FirstLine::Request { method, uri, version: &rest[1..8] })
 }
 
 fn split_status_line(line: &[u8]) -> Option<(FirstLine<'_>, Form)> {
@@ -373,6 +409,22 @@ mod tests {
         check("the SIP/2.0\r\n", false);
         check("Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n", false);
         check("SIP/2.0 is a protocol\r\n", false);
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_first_line_is_that_of_any_form(
+            parts in vec(select(vec![
+                "INVITE", "SUBSCRIBE", "ACK", "INFOS", " ", " ", "\t", "sip:", "a@b.example", ";lr", "SIP/2.0",
+                "SIP/2.0", "\r\n", "\n", "\r", "\x7f", "\u{e9}", "200", "x", "Via: a\r\n", "<", ">",
+            ]), 0..8),
+            start in select(vec!["", "BYE sip:b SIP/2.0\r\n", "PUBLISH sip:b", "SIP/2.0 183 "]),
+        ) {
+            let text = format!("{start}{}", parts.concat()).into_bytes();
+            if let Some(line) = plain_status_line(&text).or_else(|| plain_request_line(&text)) {
+                prop_assert_eq!(Some(line), any_first_line(&text));
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nom::error::{ErrorKind, ParseError};
 
 use self::plain::Plain;
 use crate::sip::lex::{Parsed, lws, quoted_len, scan, token};
-use crate::sip::{DefectKind, Field, HeaderName, Message, Span};
+use crate::sip::{DefectKind, Field, HeaderName, HeaderSet, Message, Span};
 
 /// What grammar a value breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,26 +64,44 @@ pub struct Fault {
 /// All faults of `message`: its Request-URI first, then its fields in order, one at most of each.
 pub fn faults(message: &Message) -> impl Iterator<Item = Fault> {
     let mut right = message.right_names();
-    let fields = message.fields().iter().filter(move |field| !right.take(field.name));
-    check_request_uri(message).into_iter().chain(fields.filter_map(|field| check(message, field)))
+    let text = message.text();
+    let fields = message.fields().iter().filter_map(move |field| {
+        let is_open = JUDGED.holds(field.name) && !right.take(field.name);
+        let is_right = is_open && plain::is_right(field.name, text, field.value());
+        if is_open && !is_right { check(message, *field) } else { None }
+    });
+    check_request_uri(message).into_iter().chain(fields)
 }
 
 /// The fault of the Request-URI. Brackets and white space in it are defects of the start line and
 /// no faults here.
-pub fn check_request_uri(message: &Message) -> Option<Fault> {
-    let text = message.request_uri()?;
+fn check_request_uri(message: &Message) -> Option<Fault> {
+    let place = message.request_uri_span()?;
+    if plain::request_uri(message.text(), place) == Plain::Right {
+        return None;
+    }
     let judged = message.defects().iter().any(|defect| {
         matches!(defect.kind, DefectKind::StartLineBrackets | DefectKind::StartLineUriSpace)
     });
     if judged {
         return None;
     }
-    let place = message.span_of(text)?;
-    if plain::request_uri(message.text(), place) == Plain::Right {
-        return None;
-    }
+    let text = message.at(place);
     uri::check_request(text).err().and_then(|broken| broken.fault(message, text, FaultKind::Uri))
 }
+
+/// The headers that are judged.
+const JUDGED: HeaderSet = {
+    let mut set = HeaderSet::of(&[]);
+    let mut at = 0;
+    while at < HeaderName::KNOWN.len() {
+        if kind_of(HeaderName::KNOWN[at]).is_some() {
+            set.insert(HeaderName::KNOWN[at]);
+        }
+        at += 1;
+    }
+    set
+};
 
 /// The grammar of the values of `name`; `None` for headers that are not judged.
 const fn kind_of(name: HeaderName) -> Option<FaultKind> {
@@ -114,13 +132,10 @@ const fn kind_of(name: HeaderName) -> Option<FaultKind> {
     })
 }
 
-/// The fault of `field`, one of [`Message::fields`]; `None` for fields that are not judged.
-pub fn check(message: &Message, field: &Field) -> Option<Fault> {
+/// The fault of `field`, one of [`Message::fields`], by the full grammar; `None` for fields that are
+/// not judged.
+fn check(message: &Message, field: Field) -> Option<Fault> {
     let kind = kind_of(field.name)?;
-    let all = message.text();
-    if plain::is_right(field.name, all, field.value()) {
-        return None;
-    }
     let text = message.at(field.value());
     let broken = match kind {
         FaultKind::Via => list(text, scalar::via),
@@ -141,7 +156,7 @@ pub fn check(message: &Message, field: &Field) -> Option<Fault> {
         FaultKind::SecurityAgreement => list(text, scalar::mechanism),
         FaultKind::WarningCode => list(text, scalar::warning),
         FaultKind::PHeader if field.name == HeaderName::PAssertedIdentity => {
-            return asserted_identity(message, *field);
+            return asserted_identity(message, field);
         }
         FaultKind::PHeader => scalar::charging_vector(text),
         // Kinds of faults inside a value, of no header.

@@ -71,16 +71,16 @@ pub(in crate::sip) fn tag(text: &[u8], value: Span) -> Option<&[u8]> {
 
 /// `1 INVITE`
 pub(in crate::sip) fn cseq(text: &[u8], value: Span) -> Option<CSeq<'_>> {
-    let mut rest = Rest::of(text, value);
-    let number = rest.digits();
-    // Larger ones are left to the full reading.
-    let is_number = matches!(number.len(), 1..=9) && rest.one(b' ');
-    let method = if is_number { rest.take(TOKEN) } else { b"" };
-    if method.is_empty() || !rest.is_empty() {
-        return None;
-    }
-    let number = number.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
-    Some(CSeq { number, method })
+    let value = text.get(value.range())?;
+    let end = value.iter().position(|octet| !octet.is_ascii_digit())?;
+    let (digits, rest) = value.split_at(end);
+    let method = rest.strip_prefix(b" ")?;
+    // Larger numbers are left to the full reading.
+    let is_right = matches!(end, 1..=9)
+        && !method.is_empty()
+        && method.iter().all(|octet| TOKEN.holds(*octet));
+    let number = || digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    is_right.then(|| CSeq { number: number(), method })
 }
 
 /// `word` or `word@word`

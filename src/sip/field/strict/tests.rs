@@ -310,7 +310,7 @@ proptest::proptest! {
             text.extend([name.as_str(), ": ", &value, "\r\n"]);
         }
         let message = parsed(format!("{text}\r\n").as_bytes()).unwrap();
-        let each = message.fields().iter().filter_map(|field| super::check(&message, field));
+        let each = message.fields().iter().filter_map(|field| super::check(&message, *field));
         proptest::prop_assert_eq!(faults(&message).collect::<Vec<_>>(), each.collect::<Vec<_>>());
     }
 }
