@@ -1,6 +1,5 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
-use std::hint::black_box;
 use std::net::IpAddr;
 
 use super::blocks::Blocks;
@@ -178,16 +177,6 @@ impl CallFlow {
         self.messages.push(Entry { message, note, transaction, dialog });
         self.name_dialog_of_request(id);
         id
-    }
-
-    /// Reads a little of all texts ahead of the rules, which would wait for memory at each in turn:
-    /// what waits together takes a part of the time.
-    pub(crate) fn bring_texts_near(&self) {
-        /// Octets that come together when one of them is read.
-        const LINE: usize = 64;
-        for entry in &self.messages {
-            black_box(entry.message.text().iter().step_by(LINE).fold(0, |sum, octet| sum ^ octet));
-        }
     }
 
     /// Files what happened to the carrier of a message under the newest request it can be about.

@@ -197,7 +197,7 @@ pub struct Found<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
     pub(super) flow: u32,
-    pub(super) subject: Option<Subject>,
+    pub(super) subject: Subject,
     pub(super) item: u32,
 }
 

@@ -6,6 +6,7 @@
 
 pub mod finding;
 pub mod case;
+mod batch;
 pub mod run;
 pub mod merge;
 mod schedule;

@@ -1,16 +1,14 @@
 //! Flows under all rules: each subject once, every check in one pass.
 
+use super::batch::{Batch, Item, bring_near, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Verdict, quote,
 };
-use crate::model::{
-    CallFlow, DialogId, Entry, Exchange, FlowId, FlowKind, MessageId, Note, TransactionId,
-};
+use crate::model::{CallFlow, FlowId, FlowKind, MessageId};
 use crate::sip::{HeaderName, Message, Method};
-use crate::transport::Completeness;
 
 /// Evidence kept of one finding: the first places and the last.
 pub(super) const EVIDENCE: usize = 5;
@@ -144,86 +142,6 @@ pub fn check_message(
     }
 }
 
-/// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it
-/// repeats is among them: it was written anew.
-fn written_anew(flow: &CallFlow) -> impl Iterator<Item = (MessageId, &Entry)> {
-    let is_new = |entry: &Entry| match entry.note {
-        Note::New => true,
-        Note::Retransmission(of) => flow.message(of).text() != entry.message.text(),
-        Note::Duplicate(_) | Note::Forwarded(_) => false,
-    };
-    flow.entries().filter(move |(_, entry)| is_new(entry))
-}
-
-/// Guard WHOLE: why a message cannot be judged by its text.
-fn cut_short(completeness: Completeness) -> Option<&'static str> {
-    match completeness {
-        // A lying Content-Length does not spoil the header section.
-        Completeness::Whole | Completeness::Desync => None,
-        Completeness::Truncated => Some("message cut by the snap length"),
-        Completeness::Gap => Some("octets of the message are missing"),
-    }
-}
-
-/// One thing that checks are called for.
-struct Item<T> {
-    /// The place of its flow in the batch.
-    flow: u32,
-    /// The message it is about, where it is about one.
-    message: MessageId,
-    what: T,
-}
-
-/// Flows that are judged together, and all there is to judge of them, in their order.
-#[derive(Default)]
-struct Batch<'a> {
-    cases: Vec<Case<'a>>,
-    /// Each with why it cannot be judged by its text.
-    messages: Vec<Item<(&'a Message, Option<&'static str>)>>,
-    transactions: Vec<Item<TransactionId>>,
-    dialogs: Vec<Item<DialogId>>,
-    exchanges: Vec<Item<&'a Exchange>>,
-    flows: Vec<Item<()>>,
-}
-
-impl<'a> Batch<'a> {
-    fn add(&mut self, flow: &'a CallFlow, context: &Context<'a>) {
-        flow.bring_texts_near();
-        let at = self.cases.len() as u32;
-        let Context { vantage, crossings, settings, .. } = *context;
-        self.cases.push(Case { flow, vantage, crossings, settings });
-        self.messages.extend(written_anew(flow).map(|(id, entry)| {
-            let message = &entry.message;
-            Item {
-                flow: at,
-                message: id,
-                what: (message, cut_short(message.envelope.completeness)),
-            }
-        }));
-        let none = MessageId(0);
-        let transactions = (0..flow.transactions.len() as u32).map(TransactionId);
-        self.transactions.extend(transactions.map(|what| Item { flow: at, message: none, what }));
-        let dialogs = (0..flow.dialogs.len() as u32).map(DialogId);
-        self.dialogs.extend(dialogs.map(|what| Item { flow: at, message: none, what }));
-        let exchanges = flow.exchanges.iter();
-        self.exchanges.extend(exchanges.map(|what| Item {
-            flow: at,
-            message: what.offer.message,
-            what,
-        }));
-        self.flows.push(Item { flow: at, message: none, what: () });
-    }
-
-    fn clear(&mut self) {
-        self.cases.clear();
-        self.messages.clear();
-        self.transactions.clear();
-        self.dialogs.clear();
-        self.exchanges.clear();
-        self.flows.clear();
-    }
-}
-
 /// What the checks that are on have said so far.
 struct Run<'c> {
     context: &'c Context<'c>,
@@ -240,30 +158,39 @@ impl<'c> Run<'c> {
 
     /// Runs all checks on `batch`.
     fn judge(&mut self, batch: &Batch<'_>) {
-        let case = |flow: u32| &batch.cases[flow as usize];
-        for (index, check) in self.context.selection.schedule().all() {
-            let by = (*index, Subject::of(check));
-            match check {
-                Check::Message(judge) => self.each(by, &batch.messages, |item, found| {
-                    let (message, reason) = item.what;
-                    reason.map_or_else(|| judge(message, found), Verdict::Undecided)
-                }),
-                Check::Sighting(judge) => self.each(by, &batch.messages, |item, found| {
-                    judge(item.message, case(item.flow), found)
-                }),
-                Check::Transaction(judge) => self.each(by, &batch.transactions, |item, found| {
-                    judge(item.what, case(item.flow), found)
-                }),
-                Check::Dialog(judge) => self.each(by, &batch.dialogs, |item, found| {
-                    judge(item.what, case(item.flow), found)
-                }),
-                Check::Exchange(judge) => self.each(by, &batch.exchanges, |item, found| {
-                    judge(item.what, case(item.flow), found)
-                }),
-                Check::Flow(judge) => {
-                    self.each(by, &batch.flows, |item, found| judge(case(item.flow), found));
+        let schedule = self.context.selection.schedule();
+        // A flow may be much longer than a batch is to be.
+        for messages in batch.messages.chunks(2 * TOGETHER) {
+            bring_near(messages);
+            for (index, check) in schedule.of_subject(Subject::Message) {
+                match check {
+                    Check::Message(judge) => self.each(*index, messages, |item, found| {
+                        let (message, reason) = item.what;
+                        reason.map_or_else(|| judge(message, found), Verdict::Undecided)
+                    }),
+                    Check::Sighting(judge) => self.each(*index, messages, |item, found| {
+                        judge(item.message, batch.case(item.turn), found)
+                    }),
+                    _ => {}
                 }
-                Check::Registration(_) | Check::Fleet(_) => {}
+            }
+        }
+        for (index, check) in schedule.beyond_messages() {
+            match check {
+                Check::Transaction(judge) => {
+                    self.each(*index, &batch.transactions, |item, found| {
+                        judge(item.what, batch.case(item.turn), found)
+                    });
+                }
+                Check::Dialog(judge) => self.each(*index, &batch.dialogs, |item, found| {
+                    judge(item.what, batch.case(item.turn), found)
+                }),
+                Check::Exchange(judge) => self.each(*index, &batch.exchanges, |item, found| {
+                    judge(item.what, batch.case(item.turn), found)
+                }),
+                Check::Flow(judge) => self
+                    .each(*index, &batch.flows, |item, found| judge(batch.case(item.turn), found)),
+                _ => {}
             }
         }
         self.enter_all(&batch.cases);
@@ -273,7 +200,7 @@ impl<'c> Run<'c> {
     /// not fit into the nearest cache of a processor.
     fn each<T>(
         &mut self,
-        (index, subject): (RuleIndex, Option<Subject>),
+        index: RuleIndex,
         items: &[Item<T>],
         judge: impl Fn(&Item<T>, &mut Found<'_>) -> Verdict,
     ) {
@@ -282,19 +209,18 @@ impl<'c> Run<'c> {
             settings: self.context.settings,
             index,
             selection: self.context.selection,
-            turn: Turn { flow: 0, subject, item: 0 },
+            turn: Turn::default(),
             reported: &mut self.reported,
         };
         let counts = &mut self.report.counts;
         let mut judged = 0;
-        for (at, item) in items.iter().enumerate() {
+        for item in items {
             found.subject = item.message;
-            found.turn.flow = item.flow;
-            found.turn.item = at as u32;
-            match judge(item, &mut found) {
-                Verdict::Moot => {}
-                Verdict::Judged => judged += 1,
-                Verdict::Undecided(reason) => counts.add_undecided(index, reason),
+            found.turn = item.turn;
+            let verdict = judge(item, &mut found);
+            judged += u32::from(matches!(verdict, Verdict::Judged));
+            if let Verdict::Undecided(reason) = verdict {
+                counts.add_undecided(index, reason);
             }
         }
         counts.judged[usize::from(index.0)] += judged;

@@ -3,8 +3,9 @@
 use super::{Check, RuleIndex, Selection, numbered};
 
 /// What a check is called for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
+    #[default]
     Message,
     Transaction,
     Dialog,
@@ -14,7 +15,7 @@ pub(super) enum Subject {
 
 impl Subject {
     /// `None` for a check of more than one flow.
-    pub(super) const fn of(check: &Check) -> Option<Self> {
+    const fn of(check: &Check) -> Option<Self> {
         match check {
             Check::Message(_) | Check::Sighting(_) => Some(Self::Message),
             Check::Transaction(_) => Some(Self::Transaction),
@@ -43,9 +44,9 @@ impl Schedule {
         schedule
     }
 
-    /// All of them, those of one subject after another.
-    pub(super) fn all(&self) -> impl Iterator<Item = &(RuleIndex, Check)> {
-        self.0.iter().flatten()
+    /// The checks that are called for anything else than messages.
+    pub(super) fn beyond_messages(&self) -> impl Iterator<Item = &(RuleIndex, Check)> {
+        self.0.iter().skip(Subject::Message as usize + 1).flatten()
     }
 
     /// The checks that are called for `subject`.

@@ -43,8 +43,9 @@ fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         return Verdict::Undecided("message not whole");
     }
     let tags = (message.from_tag(), message.to_tag());
-    let is_tagged = matches!(tags, (Some(_), Some(_)));
-    if !is_tagged && (message.from().is_none() || message.to().is_none()) {
+    // What has a tag is readable.
+    let is_from_lost = tags.0.is_none() && message.from().is_none();
+    if is_from_lost || (tags.1.is_none() && message.to().is_none()) {
         return Verdict::Undecided("From or To not readable");
     }
     match tags {

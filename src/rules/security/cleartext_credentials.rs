@@ -2,7 +2,7 @@
 
 use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{HeaderName, HeaderSet, Message, Method, Uri};
+use crate::sip::{Field, HeaderName, Message, Method, Uri};
 use crate::transport::{Transport, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -36,16 +36,50 @@ const AUTHENTICATION: [HeaderName; 4] = [
     HeaderName::WwwAuthenticate,
     HeaderName::ProxyAuthenticate,
 ];
-const ANY_AUTHENTICATION: HeaderSet = HeaderSet::of(&AUTHENTICATION);
 
 /// Keys before secrets in bodies, in lower case.
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
 static ANY_KEY: Words = Words::new(KEYS);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
+    if may_tell(message) {
+        judge_header(message, found);
+    }
     let me = found.subject;
-    let authentication = may_be_basic(message).then_some(AUTHENTICATION);
-    for name in authentication.into_iter().flatten() {
+    if message.is_request()
+        && matches!(message.method(), Some(Method::Message | Method::Info))
+        && let Some(key) = password_in_body(message.body())
+    {
+        found.add_kind("message-body", || {
+            let title = format!("Password in the body of {}", quote::what_to(message));
+            Breach::new(title).at(me, message.span_of(key), "the word before it")
+        });
+    }
+    Verdict::Judged
+}
+
+/// Whether some value of the header may be or hold a secret: then they are taken apart.
+fn may_tell(message: &Message) -> bool {
+    // Responses repeat From and To.
+    let asks = message.is_request();
+    let tells = |field: &Field| {
+        let value = || message.at(field.value());
+        match field.name {
+            HeaderName::From | HeaderName::To => asks && may_hold_password(value()),
+            HeaderName::Contact => may_hold_password(value()),
+            HeaderName::Authorization
+            | HeaderName::ProxyAuthorization
+            | HeaderName::WwwAuthenticate
+            | HeaderName::ProxyAuthenticate => may_name_basic(value()),
+            _ => false,
+        }
+    };
+    message.request_uri().is_some_and(may_hold_password) || message.fields().iter().any(tells)
+}
+
+fn judge_header(message: &Message, found: &mut Found<'_>) {
+    let me = found.subject;
+    for name in AUTHENTICATION {
         let mut schemes = message.auths(name).map(|auth| auth.scheme);
         let Some(scheme) = schemes.find(|scheme| scheme.eq_ignore_ascii_case(b"Basic")) else {
             continue;
@@ -64,22 +98,6 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
             Breach::new(title).at(me, message.span_of(user), "user:password@host")
         });
     }
-    if message.is_request()
-        && matches!(message.method(), Some(Method::Message | Method::Info))
-        && let Some(key) = password_in_body(message.body())
-    {
-        found.add_kind("message-body", || {
-            let title = format!("Password in the body of {}", quote::what_to(message));
-            Breach::new(title).at(me, message.span_of(key), "the word before it")
-        });
-    }
-    Verdict::Judged
-}
-
-/// Whether the scheme may stand in some of the authentication headers: then they are taken apart.
-fn may_be_basic(message: &Message) -> bool {
-    message.names().holds_any(ANY_AUTHENTICATION)
-        && AUTHENTICATION.into_iter().any(|name| message.values(name).any(may_name_basic))
 }
 
 /// Whether the word begins the value, or stands before white space: so does every other scheme.
@@ -103,24 +121,13 @@ fn password_in_uri(message: &Message) -> Option<(&'static str, &[u8])> {
         uri_parts.password.filter(|password| !password.is_empty())?;
         Some((uri, uri_parts.user?))
     };
-    let may_hold = |name| message.values(name).any(may_hold_password);
-    // Responses repeat From and To.
-    let asks = message.is_request();
-    let request = message.request_uri().filter(|uri| may_hold_password(uri));
-    request
+    let asked = message.is_request().then_some(message);
+    message
+        .request_uri()
         .and_then(|uri| user_of("Request-URI", uri))
+        .or_else(|| user_of("From", asked?.from()?.uri))
+        .or_else(|| user_of("To", asked?.to()?.uri))
         .or_else(|| {
-            let from = (asks && may_hold(HeaderName::From)).then(|| message.from())??;
-            user_of("From", from.uri)
-        })
-        .or_else(|| {
-            let to = (asks && may_hold(HeaderName::To)).then(|| message.to())??;
-            user_of("To", to.uri)
-        })
-        .or_else(|| {
-            if !may_hold(HeaderName::Contact) {
-                return None;
-            }
             message.contacts().find_map(|contact| match contact {
                 crate::sip::Contact::Address(address) => user_of("Contact", address.uri),
                 crate::sip::Contact::Star => None,
@@ -136,6 +143,7 @@ fn may_hold_password(text: &[u8]) -> bool {
 }
 
 /// What follows the first `octet`.
+#[inline]
 fn behind(text: &[u8], octet: u8) -> Option<&[u8]> {
     scan::find(text, octet).map(|at| &text[at + 1..])
 }

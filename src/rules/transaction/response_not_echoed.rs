@@ -113,7 +113,9 @@ fn is_to_repeated(asked: &Message, said: &Message) -> bool {
         return false;
     };
     let is_bracketed = || {
-        one.ends_with(b">") && scan::find_any(one, [b'<', b';']).is_some_and(|at| one[at] == b'<')
+        one.ends_with(b">")
+            && (one.starts_with(b"<")
+                || scan::find_any(one, [b'<', b';']).is_some_and(|at| one[at] == b'<'))
     };
     let added = other.strip_prefix(one);
     added.is_some_and(|added| added.is_empty() || (added.starts_with(b";tag=") && is_bracketed()))
