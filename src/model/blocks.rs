@@ -5,30 +5,15 @@ use std::ops::{Index, IndexMut};
 
 use smallvec::SmallVec;
 
-/// Items of a block: so few that what is reserved and not used hardly counts.
-const BLOCK: usize = 4;
-/// Items of each of the first two blocks: a request and its response; many flows hold no more.
-const SMALL: usize = 2;
+/// Items of a block: a request and its response. So few that what is reserved and not used hardly
+/// counts.
+const BLOCK: usize = 2;
 
-/// A list in two blocks of two items, then blocks of four; only the last may have fewer.
+/// A list in blocks of two items; only the last may have one.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
+    /// Without memory of their own for the four messages of a registration.
     blocks: SmallVec<[Vec<T>; 2]>,
-}
-
-/// Items for which block number `block` has room.
-const fn room(block: usize) -> usize {
-    if block < 2 { SMALL } else { BLOCK }
-}
-
-/// Items in front of block number `block`.
-const fn before(block: usize) -> usize {
-    if block < 2 { block * SMALL } else { (block - 1) * BLOCK }
-}
-
-/// Block and place in it of item number `at`.
-const fn place(at: usize) -> (usize, usize) {
-    if at < BLOCK { (at / SMALL, at % SMALL) } else { (at / BLOCK + 1, at % BLOCK) }
 }
 
 impl<T> Default for Blocks<T> {
@@ -40,7 +25,7 @@ impl<T> Default for Blocks<T> {
 impl<T> Blocks<T> {
     /// Number of items.
     pub fn len(&self) -> usize {
-        self.blocks.last().map_or(0, |last| before(self.blocks.len() - 1) + last.len())
+        self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
     }
 
     /// True without items.
@@ -50,8 +35,7 @@ impl<T> Blocks<T> {
 
     /// The item at place `at`.
     pub fn get(&self, at: usize) -> Option<&T> {
-        let (block, at) = place(at);
-        self.blocks.get(block)?.get(at)
+        self.blocks.get(at / BLOCK)?.get(at % BLOCK)
     }
 
     /// The first item.
@@ -76,24 +60,17 @@ impl<T> Blocks<T> {
 
     /// Adds `item` at the end.
     pub(super) fn push(&mut self, item: T) {
-        let count = self.blocks.len();
-        match self.blocks.last_mut() {
-            Some(last) if last.len() < room(count - 1) => {
-                if last.len() == last.capacity() {
-                    // Its room was given back.
-                    last.reserve_exact(room(count - 1) - last.len());
-                }
-                last.push(item);
-            }
-            _ => {
-                let mut block = Vec::with_capacity(room(count));
-                block.push(item);
-                if count == self.blocks.capacity() {
-                    self.blocks.reserve_exact(count.max(2));
-                }
-                self.blocks.push(block);
-            }
+        if let Some(last) = self.blocks.last_mut().filter(|last| last.len() < BLOCK) {
+            // Room that was given back is asked for anew.
+            last.reserve_exact(BLOCK - last.len());
+            return last.push(item);
         }
+        let mut block = Vec::with_capacity(BLOCK);
+        block.push(item);
+        if self.blocks.len() == self.blocks.capacity() {
+            self.blocks.reserve_exact(self.blocks.len());
+        }
+        self.blocks.push(block);
     }
 
     /// Gives back what is reserved and not used.
@@ -127,15 +104,13 @@ impl<T> Index<usize> for Blocks<T> {
     type Output = T;
 
     fn index(&self, at: usize) -> &T {
-        let (block, at) = place(at);
-        &self.blocks[block][at]
+        &self.blocks[at / BLOCK][at % BLOCK]
     }
 }
 
 impl<T> IndexMut<usize> for Blocks<T> {
     fn index_mut(&mut self, at: usize) -> &mut T {
-        let (block, at) = place(at);
-        &mut self.blocks[block][at]
+        &mut self.blocks[at / BLOCK][at % BLOCK]
     }
 }
 

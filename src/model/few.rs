@@ -1,4 +1,5 @@
-//! A list of small numbers that is nearly always short, in two words.
+//! Lists of small numbers: one that is nearly always short, in two words, and one that is nearly
+//! always empty, in one.
 
 use std::ops::Deref;
 
@@ -82,20 +83,77 @@ impl<'l, T> IntoIterator for &'l Few<T> {
     }
 }
 
+/// A list of which most are empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+// A vector takes three words, a pointer to one a single word.
+#[allow(clippy::box_collection)]
+pub struct Rare<T>(Option<Box<Vec<T>>>);
+
+impl<T> Default for Rare<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Rare<T> {
+    /// Adds `item` at the end.
+    pub fn push(&mut self, item: T) {
+        self.0.get_or_insert_default().push(item);
+    }
+
+    /// The items.
+    pub fn as_slice(&self) -> &[T] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Octets of private memory it holds beside itself.
+    pub(super) fn heap_size(&self) -> usize {
+        let apart = |all: &Vec<T>| size_of::<Vec<T>>() + all.capacity() * size_of::<T>();
+        self.0.as_deref().map_or(0, apart)
+    }
+}
+
+impl<T> Deref for Rare<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
+impl<'l, T> IntoIterator for &'l Rare<T> {
+    type Item = &'l T;
+    type IntoIter = std::slice::Iter<'l, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_what_a_vector_holds() {
-        let (mut few, mut plain) = (Few::default(), Vec::new());
+    fn both_hold_what_a_vector_holds() {
+        let (mut few, mut rare, mut plain) = (Few::default(), Rare::default(), Vec::new());
         for n in 0..20_u32 {
-            assert_eq!(few.as_slice(), plain);
+            assert_eq!((few.as_slice(), rare.as_slice()), (&*plain, &*plain));
             few.push(n);
+            rare.push(n);
             plain.push(n);
         }
-        assert!(few.into_iter().eq(&plain));
+        assert!(few.into_iter().eq(&plain) && rare.into_iter().eq(&plain));
         assert_eq!((few.len(), few.last()), (20, Some(&19)));
+    }
+
+    #[test]
+    fn empty_lists_take_a_word() {
+        assert_eq!(size_of::<Rare<u32>>(), 8);
+        let mut rare = Rare::default();
+        assert_eq!(rare.heap_size(), 0);
+        rare.push(0_u32);
+        assert!(0 < rare.heap_size());
     }
 
     #[test]

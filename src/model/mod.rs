@@ -27,7 +27,7 @@ pub use blocks::Blocks;
 pub use call::{Call, Link, LinkKind};
 pub use crossings::{Crossing, Crossings};
 pub use dialog::{Dialog, DialogState, Usage};
-pub use few::Few;
+pub use few::{Few, Rare};
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
 pub use offer::{Exchange, SdpPlace};
 pub use passage::{Passages, Print, Sighted};

@@ -1,6 +1,6 @@
 //! A request, its responses and its ACK on one hop (section 17).
 
-use super::{DialogId, Few, MessageId, TransactionId};
+use super::{DialogId, Few, MessageId, Rare, TransactionId};
 use crate::net::Endpoint;
 use crate::sip::Method;
 use crate::transport::Transport;
@@ -31,11 +31,11 @@ pub struct Transaction {
     /// First sighting of the request; `None` when the capture began after it.
     pub request: Option<MessageId>,
     /// Retransmissions of the request, duplicates left out.
-    pub request_copies: Messages,
+    pub request_copies: Rare<MessageId>,
     /// Distinct responses in order (status, To tag, RSeq); copies and duplicates left out.
     pub responses: Messages,
     /// Retransmissions of responses.
-    pub response_copies: Messages,
+    pub response_copies: Rare<MessageId>,
     /// For an INVITE: the ACKs seen on this hop, of its non-2xx and of its 2xx, in order, copies too.
     pub acks: Messages,
     /// For an INVITE: the CANCEL transaction on this hop.
@@ -63,9 +63,9 @@ impl Transaction {
             cseq,
             hop,
             request,
-            request_copies: Few::default(),
+            request_copies: Rare::default(),
             responses: Few::default(),
-            response_copies: Few::default(),
+            response_copies: Rare::default(),
             acks: Few::default(),
             cancel: None,
             target: None,
@@ -77,7 +77,7 @@ impl Transaction {
 
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
-        let lists = [&self.request_copies, &self.responses, &self.response_copies, &self.acks];
-        lists.iter().map(|list| list.heap_size()).sum::<usize>() + self.next_hops.heap_size()
+        let copies = self.request_copies.heap_size() + self.response_copies.heap_size();
+        copies + self.responses.heap_size() + self.acks.heap_size() + self.next_hops.heap_size()
     }
 }
