@@ -191,3 +191,47 @@ impl<'m> Reading<'m> {
 const fn half(hash: u64) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::transport::{Envelope, Text};
+
+    fn parsed(head: &str) -> Message {
+        let host = Endpoint { ip: [192, 0, 2, 1].into(), port: 5060 };
+        let text = format!("BYE sip:b SIP/2.0\r\nCSeq: 2 BYE\r\n{head}\r\n");
+        let envelope = Envelope::datagram(0, Timestamp(0), host, host);
+        Message::parse(envelope, Text::Owned(text.into_bytes().into())).unwrap()
+    }
+
+    #[test]
+    fn as_many_vias_are_counted_as_are_read() {
+        let plain = "SIP/2.0/UDP a;branch=z9hG4bK1";
+        for (vias, count) in [
+            (vec![], 0),
+            (vec![plain], 1),
+            (vec![plain, "SIP/2.0/UDP b;branch=z9hG4bK2, SIP/2.0/TCP c"], 3),
+            (vec!["SIP / 2.0 / UDP b ; branch = z9hG4bK2", plain], 2),
+            (vec!["nonsense", plain, ""], 1),
+        ] {
+            let message =
+                parsed(&vias.iter().map(|via| format!("Via: {via}\r\n")).collect::<String>());
+            let read = Clues::of(&message, Seed(3)).print.vias();
+            assert_eq!((read, count_vias(&message)), (count, count), "{vias:?}");
+        }
+    }
+
+    #[test]
+    fn both_directions_of_a_dialog_share_a_key() {
+        let clues = |from, to| {
+            let head = format!("From: <sip:a@a>;tag={from}\r\nTo: <sip:b@b>;tag={to}\r\n");
+            Clues::of(&parsed(&head), Seed(3))
+        };
+        assert_eq!(clues("1", "2").tags(), clues("2", "1").tags());
+        assert_ne!(clues("1", "2").tags(), clues("1", "3").tags());
+        assert_eq!(clues("1", "2").invite(), clues("1", "3").invite());
+        assert_ne!(clues("1", "2").invite(), clues("2", "1").invite());
+    }
+}
