@@ -265,8 +265,8 @@ impl<T: Copy> Passages<T> {
     fn add(&mut self, print: &Print, id: T) {
         let count = self.records.len();
         if count == self.records.capacity() {
-            // By half, not twice as much: every flow has such a list.
-            self.records.reserve_exact((count / 2).max(4));
+            // By little, not twice as much: every flow has such a list.
+            self.records.reserve_exact(if count < 16 { 4 } else { count / 2 });
         }
         self.records.push_back(Record {
             message: print.message,

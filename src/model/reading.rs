@@ -216,8 +216,8 @@ mod tests {
             (vec!["SIP / 2.0 / UDP b ; branch = z9hG4bK2", plain], 2),
             (vec!["nonsense", plain, ""], 1),
         ] {
-            let message =
-                parsed(&vias.iter().map(|via| format!("Via: {via}\r\n")).collect::<String>());
+            let lines: Vec<String> = vias.iter().map(|via| format!("Via: {via}\r\n")).collect();
+            let message = parsed(&lines.concat());
             let read = Clues::of(&message, Seed(3)).print.vias();
             assert_eq!((read, count_vias(&message)), (count, count), "{vias:?}");
         }

@@ -176,6 +176,10 @@ impl Tracking {
             from,
             until: None,
         };
+        if scene.dialogs.is_empty() {
+            // Most flows have no second one.
+            scene.dialogs.reserve_exact(1);
+        }
         push_slim(scene.dialogs, dialog);
         id
     }
