@@ -48,9 +48,9 @@ pub(in crate::sip) fn branch(text: &[u8], value: Span) -> Option<&[u8]> {
     let is_hop = rest.all(b"SIP/2.0/")
         && rest.some(TOKEN)
         && rest.one(b' ')
-        && rest.some(HOST)
+        && rest.host()
         && rest.maybe_port();
-    if is_hop { rest.only_params(b"branch") } else { None }
+    if is_hop { rest.only_params(b"branch", Rest::via_value) } else { None }
 }
 
 /// The tag of `"display name" <uri>;name=value`, empty when it has none. The display name may be
@@ -66,7 +66,7 @@ pub(in crate::sip) fn tag(text: &[u8], value: Span) -> Option<&[u8]> {
         while rest.some(TOKEN) && rest.one(b' ') {}
     }
     let is_address = rest.one(b'<') && rest.uri(|_| ()) && rest.one(b'>');
-    if is_address { rest.only_params(b"tag") } else { None }
+    if is_address { rest.only_params(b"tag", |rest, _| rest.take(TOKEN)) } else { None }
 }
 
 /// `1 INVITE`
@@ -184,6 +184,24 @@ impl<'a> Rest<'a> {
         }
     }
 
+    /// Takes a host name or an address, one of IPv6 in brackets.
+    #[inline]
+    fn host(&mut self) -> bool {
+        if self.one(b'[') {
+            return !self.ipv6().is_empty() && self.one(b']');
+        }
+        self.some(HOST)
+    }
+
+    /// Takes all octets of which an IPv6 address may be.
+    fn ipv6(&mut self) -> &'a [u8] {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let is_in = |octet: &u8| octet.is_ascii_hexdigit() || matches!(octet, b':' | b'.');
+        let end = rest.iter().position(|octet| !is_in(octet)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
     #[inline]
     fn maybe_port(&mut self) -> bool {
         !self.one(b':') || !self.digits().is_empty()
@@ -201,7 +219,7 @@ impl<'a> Rest<'a> {
             // What was taken for a user is the host.
             *self = before_user;
         }
-        if !(self.some(HOST) && self.maybe_port()) {
+        if !(self.host() && self.maybe_port()) {
             return false;
         }
         while self.one(b';') {
@@ -217,14 +235,32 @@ impl<'a> Rest<'a> {
         true
     }
 
-    /// The value of the first parameter `wanted`, which is written in lower case, empty when it has
-    /// none or is not there; `None` when anything but parameters is left.
+    /// Takes the value of the parameter `name` of a Via: a token, or what RFC 5118 (section 4.5)
+    /// allows `received` to be.
     #[inline]
-    fn only_params<const N: usize>(mut self, wanted: &[u8; N]) -> Option<&'a [u8]> {
+    fn via_value(&mut self, name: &[u8]) -> &'a [u8] {
+        let start = self.at;
+        let token = self.take(TOKEN);
+        if self.text.get(self.at) != Some(&b':') || !name.eq_ignore_ascii_case(b"received") {
+            return token;
+        }
+        self.at = start;
+        self.ipv6()
+    }
+
+    /// The value of the first parameter `wanted`, which is written in lower case, empty when it has
+    /// none or is not there; `None` when anything but parameters is left. `take_value` takes the value
+    /// of one.
+    #[inline]
+    fn only_params<const N: usize>(
+        mut self,
+        wanted: &[u8; N],
+        take_value: impl Fn(&mut Self, &[u8]) -> &'a [u8],
+    ) -> Option<&'a [u8]> {
         let mut found = None;
         while self.one(b';') {
             let name = self.take(TOKEN);
-            let value = if self.one(b'=') { Some(self.take(TOKEN)) } else { None };
+            let value = if self.one(b'=') { Some(take_value(&mut self, name)) } else { None };
             if name.is_empty() || value.is_some_and(<[u8]>::is_empty) {
                 return None;
             }

@@ -190,6 +190,8 @@ fn dates_and_extensions_are_judged() {
 /// Values as nearly everybody writes them, and two URIs.
 const USUAL: &[(HeaderName, &str)] = &[
     (HeaderName::Via, "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa1;rport"),
+    (HeaderName::Via, "SIP/2.0/TCP [2001:db8::9:1]:5060;received=2001:db8::9:255;branch=z9hG4bK1"),
+    (HeaderName::From, "<sip:a@[2001:db8::1]:5060;lr>;tag=1"),
     (HeaderName::From, "\"A. B.\" <sip:a@b.example:5070;transport=tcp>;tag=1"),
     (HeaderName::From, "Bob B <sips:b.example>"),
     (HeaderName::From, "<sip:34020000001320000001@192.0.2.1:5060>;expires=3600"),
@@ -317,13 +319,14 @@ proptest::proptest! {
 
 #[test]
 fn usual_values_are_known_at_a_glance() {
-    for (name, text) in USUAL.iter().take(8) {
+    for (name, text) in USUAL.iter().take(10) {
         let place = Span { start: 0, end: text.len() as u32 };
         assert!(plain::is_right(*name, text.as_bytes(), place), "{text}");
     }
     for (uri, known) in [
         ("sip:a@b.example:5060;lr;x=y", Plain::Right),
         ("sips:b.example", Plain::Right),
+        ("sip:[2001:db8::1]", Plain::Right),
         ("sip:b.example;Method=BYE", Plain::Unknown),
         ("sip:b.example?a=b", Plain::Unknown),
         ("tel:+1", Plain::Unknown),
