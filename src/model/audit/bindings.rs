@@ -208,11 +208,14 @@ impl Bindings {
     /// After a success: a deliberate end begins a planned absence, a binding ends it.
     pub(super) fn plan(&mut self, deregistered: bool, at: i64) {
         if deregistered && self.current.is_empty() {
-            // To give up again what is given up begins no other absence.
-            if self.is_planned() {
-                return;
+            let reach = self.reach().unwrap_or(i64::MIN);
+            let planned = &mut self.ends.get_or_insert_default().planned;
+            match planned.last_mut() {
+                // To give up again what is given up begins no other absence; of two that cross, the
+                // answer that came first begins it.
+                Some((from, None)) => *from = at.max(reach).min(*from),
+                _ => planned.push((at, None)),
             }
-            self.ends.get_or_insert_default().planned.push((at, None));
         } else if !self.current.is_empty()
             && let Some(ends) = &mut self.ends
             && let Some((_, end @ None)) = ends.planned.last_mut()
