@@ -21,16 +21,17 @@ use crate::support::flow::wire::Capture;
 const SECTIONS: [&str; 5] =
     ["## Why it matters", "## Reported", "## Not reported", "## Known exceptions", "## See"];
 
+/// What the flows of `model` are judged by.
+fn context<'a>(model: &'a Model, selection: &'a Selection, settings: &'a Settings) -> Context<'a> {
+    let crossings = model.crossings();
+    Context { vantage: &model.vantage, crossings, selection, settings }
+}
+
 #[test]
 fn findings_there_is_no_room_for_still_say_how_bad_it_is() {
     let model = crate::audit::analyzed(&[crate::program::sample("rejects.pcap")]);
     let (selection, settings) = (Selection::all(), Settings::default());
-    let context = Context {
-        vantage: &model.vantage,
-        crossings: model.crossings(),
-        selection: &selection,
-        settings: &settings,
-    };
+    let context = context(&model, &selection, &settings);
     let mut gathered = Gathered::default();
     let has_room = model.flows.iter().map(|flow| gathered.add(check_flow(flow, &context), 0));
     assert!(has_room.filter(|has_room| !has_room).count() != 0);
@@ -45,12 +46,7 @@ fn flows_judged_together_are_judged_as_each_by_itself() {
     let files = whole.map(|name| crate::program::sample(&name));
     let model = crate::audit::analyzed(&files.collect::<Vec<_>>());
     let (selection, settings) = (Selection::all(), Settings::default());
-    let context = Context {
-        vantage: &model.vantage,
-        crossings: model.crossings(),
-        selection: &selection,
-        settings: &settings,
-    };
+    let context = context(&model, &selection, &settings);
     let flows = || model.flows.iter().map(|flow| &**flow);
     let alone = merge(flows().map(|flow| check_flow(flow, &context)).collect());
     let together = merge(vec![check_flows(flows(), &context)]);

@@ -8,11 +8,16 @@ use crate::model::Seed;
 use crate::model::directions::Directions;
 use crate::net::Endpoint;
 
+/// Of things there was no room for, so many are known at once.
+const REFUSED: usize = 2048;
+
 /// A set that takes no more than a bound.
 #[derive(Debug)]
 pub(super) struct Seen<S> {
     all: Arc<S>,
     most: usize,
+    /// The latest there was no room for, so that who goes on counts once.
+    refused: S,
     full: bool,
 }
 
@@ -70,10 +75,10 @@ impl<S> Seen<S> {
     where
         S: Default,
     {
-        Self { all: Arc::default(), most, full: false }
+        Self { all: Arc::default(), most, refused: S::default(), full: false }
     }
 
-    /// Remembers `thing`; `false` when there is no room for it.
+    /// Remembers `thing`; `false` when there is no room for it, and that is news.
     #[inline]
     pub(super) fn add<T: Copy>(&mut self, thing: T) -> bool
     where
@@ -83,16 +88,23 @@ impl<S> Seen<S> {
     }
 
     #[cold]
-    fn remember<T>(&mut self, thing: T) -> bool
+    fn remember<T: Copy>(&mut self, thing: T) -> bool
     where
         S: Store<T>,
     {
-        let has_room = self.all.size() < self.most;
-        if has_room {
+        if self.all.size() < self.most {
             Arc::make_mut(&mut self.all).put(thing);
+            return true;
         }
-        self.full |= !has_room;
-        has_room
+        self.full = true;
+        if self.refused.holds(thing) {
+            return true;
+        }
+        if REFUSED <= self.refused.size() {
+            self.refused = S::default();
+        }
+        self.refused.put(thing);
+        false
     }
 
     /// True when `thing` is remembered.
@@ -111,5 +123,28 @@ impl<S> Seen<S> {
     /// True when something could not be remembered.
     pub(super) const fn is_full(&self) -> bool {
         self.full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(number: u32) -> Endpoint {
+        Endpoint { ip: IpAddr::from(number.to_be_bytes()), port: 5062 }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_news_once() {
+        let mut seen = Seen::<Endpoints>::new(2);
+        let mut refused = |numbers: &[u32]| -> Vec<u32> {
+            numbers.iter().copied().filter(|n| !seen.add(end(*n))).collect()
+        };
+        assert!(refused(&[1, 2, 1, 2]).is_empty());
+        assert_eq!(refused(&[3, 4, 3, 1, 4, 3]), [3, 4]);
+        let crowd: Vec<u32> = (10..10 + 3 * REFUSED as u32).collect();
+        assert_eq!(refused(&crowd), crowd);
+        assert!(seen.has(end(1)) && !seen.has(end(3)) && seen.is_full());
+        assert!(Store::<Endpoint>::size(&seen.refused) <= REFUSED);
     }
 }
