@@ -272,7 +272,7 @@ impl<S: Source> Feed for Frames<S> {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         let mut vantage = self.reader.vantage();
         vantage.last = vantage.last.max(self.passed);
         vantage.dropped += self.source.dropped() + self.source.left_out();

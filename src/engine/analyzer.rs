@@ -3,6 +3,7 @@
 mod eviction;
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use rustc_hash::FxHashMap;
 
@@ -46,7 +47,7 @@ pub(super) struct Analyzer<'a, R> {
     free: Vec<u32>,
     places: FxHashMap<u64, u32>,
     /// Flows whose timers may run, each once, in the order in which they are looked at.
-    awake: VecDeque<u32>,
+    awake: VecDeque<Waking>,
     /// Flows of which nothing had succeeded when they began, oldest first.
     doubtful: VecDeque<(u32, u64)>,
     flood: Flood,
@@ -59,6 +60,7 @@ pub(super) struct Analyzer<'a, R> {
     /// Kept for their room.
     read: Vec<(u64, Read)>,
     clues: Vec<Option<Clues>>,
+    near: Vec<u32>,
     /// When flows are to be looked at, while somebody looks.
     timers: Option<Timers>,
 }
@@ -99,6 +101,14 @@ struct Slot {
     state: State,
 }
 
+/// A place in the queue of flows that are awake.
+#[derive(Clone, Copy)]
+struct Waking {
+    place: u32,
+    /// When the flow was heard last, as far as was known when it was queued.
+    heard: Timestamp,
+}
+
 /// Octets that a flow takes, as the allocator gives them.
 fn octets_of(flow: &CallFlow) -> usize {
     size_of::<CallFlow>() + PLACES + flow.heap_size() + flow.messages.len() * PIECES
@@ -135,6 +145,7 @@ impl<'a, R> Analyzer<'a, R> {
             tally: Tally::default(),
             read: Vec::new(),
             clues: Vec::new(),
+            near: Vec::new(),
             timers: None,
         }
     }
@@ -267,6 +278,7 @@ impl<'a, R> Analyzer<'a, R> {
             Read::Message(message) => Some(Clues::of(message, self.seed)),
             Read::Unreadable | Read::Evidence { .. } => None,
         }));
+        self.bring_near(read.iter().map(|(flow, _)| *flow));
         for ((flow, item), clues) in read.drain(..).zip(&clues) {
             match (item, clues) {
                 (Read::Message(message), Some(clues)) => self.place_message(flow, message, clues),
@@ -287,17 +299,34 @@ impl<'a, R> Analyzer<'a, R> {
 
     /// Ends the share: all flows that are held, and what was said of the others.
     pub(super) fn finish(mut self) -> Harvest<R> {
-        let flows = self.flows.drain(..).filter_map(|slot| slot.flow).map(|mut flow| {
-            flow.name_dialog_of_copies();
-            flow
+        let flows = self.flows.drain(..).filter_map(|Slot { flow, state, .. }| {
+            let mut flow = flow?;
+            // One that rests was seen to, and is in no cache.
+            if state == State::Awake {
+                flow.name_dialog_of_copies();
+            }
+            Some(flow)
         });
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
+    }
+
+    /// Reads a little of the flows `keys` ahead of the messages that are to be placed there. The
+    /// flows of a large capture are in no cache, and what waits for memory together takes a part of
+    /// the time that it takes in turn.
+    pub(super) fn bring_near(&mut self, keys: impl Iterator<Item = u64>) {
+        let mut near = std::mem::take(&mut self.near);
+        near.extend(keys.filter_map(|key| self.places.get(&key)));
+        let flow = |place: &u32| self.flows.get(*place as usize)?.flow.as_deref();
+        black_box(near.iter().filter_map(flow).map(|flow| flow.messages.len()).sum::<usize>());
+        near.iter().filter_map(flow).for_each(CallFlow::bring_near);
+        near.clear();
+        self.near = near;
     }
 
     /// Takes in the next message of the flow `key`; its `clues` were read with the seed of the run.
     pub(super) fn place_message(&mut self, key: u64, message: Message, clues: &Clues) {
         let now = message.envelope.time;
-        let place = self.place(key);
+        let place = self.place(key, now);
         let mut more = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
         slot.last = slot.last.max(now);
@@ -305,7 +334,7 @@ impl<'a, R> Analyzer<'a, R> {
             flow.observe_read(message, clues);
             let count = flow.messages.len() as u32;
             if slot.measured_at <= count {
-                slot.measured_at = count + count / 2 + 4;
+                slot.measured_at = count + count / 2 + 8;
                 self.held -= slot.held;
                 (slot.held, more) = (0, octets_of(flow));
             }
@@ -317,7 +346,7 @@ impl<'a, R> Analyzer<'a, R> {
         }
         if slot.state != State::Awake {
             slot.state = State::Awake;
-            self.awake.push_back(place);
+            self.awake.push_back(Waking { place, heard: now });
         }
         self.turn = self.turn.wrapping_add(1);
         if self.turn.is_multiple_of(2) {
@@ -350,7 +379,7 @@ impl<'a, R> Analyzer<'a, R> {
     }
 
     /// The place of the flow `key`, a new one when there is none or it is full.
-    fn place(&mut self, key: u64) -> u32 {
+    fn place(&mut self, key: u64, now: Timestamp) -> u32 {
         if let Some(place) = self.places.get(&key).copied() {
             let flow = self.flows[place as usize].flow.as_ref();
             if flow.is_some_and(|flow| flow.messages.len() < self.limits.flow_messages) {
@@ -381,7 +410,7 @@ impl<'a, R> Analyzer<'a, R> {
             }
         };
         self.places.insert(key, place);
-        self.awake.push_back(place);
+        self.awake.push_back(Waking { place, heard: now });
         self.doubtful.push_back((place, key));
         if 2 * self.places.len() + DOUBTFUL < self.doubtful.len() {
             self.forget_doubts();
@@ -391,11 +420,16 @@ impl<'a, R> Analyzer<'a, R> {
 
     /// Lets the next flow in turn rest, when it has been silent for long enough.
     fn rest_one(&mut self, now: Timestamp) {
+        // Flows that are heard later than they were queued are looked at again in their turn.
+        let is_due = |next: &Waking| IDLE < now.since(next.heard);
+        if self.vacant() == 0 && !self.awake.front().is_some_and(is_due) {
+            return;
+        }
         let Some(place) = self.next_awake() else { return };
         let slot = &mut self.flows[place as usize];
         let Some(flow) = &mut slot.flow else { return };
         if now.since(slot.last) <= IDLE {
-            self.awake.push_back(place);
+            self.awake.push_back(Waking { place, heard: slot.last });
             return;
         }
         flow.rest();
@@ -411,10 +445,15 @@ impl<'a, R> Analyzer<'a, R> {
         }
     }
 
+    /// How many places of flows that were let go still stand in a queue.
+    fn vacant(&self) -> usize {
+        self.flows.len() - self.free.len() - self.places.len()
+    }
+
     /// The next flow that is awake, taken out of the queue; places of those that are gone are freed.
     fn next_awake(&mut self) -> Option<u32> {
         loop {
-            let place = self.awake.pop_front()?;
+            let Waking { place, .. } = self.awake.pop_front()?;
             if self.flows[place as usize].flow.is_some() {
                 return Some(place);
             }

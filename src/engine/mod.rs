@@ -31,7 +31,7 @@ pub trait Feed {
     fn advance(&mut self, each: &mut dyn FnMut(Observation<'_>)) -> bool;
 
     /// What the capture point could see so far.
-    fn vantage(&self) -> Vantage;
+    fn vantage(&mut self) -> Vantage;
 
     /// What was read and lost so far.
     fn tally(&self) -> Tally;
@@ -98,7 +98,7 @@ pub fn analyze<R: Send>(feed: &mut dyn Feed, plan: &Plan, let_go: &LetGo<'_, R>)
 fn assemble<R>(
     harvests: Vec<Harvest<R>>,
     router: Router,
-    feed: &dyn Feed,
+    feed: &mut dyn Feed,
     seed: Seed,
 ) -> Analysis<R> {
     let (vantage, mut tally) = (feed.vantage(), feed.tally());

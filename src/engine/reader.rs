@@ -175,6 +175,7 @@ impl Reader {
             desk.tally.lose("sctp-gap");
         }
         vault.tell(&mut desk.tally);
+        desk.settle();
     }
 
     /// The fragmented datagrams that the frame read last is a part of, outermost first, by number;
@@ -195,7 +196,7 @@ impl Reader {
         self.connections.len()
     }
 
-    /// What was counted so far.
+    /// What was counted so far; hosts that there was no room for some packets later.
     pub fn tally(&self) -> &Tally {
         &self.desk.tally
     }
@@ -212,7 +213,7 @@ impl Reader {
     }
 
     /// What the capture point could see so far.
-    pub fn vantage(&self) -> Vantage {
+    pub fn vantage(&mut self) -> Vantage {
         self.desk.vantage()
     }
 

@@ -1,5 +1,7 @@
 //! Says to which call flow an observation belongs, without reading more of it than the Call-ID.
 
+use std::hint::black_box;
+
 use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
 
@@ -31,6 +33,8 @@ pub(super) struct Router {
     old: FxHashMap<u64, u64>,
     /// Errors between endpoints of which no message is known.
     strays: Strays,
+    /// Kept for their room.
+    keys: Vec<(u64, u64)>,
 }
 
 impl Router {
@@ -42,6 +46,7 @@ impl Router {
             young: FxHashMap::default(),
             old: FxHashMap::default(),
             strays: Strays::default(),
+            keys: Vec::new(),
         }
     }
 
@@ -80,17 +85,31 @@ impl Router {
         }
     }
 
-    /// The flow of a message that is read already, the same that [`route`](Self::route) finds.
-    pub(super) fn route_read(&mut self, message: &Message) -> u64 {
+    /// The flow of a message that is read already, the same that [`route`](Self::route) finds; to be
+    /// [remembered](Self::remember_all) with others.
+    pub(super) fn route_read(&self, message: &Message) -> u64 {
         let envelope = &message.envelope;
         // What is no plain field may still name the flow.
         let plain = Some(message).filter(|message| message.defects().is_empty());
-        let flow = match plain.and_then(Message::call_id).filter(|id| !id.is_empty()) {
+        match plain.and_then(Message::call_id).filter(|id| !id.is_empty()) {
             Some(id) => self.seed.hash(id),
             None => self.flow_of(message.text(), envelope),
-        };
-        self.remember((envelope.from, envelope.to), flow);
-        flow
+        }
+    }
+
+    /// Remembers who sent which flow to whom, in order. All are looked for before the first is
+    /// changed: what waits for memory together takes a part of the time.
+    pub(super) fn remember_all(
+        &mut self,
+        latest: impl Iterator<Item = (u64, (Endpoint, Endpoint))>,
+    ) {
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.extend(latest.map(|(flow, (from, to))| (self.seed.ends(from, to), flow)));
+        black_box(keys.iter().filter(|(key, _)| self.young.contains_key(key)).count());
+        for (key, flow) in keys.drain(..) {
+            self.remember_key(key, flow);
+        }
+        self.keys = keys;
     }
 
     /// Errors that belong to no flow by their endpoints.
@@ -108,11 +127,15 @@ impl Router {
         }
     }
 
-    fn remember(&mut self, ends: (Endpoint, Endpoint), flow: u64) {
+    fn remember(&mut self, (from, to): (Endpoint, Endpoint), flow: u64) {
+        self.remember_key(self.seed.ends(from, to), flow);
+    }
+
+    fn remember_key(&mut self, ends: u64, flow: u64) {
         if self.pairs <= self.young.len() {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(self.seed.ends(ends.0, ends.1), flow);
+        self.young.insert(ends, flow);
     }
 
     fn recall(&self, (from, to): (Endpoint, Endpoint)) -> Option<u64> {

@@ -72,6 +72,11 @@ impl Chains {
         self.filed.iter().copied()
     }
 
+    /// The key under which something was filed last.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.filed.last().map(|(key, _)| *key)
+    }
+
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         let filed = if self.filed.spilled() { self.filed.capacity() } else { 0 };

@@ -1,5 +1,6 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
+use std::hint::black_box;
 use std::net::IpAddr;
 
 use super::blocks::Blocks;
@@ -137,6 +138,17 @@ impl CallFlow {
     pub fn observe(&mut self, message: Message) -> MessageId {
         let clues = Clues::of(&message, self.seed);
         self.observe_read(message, &clues)
+    }
+
+    /// Reads of each list what the next message is compared with first.
+    pub fn bring_near(&self) {
+        black_box((
+            self.messages.last().map(|entry| entry.note),
+            self.transactions.last().map(|transaction| transaction.request),
+            self.dialogs.last().map(|dialog| dialog.first),
+            self.passages.newest(),
+            self.matching.newest_keys(),
+        ));
     }
 
     /// The same of a message whose `clues` were read with the seed of the flow.

@@ -1,10 +1,11 @@
 //! How lists grow of which there are millions, each with few entries.
 
-/// Adds `item`; a list that is full grows by half and by two at least, where [`Vec::push`] doubles
-/// it and begins with room for four.
+/// Adds `item`; a list that is full grows by half, the first two items by one at a time, where
+/// [`Vec::push`] doubles it and begins with room for four.
 pub(super) fn push_slim<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 2).max(2));
+        let more = if list.len() < 2 { 1 } else { (list.len() / 2).max(2) };
+        list.reserve_exact(more);
     }
     list.push(item);
 }

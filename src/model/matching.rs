@@ -86,6 +86,11 @@ impl Matching {
         self.branches.iter().map(|(key, id)| (key, TransactionId(id)))
     }
 
+    /// The key of the branch that was filed last, and that of the last INVITE.
+    pub(super) fn newest_keys(&self) -> (Option<u64>, Option<u64>) {
+        (self.branches.newest(), self.invites.newest())
+    }
+
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
         self.branches.heap_size() + self.invites.heap_size()

@@ -213,6 +213,11 @@ impl<T> Passages<T> {
         *self = Self::new(self.limit);
     }
 
+    /// The key of the message that came last.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.records.back().map(|record| record.message)
+    }
+
     /// Octets of private memory it holds.
     pub fn heap_size(&self) -> usize {
         self.records.capacity() * size_of::<Record<T>>()
@@ -265,8 +270,12 @@ impl<T: Copy> Passages<T> {
     fn add(&mut self, print: &Print, id: T) {
         let count = self.records.len();
         if count == self.records.capacity() {
-            // By little, not twice as much: every flow has such a list.
-            self.records.reserve_exact(if count < 16 { 4 } else { count / 2 });
+            // By little, not twice as much: every flow has such a list, and many have two messages.
+            self.records.reserve_exact(match count {
+                0 => 2,
+                1..16 => 4,
+                _ => count / 2,
+            });
         }
         self.records.push_back(Record {
             message: print.message,

@@ -1,6 +1,8 @@
 //! Flows under all rules: each subject once, every check in one pass.
 
-use super::batch::{Batch, Item, bring_near, cut_short};
+use smallvec::SmallVec;
+
+use super::batch::{Batch, Item, bring_flows_near, bring_near, bring_requests_near, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::{
@@ -15,6 +17,8 @@ pub(super) const EVIDENCE: usize = 5;
 /// Messages that are judged together: so few that they stay in the nearest caches, so many that to
 /// load the code of each check costs little.
 const TOGETHER: usize = 32;
+/// Flows that are looked at ahead of their turn.
+const AHEAD: usize = 8;
 
 /// What the rules say of a flow, or of some that were judged together.
 #[derive(Debug, Default)]
@@ -103,11 +107,19 @@ pub fn check_flows<'a>(
 ) -> FlowReport {
     let mut batch = Batch::default();
     let mut run = Run::new(context);
-    for flow in flows {
-        batch.add(flow, context);
-        if TOGETHER <= batch.messages.len() {
-            run.judge(&batch);
-            batch.clear();
+    let mut flows = flows.into_iter();
+    loop {
+        let next: SmallVec<[&CallFlow; AHEAD]> = flows.by_ref().take(AHEAD).collect();
+        if next.is_empty() {
+            break;
+        }
+        bring_flows_near(&next);
+        for flow in next {
+            batch.add(flow, context);
+            if TOGETHER <= batch.messages.len() {
+                run.judge(&batch);
+                batch.clear();
+            }
         }
     }
     run.judge(&batch);
@@ -175,6 +187,7 @@ impl<'c> Run<'c> {
                 }
             }
         }
+        bring_requests_near(batch);
         for (index, check) in schedule.beyond_messages() {
             match check {
                 Check::Transaction(judge) => {

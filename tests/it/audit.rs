@@ -40,7 +40,7 @@ impl Feed for Frames {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         self.reader.vantage()
     }
 

@@ -51,7 +51,7 @@ impl Feed for Wire {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         let times = || self.messages.iter().map(|(envelope, _)| envelope.time);
         let (first, last) = (times().min(), times().max());
         Vantage {

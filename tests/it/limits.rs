@@ -32,7 +32,7 @@ impl<F: FnMut(u64) -> String> Feed for Flood<F> {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         Vantage::default()
     }
 

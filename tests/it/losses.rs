@@ -140,6 +140,7 @@ fn made_by_bounds() -> Vec<(&'static str, Tally)> {
                 let bytes = ethernet(&udp(&format!("192.0.2.{host}:5060"), B, &one).whole());
                 reader.read(&frame(host, 0, 1, &bytes), &mut |_| {});
             }
+            reader.finish(&mut |_| {});
             reader.tally().clone()
         }),
         ("let-go-copies", {
@@ -215,7 +216,7 @@ impl Feed for Errors {
         self.0 < 20
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         Vantage::default()
     }
 
@@ -251,7 +252,7 @@ impl Feed for Calls {
         0 < self.left
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         Vantage::default()
     }
 

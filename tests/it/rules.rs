@@ -221,7 +221,7 @@ impl Feed for Records<'_> {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         self.reader.vantage()
     }
 

@@ -186,7 +186,7 @@ impl Feed for Replay {
         true
     }
 
-    fn vantage(&self) -> Vantage {
+    fn vantage(&mut self) -> Vantage {
         let mut vantage = Vantage::default();
         for (envelope, _) in &self.messages {
             vantage.see(envelope.time, envelope.from.ip, envelope.to.ip);

@@ -64,7 +64,7 @@ impl Show for Events<'_> {
         self.poll();
     }
 
-    fn frame(&mut self, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<()> {
+    fn frame(&mut self, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
             self.sift.begin(feed.vantage().first);
@@ -90,7 +90,7 @@ impl Show for Events<'_> {
         self.sift.counts().map(|counts| Numbers::of(counts, now))
     }
 
-    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+    fn finish(mut self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         let vantage = feed.vantage();
         self.sift.advance(vantage.last);
         self.poll();

@@ -128,7 +128,7 @@ impl Show for Findings<'_> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+    fn finish(mut self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         let last = feed.vantage().last;
         self.flows.advance(last);
         self.tell(None, &Moment::new(last, feed), out)?;

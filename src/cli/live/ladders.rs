@@ -112,7 +112,7 @@ impl Show for Ladders<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+    fn finish(self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         let Self { flows, judging, style, names, mut drawn, mut shown, .. } = *self;
         let found = judging.found(flows.finish(feed), 1);
         let subject = found.subject(names);

@@ -37,7 +37,7 @@ impl Show for Lines<'_> {
         self.stream.observe(seen);
     }
 
-    fn frame(&mut self, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<()> {
+    fn frame(&mut self, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
             self.view.begin(out)?;
@@ -66,7 +66,7 @@ impl Show for Lines<'_> {
         tally
     }
 
-    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+    fn finish(mut self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         self.frame(feed, out)?;
         let mut tally = feed.tally();
         tally.add(&self.lost());

@@ -174,7 +174,7 @@ pub(super) fn live(args: &LiveArgs) -> anyhow::Result<Outcome> {
     let leaving = args.end.exit_after_call.then(|| Leaving::new(&of_awaited, &judging));
     let beside = Beside { gauges: gauges.as_mut(), leaving };
     let run = watch(&mut feed, (&mut *show, beside), &mut sink, args);
-    let ended = run.and_then(|()| show.finish(&feed, &mut sink));
+    let ended = run.and_then(|()| show.finish(&mut feed, &mut sink));
     // What was to be kept is kept, though nobody may read the output any more.
     if let Some((tap, reader, live)) = feed.tap() {
         say(&tap.finish(reader, &|interface| live.lost_by(interface)), args.output.quiet);

@@ -25,7 +25,7 @@ pub(super) trait Show {
     fn observe(&mut self, seen: Parsed<'_>);
 
     /// A frame has been read to its end.
-    fn frame(&mut self, _feed: &dyn Feed, _out: &mut dyn Write) -> io::Result<()> {
+    fn frame(&mut self, _feed: &mut dyn Feed, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
 
@@ -43,7 +43,7 @@ pub(super) trait Show {
     }
 
     /// Nothing more comes: what there is to say at the end.
-    fn finish(self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended>;
+    fn finish(self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended>;
 
     /// How many flows are held, and in how many octets.
     fn held(&self) -> (usize, usize) {
@@ -73,7 +73,7 @@ pub(super) struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     /// It is `now`.
-    pub(super) fn new(now: Timestamp, feed: &'a dyn Feed) -> Self {
+    pub(super) fn new(now: Timestamp, feed: &'a mut dyn Feed) -> Self {
         let mut vantage = feed.vantage();
         vantage.last = vantage.last.max(now);
         Self { now, vantage, feed }

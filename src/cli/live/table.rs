@@ -176,7 +176,7 @@ impl Show for Table<'_> {
         Vec::new()
     }
 
-    fn finish(mut self: Box<Self>, feed: &dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
+    fn finish(mut self: Box<Self>, feed: &mut dyn Feed, out: &mut dyn Write) -> io::Result<Ended> {
         if let Some(screen) = &self.screen {
             screen.close(out)?;
             self.style.width = screen.size().0;

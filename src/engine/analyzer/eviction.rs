@@ -3,7 +3,7 @@
 //! What goes should be missed by nobody: in a flood what came to nothing, else what is over. A call
 //! that goes on, or has only begun, is torn in two when it goes.
 
-use super::{Analyzer, Slot, State};
+use super::{Analyzer, Slot, State, Waking};
 use crate::model::{CallFlow, DialogState};
 use crate::sip::Method;
 
@@ -109,7 +109,9 @@ impl<R> Analyzer<'_, R> {
             let slot = &self.flows[*place as usize];
             (!slot.flow.as_deref().is_some_and(is_over), slot.last)
         });
-        self.awake.extend(turn.filter(|place| Some(*place) != best));
+        let others = turn.filter(|place| Some(*place) != best);
+        let flows = &self.flows;
+        self.awake.extend(others.map(|place| Waking { place, heard: flows[place as usize].last }));
         let Some(place) = best else { return false };
         self.let_go(place);
         self.free.push(place);

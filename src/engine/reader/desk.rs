@@ -5,12 +5,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::clocks::{Clocks, Seen as SeenAt};
-use super::seen::{Endpoints, Seen};
+use super::seen::{Endpoints, Hosts, Seen};
 use super::{Each, Fate};
 use crate::frame::{Frame, Mapping};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
-use crate::model::directions::Directions;
 use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
 use crate::net::{Endpoint, IcmpError, Packet, PathId};
@@ -40,7 +39,7 @@ pub(super) struct Desk {
     pub(super) tally: Tally,
     next: u64,
     window: Option<(Arrival, Arrival)>,
-    pub(super) directions: Seen<Directions>,
+    hosts: Hosts,
     /// Endpoints that sent or were sent SIP, other than at its own ports.
     endpoints: Seen<Endpoints>,
     /// Agents that reported packets.
@@ -99,7 +98,7 @@ impl Desk {
             tally: Tally::default(),
             next: 0,
             window: None,
-            directions: Seen::new(limits.names),
+            hosts: Hosts::new(limits.names),
             endpoints: Seen::new(limits.names),
             agents: Vec::new(),
             clocks: Clocks::new(limits.report_delay),
@@ -201,8 +200,17 @@ impl Desk {
 
     /// Notes that one host sent to another.
     pub(super) fn note_hosts(&mut self, hosts: (IpAddr, IpAddr)) {
-        if !self.directions.add(hosts) {
-            self.tally.lose("let-go-hosts");
+        let refused = self.hosts.add(hosts);
+        if refused != 0 {
+            self.tally.lose_many("let-go-hosts", refused);
+        }
+    }
+
+    /// Counts what there was no room for to the last.
+    pub(super) fn settle(&mut self) {
+        let refused = self.hosts.settle();
+        if refused != 0 {
+            self.tally.lose_many("let-go-hosts", refused);
         }
     }
 
@@ -217,13 +225,15 @@ impl Desk {
     }
 
     /// What the capture point could see so far.
-    pub(super) fn vantage(&self) -> Vantage {
+    pub(super) fn vantage(&mut self) -> Vantage {
+        self.settle();
+        let (directions, full) = self.hosts.all();
         let (first, last) = self.window.unwrap_or_default();
         Vantage {
             first: first.time,
             last: last.time,
-            directions: self.directions.all(),
-            full: self.directions.is_full(),
+            directions,
+            full,
             dropped: self.gaps,
             ..self.seen.clone()
         }

@@ -1,8 +1,11 @@
 //! A bounded set of what was seen.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
 
 use crate::model::Seed;
 use crate::model::directions::Directions;
@@ -10,6 +13,11 @@ use crate::net::Endpoint;
 
 /// Of things there was no room for, so many are known at once.
 const REFUSED: usize = 2048;
+
+/// Places for pairs of hosts that came lately.
+const LATELY: usize = 512;
+/// Pairs of hosts that are taken in together.
+const WAITING: usize = 64;
 
 /// A set that takes no more than a bound.
 #[derive(Debug)]
@@ -66,6 +74,55 @@ impl Store<(IpAddr, IpAddr)> for Directions {
 
     fn size(&self) -> usize {
         self.len()
+    }
+}
+
+/// Directed pairs of hosts, taken in some at a time: those of a fleet are in no cache, and what waits
+/// for memory together takes a part of the time.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    seen: Seen<Directions>,
+    waiting: Vec<(IpAddr, IpAddr)>,
+    /// Pairs of IPv4 that came lately, each where its hash says: most packets repeat one.
+    lately: [Option<u64>; LATELY],
+}
+
+impl Hosts {
+    /// An empty set that remembers `most`.
+    pub(super) fn new(most: usize) -> Self {
+        let waiting = Vec::with_capacity(WAITING);
+        Self { seen: Seen::new(most), waiting, lately: [None; LATELY] }
+    }
+
+    /// Takes in that one sent to the other; says how many before there was no room for.
+    #[inline]
+    pub(super) fn add(&mut self, pair: (IpAddr, IpAddr)) -> u64 {
+        if self.came_lately(pair) {
+            return 0;
+        }
+        self.waiting.push(pair);
+        if self.waiting.len() < WAITING { 0 } else { self.settle() }
+    }
+
+    #[inline]
+    fn came_lately(&mut self, pair: (IpAddr, IpAddr)) -> bool {
+        let (IpAddr::V4(from), IpAddr::V4(to)) = pair else { return false };
+        let key = u64::from(from.to_bits()) << 32 | u64::from(to.to_bits());
+        // No harm when strangers make them collide: each is looked up then.
+        let place = FxBuildHasher.hash_one(key) % LATELY as u64;
+        self.lately[place as usize].replace(key) == Some(key)
+    }
+
+    /// Takes in what waits; says how many there was no room for.
+    pub(super) fn settle(&mut self) -> u64 {
+        let Self { seen, waiting, .. } = self;
+        waiting.retain(|pair| !seen.has(*pair));
+        waiting.drain(..).filter(|pair| !seen.add(*pair)).count() as u64
+    }
+
+    /// What was seen, and whether it is full; to be [settled](Self::settle) first.
+    pub(super) fn all(&self) -> (Arc<Directions>, bool) {
+        (self.seen.all(), self.seen.is_full())
     }
 }
 
@@ -128,10 +185,27 @@ impl<S> Seen<S> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn end(number: u32) -> Endpoint {
         Endpoint { ip: IpAddr::from(number.to_be_bytes()), port: 5062 }
+    }
+
+    #[test]
+    fn hosts_are_told_of_once_and_forgotten_never() {
+        let mut hosts = Hosts::new(1_000);
+        let pair = |n: u32| (IpAddr::from(n.to_be_bytes()), IpAddr::from([192, 0, 2, 1]));
+        let long = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        for n in (0..1_000).chain(0..1_000) {
+            assert_eq!((hosts.add(pair(n % 990)), hosts.add(long)), (0, 0));
+        }
+        assert_eq!(hosts.settle(), 0);
+        let (all, full) = hosts.all();
+        assert!((0..990).all(|n| all.contains(pair(n))) && all.contains(long));
+        assert_eq!((all.len(), full), (991, false));
+        let refused: u64 = (990..1_100).map(|n| hosts.add(pair(n))).sum();
+        assert_eq!((refused + hosts.settle(), hosts.all().1), (101, true));
     }
 
     #[test]
