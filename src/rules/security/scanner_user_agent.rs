@@ -1,5 +1,7 @@
 //! X001: a request signed by a scanning tool.
 
+use memchr::memchr_iter;
+
 use crate::rules::words::{Words, contains};
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
@@ -45,7 +47,10 @@ static AGENTS: Words = Words::new(&[
 
 /// Names long enough to mean the tool wherever they stand, in lower case.
 static ANYWHERE: Words =
-    Words::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife", "nm@nm"]);
+    Words::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife"]);
+/// The user and the start of the host that nmap gives, the same both; looked for by its sign, since
+/// the search of the others would have to stop as often as so short a word demands.
+const NMAP: &str = "nm@nm";
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
@@ -60,7 +65,8 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let sign = agent.or_else(|| {
         [HeaderName::From, HeaderName::To, HeaderName::CallId].into_iter().find_map(|header| {
             let value = message.value(header)?;
-            ANYWHERE.find_in(value).map(|name| (header, name))
+            let name = ANYWHERE.find_in(value).or_else(|| is_of_nmap(value).then_some(NMAP))?;
+            Some((header, name))
         })
     });
     let Some((header, name)) = sign else { return Verdict::Judged };
@@ -74,8 +80,27 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
+/// True when [`NMAP`] stands in `value`, in any case.
+fn is_of_nmap(value: &[u8]) -> bool {
+    let around = |at: usize| value.get(at.checked_sub(2)?..at + 3);
+    let is_name = |part: &[u8]| part.eq_ignore_ascii_case(NMAP.as_bytes());
+    memchr_iter(b'@', value).any(|at| around(at).is_some_and(is_name))
+}
+
 /// True when a tool signed the request.
 pub(in crate::rules) fn is_signed(message: &Message) -> bool {
     let agent = message.value(HeaderName::UserAgent).unwrap_or_default();
     AGENTS.find_in(agent).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn nmap_is_known_in_any_case_and_place(text in "[nNmM@.]{0,9}") {
+            proptest::prop_assert_eq!(is_of_nmap(text.as_bytes()), contains(text.as_bytes(), NMAP));
+        }
+    }
 }
