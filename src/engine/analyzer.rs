@@ -16,7 +16,7 @@ use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed}
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::{TIMEOUT, Timestamp};
-use crate::transport::{Envelope, Signal, Text};
+use crate::transport::{Envelope, Signal, Text, scan};
 
 /// A flow that was silent this long has no timer running and may rest.
 const IDLE: i64 = 2 * TIMEOUT;
@@ -268,6 +268,11 @@ impl<'a, R> Analyzer<'a, R> {
     /// nearest cache of a processor, and to load it again for each message takes longer than many
     /// a step.
     pub(super) fn observe(&mut self, batch: &mut Vec<Item>) {
+        for Item { what, .. } in &*batch {
+            if let What::Message { text, .. } = what {
+                scan::bring_near(text);
+            }
+        }
         let mut read = std::mem::take(&mut self.read);
         read.extend(batch.drain(..).map(|Item { flow, what }| match what {
             What::Message { envelope, text } => (flow, Read::of(envelope, text)),
@@ -386,6 +391,7 @@ impl<'a, R> Analyzer<'a, R> {
                 return place;
             }
             self.let_go(place);
+            self.vacate(place);
         }
         if self.limits.flows <= self.places.len() {
             self.let_one_go(u32::MAX);
@@ -420,8 +426,9 @@ impl<'a, R> Analyzer<'a, R> {
 
     /// Lets the next flow in turn rest, when it has been silent for long enough.
     fn rest_one(&mut self, now: Timestamp) {
-        // Flows that are heard later than they were queued are looked at again in their turn.
-        let is_due = |next: &Waking| IDLE < now.since(next.heard);
+        // Flows that are heard later than they were queued are looked at again in their turn. One of a
+        // time that is yet to come holds up none of the others.
+        let is_due = |next: &Waking| !(0..=IDLE).contains(&now.since(next.heard));
         if self.vacant() == 0 && !self.awake.front().is_some_and(is_due) {
             return;
         }

@@ -1,7 +1,5 @@
 //! Call flows as they happen: fed step by step, looked at in between.
 
-use std::hint::black_box;
-
 use super::analyzer::Analyzer;
 use super::parsed::Parsed;
 use super::router::{Router, is_idle};
@@ -11,10 +9,7 @@ use crate::limits::Tally;
 use crate::model::{CallFlow, Clues, Model, Seed, Vantage};
 use crate::sip::Message;
 use crate::time::Timestamp;
-use crate::transport::{Envelope, Observation, Text};
-
-/// Octets that come together when one of them is read.
-const LINE: usize = 64;
+use crate::transport::{Envelope, Observation, Text, scan};
 
 /// A flow that is held, by its place; another may have it once the flow was let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +84,7 @@ impl<'a, R> Flows<'a, R> {
     /// into the nearest cache of a processor. A message that is read tells its flow for little.
     fn take_in(&mut self) {
         for (_, text) in &self.unread {
-            black_box(text.iter().step_by(LINE).fold(0, |sum, octet| sum ^ octet));
+            scan::bring_near(text);
         }
         for (envelope, text) in self.unread.drain(..) {
             match Message::parse(envelope, text) {

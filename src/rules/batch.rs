@@ -7,7 +7,7 @@ use super::schedule::Subject;
 use super::{Case, Context};
 use crate::model::{CallFlow, DialogId, Entry, Exchange, MessageId, Note, TransactionId};
 use crate::sip::{Field, Message};
-use crate::transport::Completeness;
+use crate::transport::{Completeness, scan};
 
 /// Entries of a flow that are brought near ahead of the others.
 const GLANCE: usize = 64;
@@ -80,9 +80,6 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Octets that come together when one of them is read.
-const LINE: usize = 64;
-
 /// Reads a little of all that is known of `flows` ahead of the checks, which would wait for memory at
 /// each thing in turn: what waits together takes a part of the time. What one step finds is where
 /// the next one looks.
@@ -100,30 +97,29 @@ pub(super) fn bring_flows_near(flows: &[&CallFlow]) {
 
 /// The same of the messages of a batch: their fields, then their texts.
 pub(super) fn bring_near<T>(messages: &[Item<(&Message, T)>]) {
-    const FIELDS: usize = LINE / size_of::<Field>();
+    const FIELDS: usize = scan::LINE / size_of::<Field>();
     for Item { what: (message, _), .. } in messages {
         let fields = message.fields();
         black_box(fields.iter().step_by(FIELDS).fold(0, |sum, field| sum ^ field.name as u32));
         black_box(fields.last().map(|field| field.name));
     }
     for Item { what: (message, _), .. } in messages {
-        let lines = message.text().iter().step_by(LINE);
-        black_box(lines.fold(0, |sum, octet| sum ^ octet));
+        scan::bring_near(message.text());
     }
 }
 
 /// The same of requests that were sent on: no check is called for them, but answers are compared with
 /// them, in what stands in their first lines.
 pub(super) fn bring_requests_near(batch: &Batch<'_>) {
-    const LINES: usize = 8;
+    const START: usize = 512;
     for Item { turn, what: id, .. } in &batch.transactions {
         let flow = batch.case(*turn).flow;
         let Some(request) = flow.transaction(*id).request else { continue };
         let entry = flow.entry(request);
         if matches!(entry.note, Note::Forwarded(_)) {
-            let lines = entry.message.text().iter().step_by(LINE).take(LINES);
-            let fields = entry.message.fields();
-            black_box((fields.first(), fields.last(), lines.fold(0, |sum, octet| sum ^ octet)));
+            let (text, fields) = (entry.message.text(), entry.message.fields());
+            black_box((fields.first(), fields.last()));
+            scan::bring_near(text.get(..START).unwrap_or(text));
         }
     }
 }

@@ -71,6 +71,19 @@ fn a_flood_of_call_ids_stays_within_the_memory_allowed() {
 }
 
 #[test]
+fn a_time_yet_to_come_keeps_no_flow_from_its_rest() {
+    let text = |n: u64| {
+        let time = if n == 0 { 1_000_000_000 } else { n * 1_000 };
+        format!("{time} a>b OPTIONS id=c{n} via=a{n} from=f cseq=1")
+    };
+    let mut flood = Flood { left: 1_000, next: 0, text };
+    let model = analyze(&mut flood, &plan(Limits::default()), &|_| ()).model;
+    let held: Vec<usize> = model.flows.iter().map(|flow| flow.heap_size()).collect();
+    // What only serves to judge messages close in time is given back.
+    assert!(held[1..300].iter().all(|old| *old < held[999]), "{held:?}");
+}
+
+#[test]
 fn a_flood_that_comes_to_nothing_does_not_cost_the_calls_of_others() {
     let limits = Limits { memory: 1 << 20, ..Limits::default() };
     // Every 200th message belongs to a call that is answered; the others nobody answers.
