@@ -1,6 +1,7 @@
 //! Analyzer: what belongs to its share of the Call-IDs becomes call flows, within bounds.
 
 mod eviction;
+mod resting;
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -8,6 +9,7 @@ use std::hint::black_box;
 use rustc_hash::FxHashMap;
 
 use self::eviction::Flood;
+use self::resting::Waking;
 use super::router::{Item, What};
 use super::timers::{Due, Timers};
 use super::{LetGo, Plan, first_seq};
@@ -15,14 +17,14 @@ use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed};
 use crate::net::Endpoint;
 use crate::sip::Message;
-use crate::time::{TIMEOUT, Timestamp};
+use crate::time::Timestamp;
 use crate::transport::{Envelope, Signal, Text, scan};
 
-/// A flow that was silent this long has no timer running and may rest.
-const IDLE: i64 = 2 * TIMEOUT;
 /// What a message adds to transactions, dialogs and indexes of its flow, in octets, until the flow is
 /// measured.
 const SHARE: usize = 480;
+/// Messages after which a flow is measured again at the earliest: to measure takes a look at all of it.
+const EARLY: u32 = 8;
 /// What an allocator takes for the pieces of a message beside their octets.
 const PIECES: usize = 64;
 /// What the queues, maps and timers of the analyzer take for a flow, with room to grow, and what a look
@@ -96,17 +98,9 @@ struct Slot {
     last: Timestamp,
     /// Octets counted for it.
     held: usize,
-    /// Messages with which it is measured next: each time it has grown by half.
+    /// Messages with which it is measured next: each time it has grown by half and [`EARLY`].
     measured_at: u32,
     state: State,
-}
-
-/// A place in the queue of flows that are awake.
-#[derive(Clone, Copy)]
-struct Waking {
-    place: u32,
-    /// When the flow was heard last, as far as was known when it was queued.
-    heard: Timestamp,
 }
 
 /// Octets that a flow takes, as the allocator gives them.
@@ -339,7 +333,7 @@ impl<'a, R> Analyzer<'a, R> {
             flow.observe_read(message, clues);
             let count = flow.messages.len() as u32;
             if slot.measured_at <= count {
-                slot.measured_at = count + count / 2 + 8;
+                slot.measured_at = count + count / 2 + EARLY;
                 self.held -= slot.held;
                 (slot.held, more) = (0, octets_of(flow));
             }
@@ -424,52 +418,8 @@ impl<'a, R> Analyzer<'a, R> {
         place
     }
 
-    /// Lets the next flow in turn rest, when it has been silent for long enough.
-    fn rest_one(&mut self, now: Timestamp) {
-        // Flows that are heard later than they were queued are looked at again in their turn. One of a
-        // time that is yet to come holds up none of the others.
-        let is_due = |next: &Waking| !(0..=IDLE).contains(&now.since(next.heard));
-        if self.vacant() == 0 && !self.awake.front().is_some_and(is_due) {
-            return;
-        }
-        let Some(place) = self.next_awake() else { return };
-        let slot = &mut self.flows[place as usize];
-        let Some(flow) = &mut slot.flow else { return };
-        if now.since(slot.last) <= IDLE {
-            self.awake.push_back(Waking { place, heard: slot.last });
-            return;
-        }
-        flow.rest();
-        self.held -= slot.held;
-        slot.held = octets_of(flow);
-        self.held += slot.held;
-        slot.state = State::Resting(self.turn);
-        self.resting.push_back((place, self.turn));
-        // Flows that woke up leave their old entry behind.
-        if 2 * self.flows.len() < self.resting.len() {
-            let flows = &self.flows;
-            self.resting.retain(|(at, since)| flows[*at as usize].state == State::Resting(*since));
-        }
-    }
-
-    /// How many places of flows that were let go still stand in a queue.
-    fn vacant(&self) -> usize {
-        self.flows.len() - self.free.len() - self.places.len()
-    }
-
-    /// The next flow that is awake, taken out of the queue; places of those that are gone are freed.
-    fn next_awake(&mut self) -> Option<u32> {
-        loop {
-            let Waking { place, .. } = self.awake.pop_front()?;
-            if self.flows[place as usize].flow.is_some() {
-                return Some(place);
-            }
-            self.free.push(place);
-        }
-    }
-
-    /// Lets a flow go after all was said of it that can be said. Its place is free once no queue
-    /// names it.
+    /// Lets a flow go after all was said of it that can be said. Its place is free once the queue of
+    /// those awake names it no more.
     fn let_go(&mut self, place: u32) {
         self.let_go_as(place, "let-go");
     }

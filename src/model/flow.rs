@@ -140,17 +140,6 @@ impl CallFlow {
         self.observe_read(message, &clues)
     }
 
-    /// Reads of each list what the next message is compared with first.
-    pub fn bring_near(&self) {
-        black_box((
-            self.messages.last().map(|entry| entry.note),
-            self.transactions.last().map(|transaction| transaction.request),
-            self.dialogs.last().map(|dialog| dialog.first),
-            self.passages.newest(),
-            self.matching.newest_keys(),
-        ));
-    }
-
     /// The same of a message whose `clues` were read with the seed of the flow.
     pub fn observe_read(&mut self, message: Message, clues: &Clues) -> MessageId {
         let id = MessageId(self.messages.len() as u32);
@@ -189,6 +178,17 @@ impl CallFlow {
         self.messages.push(Entry { message, note, transaction, dialog });
         self.name_dialog_of_request(id);
         id
+    }
+
+    /// Reads of each list what the next message is compared with first.
+    pub fn bring_near(&self) {
+        black_box((
+            self.messages.last().map(|entry| entry.note),
+            self.transactions.last().map(|transaction| transaction.request),
+            self.dialogs.last().map(|dialog| dialog.first),
+            self.passages.newest(),
+            self.matching.newest_keys(),
+        ));
     }
 
     /// Files what happened to the carrier of a message under the newest request it can be about.

@@ -9,7 +9,7 @@ use crate::model::{CallFlow, DialogId, Entry, Exchange, MessageId, Note, Transac
 use crate::sip::{Field, Message};
 use crate::transport::{Completeness, scan};
 
-/// Entries of a flow that are brought near ahead of the others.
+/// Things of a kind that are brought near together; more would be gone before they are needed.
 const GLANCE: usize = 64;
 
 /// One thing that checks are called for.
@@ -112,7 +112,7 @@ pub(super) fn bring_near<T>(messages: &[Item<(&Message, T)>]) {
 /// them, in what stands in their first lines.
 pub(super) fn bring_requests_near(batch: &Batch<'_>) {
     const START: usize = 512;
-    for Item { turn, what: id, .. } in &batch.transactions {
+    for Item { turn, what: id, .. } in batch.transactions.iter().take(GLANCE) {
         let flow = batch.case(*turn).flow;
         let Some(request) = flow.transaction(*id).request else { continue };
         let entry = flow.entry(request);

@@ -107,7 +107,7 @@ pub fn check_flows<'a>(
 ) -> FlowReport {
     let mut batch = Batch::default();
     let mut run = Run::new(context);
-    let mut flows = flows.into_iter();
+    let mut flows = flows.into_iter().fuse();
     loop {
         let next: SmallVec<[&CallFlow; AHEAD]> = flows.by_ref().take(AHEAD).collect();
         if next.is_empty() {

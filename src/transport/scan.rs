@@ -1,5 +1,5 @@
 //! Finds octets eight at a time: in a text of one line the start of a vectorized search costs more
-//! than the search.
+//! than the search. And fetches texts from memory ahead of their readers.
 
 use std::hint::black_box;
 
@@ -9,8 +9,8 @@ pub(crate) const LINE: usize = 64;
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Reads a little of all of `text`, for whoever reads many texts later: to wait for the memory of
-/// all together takes a part of the time.
+/// Reads one octet of each [`LINE`] of `text`, for whoever is about to read many texts: to wait for
+/// the memory of all together takes a part of the time.
 #[inline]
 pub(crate) fn bring_near(text: &[u8]) {
     black_box(text.iter().step_by(LINE).fold(0, |sum, octet| sum ^ octet));

@@ -3,7 +3,8 @@
 //! What goes should be missed by nobody: in a flood what came to nothing, else what is over. A call
 //! that goes on, or has only begun, is torn in two when it goes.
 
-use super::{Analyzer, Slot, State, Waking};
+use super::resting::Waking;
+use super::{Analyzer, Slot, State};
 use crate::model::{CallFlow, DialogState};
 use crate::sip::Method;
 
@@ -79,14 +80,10 @@ impl<R> Analyzer<'_, R> {
     /// The one that has rested longest.
     fn let_resting_go(&mut self) -> bool {
         while let Some((place, since)) = self.resting.pop_front() {
-            let slot = &self.flows[place as usize];
-            if slot.state != State::Resting(since) {
-                continue;
-            }
-            let held = slot.flow.is_some();
-            self.let_go(place);
-            self.free.push(place);
-            if held {
+            // One that woke up, or is gone, leaves its entry behind.
+            if self.flows[place as usize].state == State::Resting(since) {
+                self.let_go(place);
+                self.vacate(place);
                 return true;
             }
         }

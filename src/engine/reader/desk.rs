@@ -201,17 +201,13 @@ impl Desk {
     /// Notes that one host sent to another.
     pub(super) fn note_hosts(&mut self, hosts: (IpAddr, IpAddr)) {
         let refused = self.hosts.add(hosts);
-        if refused != 0 {
-            self.tally.lose_many("let-go-hosts", refused);
-        }
+        self.lose("let-go-hosts", refused);
     }
 
     /// Counts what there was no room for to the last.
     pub(super) fn settle(&mut self) {
         let refused = self.hosts.settle();
-        if refused != 0 {
-            self.tally.lose_many("let-go-hosts", refused);
-        }
+        self.lose("let-go-hosts", refused);
     }
 
     /// Notes octets of a stream that the capture lost.

@@ -13,7 +13,6 @@ use crate::net::Endpoint;
 
 /// Of things there was no room for, so many are known at once.
 const REFUSED: usize = 2048;
-
 /// Places for pairs of hosts that came lately.
 const LATELY: usize = 512;
 /// Pairs of hosts that are taken in together.
@@ -94,7 +93,8 @@ impl Hosts {
         Self { seen: Seen::new(most), waiting, lately: [None; LATELY] }
     }
 
-    /// Takes in that one sent to the other; says how many before there was no room for.
+    /// Takes in that one sent to the other; says for how many of those that waited
+    /// there was no room.
     #[inline]
     pub(super) fn add(&mut self, pair: (IpAddr, IpAddr)) -> u64 {
         if self.came_lately(pair) {
