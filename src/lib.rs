@@ -7,6 +7,7 @@ pub mod time;
 pub mod frame;
 pub mod limits;
 pub mod octets;
+mod near;
 pub mod capture;
 pub mod net;
 pub mod transport;

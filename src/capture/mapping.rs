@@ -1,4 +1,4 @@
-//! Files mapped into memory: the one place that needs `unsafe`.
+//! Files mapped into memory, which needs `unsafe`.
 
 use std::fs::File;
 use std::io;

@@ -4,7 +4,6 @@ mod eviction;
 mod resting;
 
 use std::collections::VecDeque;
-use std::hint::black_box;
 
 use rustc_hash::FxHashMap;
 
@@ -15,10 +14,11 @@ use super::timers::{Due, Timers};
 use super::{LetGo, Plan, first_seq};
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed};
+use crate::near;
 use crate::net::Endpoint;
 use crate::sip::Message;
 use crate::time::Timestamp;
-use crate::transport::{Envelope, Signal, Text, scan};
+use crate::transport::{Envelope, Signal, Text};
 
 /// What a message adds to transactions, dialogs and indexes of its flow, in octets, until the flow is
 /// measured.
@@ -32,6 +32,8 @@ const PIECES: usize = 64;
 const PLACES: usize = 640;
 /// Entries of flows that are gone or succeeded, beyond as many as there are flows, that are kept.
 const DOUBTFUL: usize = 1 << 12;
+/// Messages before its turn that the text of one is asked for.
+const SOON: usize = 6;
 /// Reports of flows let go that are kept, at least and at most; beyond, they are only counted.
 const REPORTS: (usize, usize) = (1 << 10, 1 << 16);
 /// Octets of memory allowed for which one report is kept; it takes an eighth of that.
@@ -262,22 +264,28 @@ impl<'a, R> Analyzer<'a, R> {
     /// nearest cache of a processor, and to load it again for each message takes longer than many
     /// a step.
     pub(super) fn observe(&mut self, batch: &mut Vec<Item>) {
-        for Item { what, .. } in &*batch {
-            if let What::Message { text, .. } = what {
-                scan::bring_near(text);
-            }
-        }
         let mut read = std::mem::take(&mut self.read);
-        read.extend(batch.drain(..).map(|Item { flow, what }| match what {
-            What::Message { envelope, text } => (flow, Read::of(envelope, text)),
-            What::Evidence { signal, kind, ends } => (flow, Read::Evidence { signal, kind, ends }),
-        }));
+        let mut items = batch.drain(..);
+        while let Some(Item { flow, what }) = items.next() {
+            if let Some(Item { what: What::Message { text, .. }, .. }) = items.as_slice().get(SOON)
+            {
+                near::ask_for(&**text);
+            }
+            let read_now = match what {
+                What::Message { envelope, text } => Read::of(envelope, text),
+                What::Evidence { signal, kind, ends } => Read::Evidence { signal, kind, ends },
+            };
+            read.push((flow, read_now));
+        }
+        drop(items);
+        self.ask_for_slots(read.iter().map(|(flow, _)| *flow));
         let mut clues = std::mem::take(&mut self.clues);
         clues.extend(read.iter().map(|(_, item)| match item {
             Read::Message(message) => Some(Clues::of(message, self.seed)),
             Read::Unreadable | Read::Evidence { .. } => None,
         }));
-        self.bring_near(read.iter().map(|(flow, _)| *flow));
+        self.ask_for_flows();
+        self.ask_for_ends();
         for ((flow, item), clues) in read.drain(..).zip(&clues) {
             match (item, clues) {
                 (Read::Message(message), Some(clues)) => self.place_message(flow, message, clues),
@@ -309,17 +317,28 @@ impl<'a, R> Analyzer<'a, R> {
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
     }
 
-    /// Reads a little of the flows `keys` ahead of the messages that are to be placed there. The
-    /// flows of a large capture are in no cache, and what waits for memory together takes a part of
-    /// the time that it takes in turn.
-    pub(super) fn bring_near(&mut self, keys: impl Iterator<Item = u64>) {
-        let mut near = std::mem::take(&mut self.near);
-        near.extend(keys.filter_map(|key| self.places.get(&key)));
-        let flow = |place: &u32| self.flows.get(*place as usize)?.flow.as_deref();
-        black_box(near.iter().filter_map(flow).map(|flow| flow.messages.len()).sum::<usize>());
-        near.iter().filter_map(flow).for_each(CallFlow::bring_near);
-        near.clear();
-        self.near = near;
+    /// Asks for where the flows `keys` are held, ahead of the messages that are to be placed there.
+    /// What waits for memory together takes a part of the time that it takes in turn.
+    pub(super) fn ask_for_slots(&mut self, keys: impl Iterator<Item = u64>) {
+        self.near.clear();
+        self.near.extend(keys.filter_map(|key| self.places.get(&key)));
+        for place in &self.near {
+            near::ask_for(&self.flows[*place as usize]);
+        }
+    }
+
+    /// Asks for those flows themselves.
+    pub(super) fn ask_for_flows(&self) {
+        self.near_flows().for_each(near::ask_for);
+    }
+
+    /// Asks for what the next message of each is compared with first.
+    pub(super) fn ask_for_ends(&self) {
+        self.near_flows().for_each(CallFlow::ask_for_ends);
+    }
+
+    fn near_flows(&self) -> impl Iterator<Item = &CallFlow> {
+        self.near.iter().filter_map(|place| self.flows.get(*place as usize)?.flow.as_deref())
     }
 
     /// Takes in the next message of the flow `key`; its `clues` were read with the seed of the run.

@@ -7,9 +7,10 @@ pub use super::timers::{Due, SETTLED};
 use super::{Analysis, BATCH, Feed, LetGo, Plan, assemble, deaf};
 use crate::limits::Tally;
 use crate::model::{CallFlow, Clues, Model, Seed, Vantage};
+use crate::near;
 use crate::sip::Message;
 use crate::time::Timestamp;
-use crate::transport::{Envelope, Observation, Text, scan};
+use crate::transport::{Envelope, Observation, Text};
 
 /// A flow that is held, by its place; another may have it once the flow was let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +27,8 @@ pub struct Flows<'a, R> {
     unread: Vec<(Envelope, Text)>,
     /// Kept for their room.
     read: Vec<Message>,
-    clues: Vec<(u64, Clues)>,
+    keys: Vec<u64>,
+    clues: Vec<Clues>,
     seed: Seed,
 }
 
@@ -38,6 +40,7 @@ impl<'a, R> Flows<'a, R> {
             router: Router::new(plan.seed, plan.limits.names),
             unread: Vec::with_capacity(BATCH),
             read: Vec::with_capacity(BATCH),
+            keys: Vec::with_capacity(BATCH),
             clues: Vec::with_capacity(BATCH),
             seed: plan.seed,
         }
@@ -53,6 +56,7 @@ impl<'a, R> Flows<'a, R> {
     /// Takes in what was seen next.
     pub fn observe(&mut self, observation: &Observation<'_>) {
         if let Observation::Message { envelope, text, home } = *observation {
+            near::ask_for(text);
             self.unread.push((envelope, Text::of(text, home)));
             if BATCH <= self.unread.len() {
                 self.take_in();
@@ -83,24 +87,26 @@ impl<'a, R> Flows<'a, R> {
     /// Reads what waits, then what pairs it, then files it: the code of all together does not fit
     /// into the nearest cache of a processor. A message that is read tells its flow for little.
     fn take_in(&mut self) {
-        for (_, text) in &self.unread {
-            scan::bring_near(text);
-        }
         for (envelope, text) in self.unread.drain(..) {
             match Message::parse(envelope, text) {
                 Some(message) => self.read.push(message),
                 None => self.analyzer.lose_unreadable(),
             }
         }
-        let Self { router, read, clues, seed, .. } = self;
-        clues.extend(read.iter().map(|m| (router.route_read(m), Clues::of(m, *seed))));
+        let Self { analyzer, router, read, keys, clues, seed, .. } = self;
+        keys.extend(read.iter().map(|message| router.route_read(message)));
+        // Each step asks for what the next but one needs.
+        analyzer.ask_for_slots(keys.iter().copied());
+        clues.extend(read.iter().map(|message| Clues::of(message, *seed)));
+        analyzer.ask_for_flows();
         let sent = |message: &Message| (message.envelope.from, message.envelope.to);
-        router.remember_all(clues.iter().zip(&*read).map(|((flow, _), m)| (*flow, sent(m))));
-        self.analyzer.bring_near(clues.iter().map(|(flow, _)| *flow));
-        for (message, (flow, clues)) in self.read.drain(..).zip(&self.clues) {
-            self.analyzer.place_message(*flow, message, clues);
+        router.remember_all(keys.iter().zip(&*read).map(|(flow, m)| (*flow, sent(m))));
+        analyzer.ask_for_ends();
+        for ((message, flow), clues) in read.drain(..).zip(&*keys).zip(&*clues) {
+            analyzer.place_message(*flow, message, clues);
         }
-        self.clues.clear();
+        keys.clear();
+        clues.clear();
     }
 
     /// Lets time pass to `now`.

@@ -50,16 +50,13 @@ impl Router {
         }
     }
 
-    /// The item for `observation`; `None` when it belongs to no flow.
+    /// The item for what was seen beside messages; `None` when it belongs to no flow.
     pub(super) fn route(&mut self, observation: &Observation<'_>) -> Option<Item> {
         match *observation {
-            Observation::Message { envelope, text, home } => {
-                let flow = self.flow_of(text, &envelope);
-                self.remember((envelope.from, envelope.to), flow);
-                let text = Text::of(text, home);
-                Some(Item { flow, what: What::Message { envelope, text } })
+            // Flows of messages are found some at a time.
+            Observation::Message { .. } | Observation::Ping { .. } | Observation::Gap { .. } => {
+                None
             }
-            Observation::Ping { .. } | Observation::Gap { .. } => None,
             Observation::Connection { change, .. } if is_orderly(change) => None,
             Observation::Connection { signal, change } => {
                 let ends = (signal.from, signal.to);
@@ -85,7 +82,7 @@ impl Router {
         }
     }
 
-    /// The flow of a message that is read already, the same that [`route`](Self::route) finds; to be
+    /// The flow of a message that is read already, the same that [`flow_of`](Self::flow_of) finds; to be
     /// [remembered](Self::remember_all) with others.
     pub(super) fn route_read(&self, message: &Message) -> u64 {
         let envelope = &message.envelope;
@@ -117,18 +114,16 @@ impl Router {
         self.strays
     }
 
+    /// The flow of a message; to be [remembered](Self::remember_all) with others.
+    ///
     /// Messages without Call-ID are kept together by their hosts and the branch of their top Via,
     /// as far as it was captured: a transaction, no more.
-    fn flow_of(&self, text: &[u8], envelope: &Envelope) -> u64 {
+    pub(super) fn flow_of(&self, text: &[u8], envelope: &Envelope) -> u64 {
         let (one, other) = (envelope.from.ip, envelope.to.ip);
         match call_id(text) {
             Some(id) => self.seed.hash(id),
             None => self.seed.hash((one.min(other), one.max(other), branch(text))),
         }
-    }
-
-    fn remember(&mut self, (from, to): (Endpoint, Endpoint), flow: u64) {
-        self.remember_key(self.seed.ends(from, to), flow);
     }
 
     fn remember_key(&mut self, ends: u64, flow: u64) {

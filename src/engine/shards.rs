@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::analyzer::{Analyzer, Harvest};
-use super::router::{Item, Router};
+use super::router::{Item, Router, What, is_idle};
 use super::{BATCH, Feed, LetGo, Plan};
+use crate::near;
+use crate::transport::{Envelope, Observation, Text};
 
 /// Batches that may wait for a thread; more would only be memory.
 const WAITING: usize = 16;
@@ -70,18 +72,60 @@ fn work<R>(batches: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> 
 }
 
 /// Gives each item to the lane of its flow.
-fn deal(feed: &mut dyn Feed, router: &mut Router, mut lanes: Vec<Lane>) {
-    let count = lanes.len() as u64;
-    while feed.advance(&mut |observation| {
-        let Some(item) = router.route(&observation) else { return };
+fn deal(feed: &mut dyn Feed, router: &mut Router, lanes: Vec<Lane>) {
+    let mut dealer = Dealer { router, unread: Vec::with_capacity(BATCH), keys: Vec::new(), lanes };
+    while feed.advance(&mut |observation| dealer.observe(&observation)) {}
+    dealer.deal();
+    for lane in dealer.lanes {
+        lane.close();
+    }
+}
+
+/// Deals some messages at a time: what waits for memory together takes a part of the time.
+struct Dealer<'r> {
+    router: &'r mut Router,
+    /// Messages that wait.
+    unread: Vec<(Envelope, Text)>,
+    /// Kept for their room.
+    keys: Vec<u64>,
+    lanes: Vec<Lane>,
+}
+
+impl Dealer<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        if let Observation::Message { envelope, text, home } = *observation {
+            near::ask_for(text);
+            self.unread.push((envelope, Text::of(text, home)));
+            if BATCH <= self.unread.len() {
+                self.deal();
+            }
+        } else if !is_idle(observation) {
+            // It may be about a message that waits.
+            self.deal();
+            if let Some(item) = self.router.route(observation) {
+                self.push(item);
+            }
+        }
+    }
+
+    fn deal(&mut self) {
+        let (mut unread, mut keys) =
+            (std::mem::take(&mut self.unread), std::mem::take(&mut self.keys));
+        keys.extend(unread.iter().map(|(envelope, text)| self.router.flow_of(text, envelope)));
+        let sent = |envelope: &Envelope| (envelope.from, envelope.to);
+        self.router.remember_all(keys.iter().zip(&unread).map(|(flow, (e, _))| (*flow, sent(e))));
+        for (flow, (envelope, text)) in keys.drain(..).zip(unread.drain(..)) {
+            self.push(Item { flow, what: What::Message { envelope, text } });
+        }
+        (self.unread, self.keys) = (unread, keys);
+    }
+
+    fn push(&mut self, item: Item) {
         // The low bits of the hash choose the place in the maps; these choose the lane.
-        let lane = (item.flow >> 32) % count;
-        if let Some(lane) = lanes.get_mut(lane as usize) {
+        let lane = (item.flow >> 32) % self.lanes.len() as u64;
+        if let Some(lane) = self.lanes.get_mut(lane as usize) {
             lane.push(item);
         }
-    }) {}
-    for lane in lanes {
-        lane.close();
     }
 }
 

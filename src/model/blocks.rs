@@ -5,6 +5,8 @@ use std::ops::{Index, IndexMut};
 
 use smallvec::SmallVec;
 
+use crate::near;
+
 /// Items of a block: a request and its response. So few that what is reserved and not used hardly
 /// counts.
 const BLOCK: usize = 2;
@@ -51,6 +53,12 @@ impl<T> Blocks<T> {
     /// All items in order.
     pub fn iter(&self) -> Iter<'_, T> {
         self.blocks.iter().flatten()
+    }
+
+    /// Asks for the first `most` items.
+    pub(super) fn ask_for(&self, most: usize) {
+        let blocks = self.blocks.iter().take(most.div_ceil(BLOCK));
+        blocks.for_each(|block| near::ask_for(block.as_slice()));
     }
 
     /// All items in order, to change them.

@@ -1,5 +1,6 @@
 //! Numbers filed under hashed keys, newest first: a scan while there are few, a map once many.
 
+use crate::near;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -72,9 +73,9 @@ impl Chains {
         self.filed.iter().copied()
     }
 
-    /// The key under which something was filed last.
-    pub(super) fn newest(&self) -> Option<u64> {
-        self.filed.last().map(|(key, _)| *key)
+    /// Asks for what was filed last.
+    pub(super) fn ask_for_newest(&self) {
+        self.filed.last().inspect(|filed| near::ask_for(*filed));
     }
 
     /// Octets of private memory it holds.

@@ -1,6 +1,5 @@
 //! Everything of one Call-ID: the unit of work of the analysis.
 
-use std::hint::black_box;
 use std::net::IpAddr;
 
 use super::blocks::Blocks;
@@ -13,6 +12,7 @@ use super::{
     Dialog, DialogId, DialogState, Exchange, FlowId, FlowState, MessageId, Transaction,
     TransactionId, Usage,
 };
+use crate::near;
 use crate::net::{Endpoint, IcmpKind};
 use crate::sip::{Message, Status};
 use crate::time::Timestamp;
@@ -180,15 +180,21 @@ impl CallFlow {
         id
     }
 
-    /// Reads of each list what the next message is compared with first.
-    pub fn bring_near(&self) {
-        black_box((
-            self.messages.last().map(|entry| entry.note),
-            self.transactions.last().map(|transaction| transaction.request),
-            self.dialogs.last().map(|dialog| dialog.first),
-            self.passages.newest(),
-            self.matching.newest_keys(),
-        ));
+    /// Asks for what the next message is compared with first: the end of each list.
+    pub(crate) fn ask_for_ends(&self) {
+        self.messages.last().inspect(|entry| near::ask_for(&entry.note));
+        self.transactions.last().inspect(|transaction| near::ask_for(*transaction));
+        self.dialogs.last().inspect(|dialog| near::ask_for(*dialog));
+        self.passages.ask_for_newest();
+        self.matching.ask_for_newest();
+    }
+
+    /// Asks for its lists, of long ones for the first `most` things.
+    pub(crate) fn ask_for_lists(&self, most: usize) {
+        self.messages.ask_for(most);
+        near::ask_for(self.transactions.get(..most).unwrap_or(&self.transactions));
+        near::ask_for(&*self.dialogs);
+        near::ask_for(&*self.exchanges);
     }
 
     /// Files what happened to the carrier of a message under the newest request it can be about.

@@ -86,9 +86,10 @@ impl Matching {
         self.branches.iter().map(|(key, id)| (key, TransactionId(id)))
     }
 
-    /// The key of the branch that was filed last, and that of the last INVITE.
-    pub(super) fn newest_keys(&self) -> (Option<u64>, Option<u64>) {
-        (self.branches.newest(), self.invites.newest())
+    /// Asks for what was filed last.
+    pub(super) fn ask_for_newest(&self) {
+        self.branches.ask_for_newest();
+        self.invites.ask_for_newest();
     }
 
     /// Octets of private memory it holds.

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::reading::Clues;
 use super::{Few, Seed};
+use crate::near;
 use crate::net::Endpoint;
 use crate::sip::{Message, Method, Status};
 use crate::time::{MILLISECOND, TIMEOUT, Timestamp};
@@ -213,9 +214,9 @@ impl<T> Passages<T> {
         *self = Self::new(self.limit);
     }
 
-    /// The key of the message that came last.
-    pub(super) fn newest(&self) -> Option<u64> {
-        self.records.back().map(|record| record.message)
+    /// Asks for what is known of the messages that came last.
+    pub(super) fn ask_for_newest(&self) {
+        self.records.back().inspect(|record| near::ask_for(*record));
     }
 
     /// Octets of private memory it holds.

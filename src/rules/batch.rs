@@ -1,16 +1,15 @@
 //! Flows that are judged together: all that checks are called for, in one list of each kind.
 
-use std::hint::black_box;
-
 use super::case::Turn;
 use super::schedule::Subject;
 use super::{Case, Context};
 use crate::model::{CallFlow, DialogId, Entry, Exchange, MessageId, Note, TransactionId};
-use crate::sip::{Field, Message};
-use crate::transport::{Completeness, scan};
+use crate::near;
+use crate::sip::Message;
+use crate::transport::Completeness;
 
-/// Things of a kind that are brought near together; more would be gone before they are needed.
-const GLANCE: usize = 64;
+/// Octets of a request that answers are compared with: its first lines.
+const START: usize = 512;
 
 /// One thing that checks are called for.
 pub(super) struct Item<T> {
@@ -42,9 +41,14 @@ impl<'a> Batch<'a> {
 
         self.messages.extend(written_anew(flow).map(|(id, entry)| {
             let message = &entry.message;
+            ask_for(message, usize::MAX);
             let what = (message, cut_short(message.envelope.completeness));
             Item { turn: turn(Subject::Message, id.0), message: id, what }
         }));
+        // No check is called for a request that was sent on, but answers are compared with it.
+        let is_sent_on = |entry: &&Entry| matches!(entry.note, Note::Forwarded(_));
+        let sent_on = flow.messages.iter().filter(is_sent_on).map(|entry| &entry.message);
+        sent_on.filter(|message| message.is_request()).for_each(|message| ask_for(message, START));
         let none = MessageId(0);
         self.transactions.extend((0..flow.transactions.len() as u32).map(|at| Item {
             turn: turn(Subject::Transaction, at),
@@ -80,48 +84,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Reads a little of all that is known of `flows` ahead of the checks, which would wait for memory at
-/// each thing in turn: what waits together takes a part of the time. What one step finds is where
-/// the next one looks.
-pub(super) fn bring_flows_near(flows: &[&CallFlow]) {
-    black_box(flows.iter().map(|flow| flow.messages.len()).sum::<usize>());
-    for flow in flows {
-        for entry in flow.messages.iter().take(GLANCE) {
-            black_box((entry.note, entry.message.envelope.seq, entry.message.names()));
-        }
-        for transaction in flow.transactions.iter().take(GLANCE) {
-            black_box((transaction.request, transaction.dialog, transaction.next_hops.len()));
-        }
-    }
-}
-
-/// The same of the messages of a batch: their fields, then their texts.
-pub(super) fn bring_near<T>(messages: &[Item<(&Message, T)>]) {
-    const FIELDS: usize = scan::LINE / size_of::<Field>();
-    for Item { what: (message, _), .. } in messages {
-        let fields = message.fields();
-        black_box(fields.iter().step_by(FIELDS).fold(0, |sum, field| sum ^ field.name as u32));
-        black_box(fields.last().map(|field| field.name));
-    }
-    for Item { what: (message, _), .. } in messages {
-        scan::bring_near(message.text());
-    }
-}
-
-/// The same of requests that were sent on: no check is called for them, but answers are compared with
-/// them, in what stands in their first lines.
-pub(super) fn bring_requests_near(batch: &Batch<'_>) {
-    const START: usize = 512;
-    for Item { turn, what: id, .. } in batch.transactions.iter().take(GLANCE) {
-        let flow = batch.case(*turn).flow;
-        let Some(request) = flow.transaction(*id).request else { continue };
-        let entry = flow.entry(request);
-        if matches!(entry.note, Note::Forwarded(_)) {
-            let (text, fields) = (entry.message.text(), entry.message.fields());
-            black_box((fields.first(), fields.last()));
-            scan::bring_near(text.get(..START).unwrap_or(text));
-        }
-    }
+/// Asks for what `message` is judged by, of its text for the first `most` octets.
+fn ask_for(message: &Message, most: usize) {
+    near::ask_for(message.fields());
+    near::ask_for(message.text().get(..most).unwrap_or(message.text()));
 }
 
 /// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it

@@ -1,8 +1,8 @@
 //! Flows under all rules: each subject once, every check in one pass.
 
-use smallvec::SmallVec;
+use std::collections::VecDeque;
 
-use super::batch::{Batch, Item, bring_flows_near, bring_near, bring_requests_near, cut_short};
+use super::batch::{Batch, Item, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::{
@@ -10,6 +10,7 @@ use super::{
     Settings, Verdict, quote,
 };
 use crate::model::{CallFlow, FlowId, FlowKind, MessageId};
+use crate::near;
 use crate::sip::{HeaderName, Message, Method};
 
 /// Evidence kept of one finding: the first places and the last.
@@ -17,8 +18,10 @@ pub(super) const EVIDENCE: usize = 5;
 /// Messages that are judged together: so few that they stay in the nearest caches, so many that to
 /// load the code of each check costs little.
 const TOGETHER: usize = 32;
-/// Flows that are looked at ahead of their turn.
+/// Flows that are asked for ahead of their turn, and as many whose lists are.
 const AHEAD: usize = 8;
+/// Things of a kind in a flow that are asked for ahead: more would be gone before they are needed.
+const MOST_AHEAD: usize = 64;
 
 /// What the rules say of a flow, or of some that were judged together.
 #[derive(Debug, Default)]
@@ -105,25 +108,36 @@ pub fn check_flows<'a>(
     flows: impl IntoIterator<Item = &'a CallFlow>,
     context: &Context<'a>,
 ) -> FlowReport {
-    let mut batch = Batch::default();
     let mut run = Run::new(context);
-    let mut flows = flows.into_iter().fuse();
-    loop {
-        let next: SmallVec<[&CallFlow; AHEAD]> = flows.by_ref().take(AHEAD).collect();
-        if next.is_empty() {
-            break;
-        }
-        bring_flows_near(&next);
-        for flow in next {
-            batch.add(flow, context);
-            if TOGETHER <= batch.messages.len() {
-                run.judge(&batch);
-                batch.clear();
-            }
+    // A batch is judged when the next one is gathered: its texts had time to come.
+    let (mut batch, mut next) = (Batch::default(), Batch::default());
+    for flow in asked_for(flows.into_iter()) {
+        next.add(flow, context);
+        if TOGETHER <= next.messages.len() {
+            run.judge(&batch);
+            batch.clear();
+            std::mem::swap(&mut batch, &mut next);
         }
     }
     run.judge(&batch);
+    run.judge(&next);
     run.report
+}
+
+/// The same `flows`, each asked for before its turn: first itself, then its lists.
+fn asked_for<'a>(flows: impl Iterator<Item = &'a CallFlow>) -> impl Iterator<Item = &'a CallFlow> {
+    let mut flows = flows.fuse();
+    let mut ahead = VecDeque::with_capacity(2 * AHEAD);
+    std::iter::from_fn(move || {
+        while ahead.len() < 2 * AHEAD
+            && let Some(flow) = flows.next()
+        {
+            near::ask_for(flow);
+            ahead.push_back(flow);
+        }
+        ahead.get(AHEAD).inspect(|flow| flow.ask_for_lists(MOST_AHEAD));
+        ahead.pop_front()
+    })
 }
 
 /// Judges one message by itself; `each` is told the rule and the breach, in order of code.
@@ -173,7 +187,6 @@ impl<'c> Run<'c> {
         let schedule = self.context.selection.schedule();
         // A flow may be much longer than a batch is to be.
         for messages in batch.messages.chunks(2 * TOGETHER) {
-            bring_near(messages);
             for (index, check) in schedule.of_subject(Subject::Message) {
                 match check {
                     Check::Message(judge) => self.each(*index, messages, |item, found| {
@@ -187,7 +200,6 @@ impl<'c> Run<'c> {
                 }
             }
         }
-        bring_requests_near(batch);
         for (index, check) in schedule.beyond_messages() {
             match check {
                 Check::Transaction(judge) => {

@@ -73,7 +73,7 @@ pub(super) fn contains(text: &[u8], word: &str) -> bool {
 }
 
 /// True when `text` begins with `word` in any case.
-fn begins_with(text: &[u8], word: &str) -> bool {
+pub(super) fn begins_with(text: &[u8], word: &str) -> bool {
     let word = word.as_bytes();
     let is_second = word.len() < 2 || text.get(1).is_some_and(|o| o.eq_ignore_ascii_case(&word[1]));
     is_second && text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))

@@ -1,5 +1,7 @@
 //! Names of header fields: long, compact, any case.
 
+use wide::u8x16;
+
 /// Declares the names once: variant, usual long form.
 macro_rules! names {
     ($($variant:ident $text:literal,)*) => {
@@ -120,16 +122,9 @@ impl HeaderName {
     /// among them.
     #[inline]
     pub(super) fn leading(line: &[u8; START]) -> Option<(Self, usize)> {
-        let word = u128::from_le_bytes(*line);
-        // Marks the highest bit of the colons; of what is marked above the first, some may be none.
-        let differing = word ^ in_each(b':');
-        let colons = differing.wrapping_sub(in_each(1)) & !differing & in_each(0x80);
-        if colons == 0 {
-            return None;
-        }
-        let len = colons.trailing_zeros() as usize / 8;
-        let before_colon = (colons ^ (colons - 1)) >> 8;
-        let start = (word | in_each(CASE)) & before_colon;
+        let colons = u8x16::new(*line).simd_eq(u8x16::splat(b':')).to_bitmask();
+        let len = colons.trailing_zeros() as usize;
+        let start = (u128::from_le_bytes(*line) | in_each(CASE)) & *FIRST.get(len)?;
         let mut at = slot(start);
         while TABLE[at] != Self::Other {
             // No name without control octets has the start of another.
@@ -275,6 +270,17 @@ const STARTS: [u128; NAMES.len() + 1] = {
 
 /// The bit in which the cases of a letter differ. The hyphen has it too.
 const CASE: u8 = 0x20;
+
+/// The first octets of a word, by their number.
+const FIRST: [u128; START] = {
+    let mut all = [0; START];
+    let mut len = 0;
+    while len < START {
+        all[len] = !(u128::MAX << (8 * len));
+        len += 1;
+    }
+    all
+};
 
 const fn in_each(octet: u8) -> u128 {
     u128::from_le_bytes([octet; START])

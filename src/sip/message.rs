@@ -221,6 +221,12 @@ impl Message {
         self.glance.branch(self).filter(|branch| has_cookie(branch))
     }
 
+    /// True when the first field `name` is From, To, Via or CSeq and known to be written as nearly
+    /// everybody writes it: by the grammar, without a password.
+    pub(crate) fn is_plain(&self, name: HeaderName) -> bool {
+        self.glance.right().holds(name)
+    }
+
     /// The names whose first field is known to follow its grammar.
     pub(super) fn right_names(&self) -> HeaderSet {
         self.glance.right()

@@ -1,20 +1,7 @@
-//! Finds octets eight at a time: in a text of one line the start of a vectorized search costs more
-//! than the search. And fetches texts from memory ahead of their readers.
+//! Finds octets sixteen at a time: in a text of one line the start of a search that chooses the widest
+//! registers of the processor costs more than the search.
 
-use std::hint::black_box;
-
-/// Octets that come together when one of them is read.
-pub(crate) const LINE: usize = 64;
-
-const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// Reads one octet of each [`LINE`] of `text`, for whoever is about to read many texts: to wait for
-/// the memory of all together takes a part of the time.
-#[inline]
-pub(crate) fn bring_near(text: &[u8]) {
-    black_box(text.iter().step_by(LINE).fold(0, |sum, octet| sum ^ octet));
-}
+use wide::u8x16;
 
 /// Where `octet` stands first.
 #[inline]
@@ -25,8 +12,8 @@ pub(crate) fn find(text: &[u8], octet: u8) -> Option<usize> {
 /// Where any of `octets` stands first.
 #[inline]
 pub(crate) fn find_any<const N: usize>(text: &[u8], octets: [u8; N]) -> Option<usize> {
-    let words = octets.map(|octet| ONES * u64::from(octet));
-    let marks = |word: u64| words.iter().fold(0, |marks, same| marks | zeros(word ^ same));
+    let any = octets.map(u8x16::splat);
+    let marks = |all: u8x16| any.iter().fold(u8x16::ZERO, |marks, one| marks | all.simd_eq(*one));
     position(text, marks, |octet| octets.contains(&octet))
 }
 
@@ -54,21 +41,17 @@ pub(crate) const fn trim(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Where the first octet below `limit`, which is ASCII, stands: below the space, in a header line,
+/// Where the first octet below `limit`, which is not 0, stands: below the space, in a header line,
 /// that is its end.
 #[inline]
 pub(crate) fn find_below(text: &[u8], limit: u8) -> Option<usize> {
-    let limits = ONES * u64::from(limit);
-    position(text, |word| word.wrapping_sub(limits) & !word & HIGHS, |octet| octet < limit)
+    position(text, |all| at_most(all, limit - 1), |octet| octet < limit)
 }
 
 /// Where the first control octet of ASCII stands; in a header line, nearly always, that is its end.
 #[inline]
 pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
-    const SPACES: u64 = ONES * b' ' as u64;
-    // An octet below the space borrows from its high bit, DEL carries into it.
-    let marks = |word: u64| (word.wrapping_sub(SPACES) | ((word & !HIGHS) + ONES)) & !word & HIGHS;
-    position(text, marks, |octet| octet.is_ascii_control())
+    position(text, controls_in, |octet| octet.is_ascii_control())
 }
 
 /// Finds the octets of one kind in a text, one after the other, and judges 64 octets at a time: so
@@ -118,78 +101,96 @@ impl<'a> Marks<'a> {
 
 /// Octets that are judged together, one bit of a word for each.
 const BLOCK: usize = 64;
+/// Octets that are looked at in one step.
+const WIDTH: usize = 16;
 
 #[inline(never)]
 fn controls(text: &[u8], at: usize) -> u64 {
-    judged(text, at, |octet| octet.is_ascii_control())
+    judged(text, at, controls_in)
 }
 
 #[inline(never)]
 fn separators(text: &[u8], at: usize) -> u64 {
-    judged(text, at, |octet| {
+    judged(text, at, |all| {
+        let from = |first: u8, last: u8| at_most(all - u8x16::splat(first), last - first);
+        let letters = at_most((all | u8x16::splat(0x20)) - u8x16::splat(b'a'), b'z' - b'a');
         // Hyphen, dot and digits stand side by side but for the slash.
-        let is_digit = matches!(octet, b'-'..=b'9') && octet != b'/';
-        !(octet.is_ascii_alphabetic() || is_digit)
+        let slashes = all.simd_eq(u8x16::splat(b'/'));
+        !(letters | from(b'-', b'9')) | slashes
     })
+}
+
+#[inline]
+fn controls_in(all: u8x16) -> u8x16 {
+    at_most(all, b' ' - 1) | all.simd_eq(u8x16::splat(0x7f))
+}
+
+/// Marks the octets that are no greater than `most`.
+#[inline]
+fn at_most(all: u8x16, most: u8) -> u8x16 {
+    all.min(u8x16::splat(most)).simd_eq(all)
 }
 
 /// Which of the octets of `text` from `at` on are of a kind. All behind the end are.
 #[inline]
-fn judged(text: &[u8], at: usize, is_it: impl Fn(u8) -> bool + Copy) -> u64 {
+fn judged(text: &[u8], at: usize, marks: impl Fn(u8x16) -> u8x16) -> u64 {
     let rest = text.get(at..).unwrap_or_default();
     if let Some(block) = rest.first_chunk() {
-        return bits(block, is_it);
+        return bits(block, marks);
     }
     let behind = u64::MAX << rest.len();
     match text.last_chunk() {
         // Some octets before them are shifted out.
-        Some(last) if !rest.is_empty() => bits(last, is_it) >> (BLOCK - rest.len()) | behind,
+        Some(last) if !rest.is_empty() => bits(last, marks) >> (BLOCK - rest.len()) | behind,
         _ => {
             let mut block = [0; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
-            bits(&block, is_it) | behind
+            bits(&block, marks) | behind
         }
     }
 }
 
 #[inline]
-fn bits(block: &[u8; BLOCK], is_it: impl Fn(u8) -> bool) -> u64 {
-    // Carries the lowest bits of eight octets into the highest one, side by side.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let found = block.map(|octet| u8::from(is_it(octet)));
-    let (eights, _) = found.as_chunks::<8>();
-    let gathered = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56;
-    eights.iter().rev().fold(0, |bits, eight| bits << 8 | gathered(eight))
+fn bits(block: &[u8; BLOCK], marks: impl Fn(u8x16) -> u8x16) -> u64 {
+    let (parts, _) = block.as_chunks();
+    let of = |part: &[u8; WIDTH]| u64::from(marks(u8x16::new(*part)).to_bitmask());
+    parts.iter().rev().fold(0, |bits, part| bits << WIDTH | of(part))
 }
 
-/// Marks the high bit of the octets of `word` that are zero. What is marked above the lowest zero
-/// may be none: a borrow went through it.
+/// Where the first octet stands that `marks` marks and `is_it` knows alone.
 #[inline]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
-}
-
-/// Where the first octet stands that `marks` marks in a word of eight, the first octet lowest, and
-/// `is_it` knows alone.
-#[inline]
-fn position(text: &[u8], marks: impl Fn(u64) -> u64, is_it: impl Fn(u8) -> bool) -> Option<usize> {
-    let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let marks = marks(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return Some(at * 8 + marks.trailing_zeros() as usize / 8);
+fn position(
+    text: &[u8],
+    marks: impl Fn(u8x16) -> u8x16,
+    is_it: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    let first = |part: &[u8; WIDTH], unseen: u32| {
+        let bits = marks(u8x16::new(*part)).to_bitmask() & unseen;
+        (bits != 0).then(|| bits.trailing_zeros() as usize)
+    };
+    let (parts, rest) = text.as_chunks::<WIDTH>();
+    for (part, at) in parts.iter().zip((0..).step_by(WIDTH)) {
+        if let Some(here) = first(part, u32::MAX) {
+            return Some(at + here);
         }
     }
-    let seen = words.len() * 8;
-    match text.last_chunk::<8>() {
+    match text.last_chunk() {
         _ if rest.is_empty() => None,
-        // The last eight octets, of which some were seen before: none of those is it.
+        // The last sixteen octets, of which some were seen before: none of those is it.
         Some(last) => {
-            let unseen = u64::MAX << (8 * (8 - rest.len()));
-            let marks = marks(u64::from_le_bytes(*last)) & unseen;
-            (marks != 0).then(|| text.len() - 8 + marks.trailing_zeros() as usize / 8)
+            let seen = WIDTH - rest.len();
+            first(last, u32::MAX << seen).map(|here| text.len() - WIDTH + here)
         }
-        None => rest.iter().position(|&octet| is_it(octet)).map(|at| seen + at),
+        None => match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            // Both overlap in octets they have in common.
+            (Some(low), Some(high)) => {
+                let apart = 8 * (text.len() - 8);
+                let low = u128::from(u64::from_le_bytes(*low));
+                let all = low | u128::from(u64::from_le_bytes(*high)) << apart;
+                first(&all.to_le_bytes(), !(u32::MAX << text.len()))
+            }
+            _ => text.iter().position(|&octet| is_it(octet)),
+        },
     }
 }
 

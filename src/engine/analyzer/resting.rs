@@ -1,10 +1,16 @@
 //! When a flow rests: silent for so long that what only serves to judge messages close in time may go.
 
 use super::{Analyzer, State, octets_of};
+use crate::near;
 use crate::time::{TIMEOUT, Timestamp};
 
 /// A flow that was silent this long has no timer running and may rest.
 const IDLE: i64 = 2 * TIMEOUT;
+
+/// Flows between the steps in which one is asked for that is to rest.
+const SOON: usize = 4;
+/// Messages of it that are asked for.
+const MOST: usize = 8;
 
 /// A place in the queue of flows that are awake.
 #[derive(Clone, Copy)]
@@ -23,6 +29,7 @@ impl<R> Analyzer<'_, R> {
         if self.vacant() == 0 && !self.awake.front().is_some_and(is_due) {
             return;
         }
+        self.ask_for_those_due();
         let Some(place) = self.next_awake() else { return };
         let slot = &mut self.flows[place as usize];
         let Some(flow) = &mut slot.flow else { return };
@@ -41,6 +48,18 @@ impl<R> Analyzer<'_, R> {
             let flows = &self.flows;
             self.resting.retain(|(at, since)| flows[*at as usize].state == State::Resting(*since));
         }
+    }
+
+    /// Asks for the flows whose turn comes soon: each step for what the next one needs.
+    fn ask_for_those_due(&self) {
+        let slot = |at| self.awake.get(at).map(|next| &self.flows[next.place as usize]);
+        let flow = |at| slot(at)?.flow.as_deref();
+        slot(3 * SOON).inspect(|slot| near::ask_for(*slot));
+        flow(2 * SOON).inspect(|flow| near::ask_for(*flow));
+        flow(SOON).inspect(|flow| {
+            flow.ask_for_ends();
+            flow.ask_for_lists(MOST);
+        });
     }
 
     /// How many places of flows that were let go the queue of those awake still names.

@@ -1,6 +1,8 @@
 //! X006: a secret anyone on the path can read.
 
-use crate::rules::words::Words;
+use memchr::memchr3_iter;
+
+use crate::rules::words::begins_with;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{Field, HeaderName, Message, Method, Uri};
 use crate::transport::{Transport, scan};
@@ -39,7 +41,8 @@ const AUTHENTICATION: [HeaderName; 4] = [
 
 /// Keys before secrets in bodies, in lower case.
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
-static ANY_KEY: Words = Words::new(KEYS);
+/// What they begin with, in any case.
+const FIRST: [u8; 3] = [b'p', b'P', "密".as_bytes()[0]];
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if may_tell(message) {
@@ -65,7 +68,9 @@ fn may_tell(message: &Message) -> bool {
     let tells = |field: &Field| {
         let value = || message.at(field.value());
         match field.name {
-            HeaderName::From | HeaderName::To => asks && may_hold_password(value()),
+            HeaderName::From | HeaderName::To => {
+                asks && !message.is_plain(field.name) && may_hold_password(value())
+            }
             HeaderName::Contact => may_hold_password(value()),
             HeaderName::Authorization
             | HeaderName::ProxyAuthorization
@@ -148,9 +153,18 @@ fn behind(text: &[u8], octet: u8) -> Option<&[u8]> {
     scan::find(text, octet).map(|at| &text[at + 1..])
 }
 
+/// True when any of the keys stands in `body`, in any case.
+fn names_key(body: &[u8]) -> bool {
+    let [small, large, other] = FIRST;
+    memchr3_iter(small, large, other, body)
+        .any(|at| KEYS.iter().any(|key| begins_with(&body[at..], key)))
+}
+
 /// The key before a secret of four octets or more: `password=…`, `"pwd": "…"`, `<Password>…<`.
 fn password_in_body(body: &[u8]) -> Option<&[u8]> {
-    ANY_KEY.find_in(body)?;
+    if !names_key(body) {
+        return None;
+    }
     KEYS.iter().map(|key| key.as_bytes()).find_map(|key| {
         let at = body.windows(key.len()).position(|part| part.eq_ignore_ascii_case(key))?;
         let rest = body.get(at + key.len()..)?;
@@ -190,6 +204,16 @@ mod tests {
         fn no_password_is_passed_over(text in "[:@a;<>]{0,12}") {
             let has_password = Uri::parse(text.as_bytes()).is_some_and(|uri| uri.password.is_some());
             prop_assert!(!has_password || may_hold_password(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_passed_over() {
+        for key in KEYS {
+            for key in [key.to_lowercase(), key.to_uppercase()] {
+                assert!(names_key(format!("p{key}").as_bytes()), "{key}");
+            }
+            assert!(!names_key(&key.as_bytes()[1..]));
         }
     }
 
