@@ -2,14 +2,28 @@
 
 use std::sync::Arc;
 
+use memmap2::Mmap;
+
 use crate::time::Timestamp;
 
-/// Bytes of a capture file that stay readable as long as anyone holds this: a mapped file.
-///
-/// A trait object so that the core need not know how the edge keeps them.
-pub trait Mapping: Send + Sync {
-    /// All bytes of the file.
-    fn bytes(&self) -> &[u8];
+/// Octets of a capture that stay where they are as long as anyone holds this, so that what lies in
+/// them need not be copied.
+pub enum Home {
+    /// Those of a file.
+    File(Mmap),
+    /// Those in memory.
+    Memory(Box<[u8]>),
+}
+
+impl Home {
+    /// All of them.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::File(map) => map,
+            Self::Memory(octets) => octets,
+        }
+    }
 }
 
 /// Which of the inputs of a run; index into the list of inputs.
@@ -70,7 +84,7 @@ pub struct Frame<'a> {
     /// The captured octets.
     pub bytes: &'a [u8],
     /// The mapped file `bytes` lie in, when they do.
-    pub home: Option<&'a Arc<dyn Mapping>>,
+    pub home: Option<&'a Arc<Home>>,
 }
 
 impl Frame<'_> {

@@ -13,6 +13,12 @@ pub(crate) fn ask_for<T: ?Sized>(of: &T) {
     }
 }
 
+/// Asks for the first `most` of `list`.
+#[inline]
+pub(crate) fn ask_for_first<T>(most: usize, list: &[T]) {
+    ask_for(list.get(..most).unwrap_or(list));
+}
+
 /// Tells the processor what will be read; nothing where it cannot be told.
 #[allow(unsafe_code)]
 #[inline]

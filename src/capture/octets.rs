@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
-use crate::capture::mapping::{InMemory, MappedFile};
-use crate::frame::Mapping;
+use crate::capture::mapping;
+use crate::frame::Home;
 
 /// Octets a stream's buffer starts with and reads at a time.
 const CHUNK: usize = 256 << 10;
@@ -25,7 +25,7 @@ enum Store {
 }
 
 struct Mapped {
-    map: Arc<dyn Mapping>,
+    map: Arc<Home>,
     /// Kept only to ask for its length.
     file: Option<File>,
     /// Octets that may be read: less than the map has when the file shrank.
@@ -53,7 +53,7 @@ impl Octets {
         if !about.is_file() || length == 0 {
             return Ok(Self::of_reader(file));
         }
-        let Ok(map) = MappedFile::new(&file, length) else { return Ok(Self::of_reader(file)) };
+        let Ok(map) = mapping::map(&file, length) else { return Ok(Self::of_reader(file)) };
         Ok(Self::of_map(Arc::new(map), Some(file)))
     }
 
@@ -79,7 +79,7 @@ impl Octets {
 
     /// Octets in memory, read as a mapped file is.
     pub(super) fn of_bytes(bytes: &[u8]) -> Self {
-        Self::of_map(Arc::new(InMemory(bytes.into())), None)
+        Self::of_map(Arc::new(Home::Memory(bytes.into())), None)
     }
 
     /// A second cursor at the start of a mapped file; `None` for a stream, which has one only.
@@ -90,7 +90,7 @@ impl Octets {
         }
     }
 
-    fn of_map(map: Arc<dyn Mapping>, file: Option<File>) -> Self {
+    fn of_map(map: Arc<Home>, file: Option<File>) -> Self {
         let end = map.bytes().len();
         Self { store: Store::Mapped(Mapped { map, file, end, check_at: 0 }), at: 0 }
     }
@@ -103,7 +103,7 @@ impl Octets {
         }
         let mut all = Vec::new();
         self.by_ref().take(most).read_to_end(&mut all)?;
-        Ok(Self::of_map(Arc::new(InMemory(all.into())), None))
+        Ok(Self::of_map(Arc::new(Home::Memory(all.into())), None))
     }
 
     /// Moves the cursor of a mapped or gathered input.
@@ -123,7 +123,7 @@ impl Octets {
 
     /// The mapped file the octets lie in.
     #[inline]
-    pub(super) fn home(&self) -> Option<&Arc<dyn Mapping>> {
+    pub(super) fn home(&self) -> Option<&Arc<Home>> {
         match &self.store {
             Store::Mapped(mapped) => Some(&mapped.map),
             Store::Stream(_) => None,

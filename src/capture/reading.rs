@@ -10,7 +10,7 @@ use crate::capture::pcapng::{News, PcapNg};
 use crate::capture::record::{Fault, Record};
 use crate::capture::snoop::Snoop;
 use crate::capture::text::{self, LogTally, TextLog};
-use crate::frame::{LinkType, Mapping};
+use crate::frame::{Home, LinkType};
 
 /// An open input, read record by record.
 pub(super) enum Reading {
@@ -88,7 +88,7 @@ impl Reading {
 
     /// The mapped file packets lie in.
     #[inline]
-    pub(super) fn home(&self) -> Option<&Arc<dyn Mapping>> {
+    pub(super) fn home(&self) -> Option<&Arc<Home>> {
         match self {
             Self::Pcap(octets, _)
             | Self::PcapNg(octets, _)

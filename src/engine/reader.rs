@@ -15,7 +15,7 @@ pub use self::fate::{Carries, Fate, GivenUp};
 use self::desk::{Desk, Origin};
 use self::direction::{Direction, Opening};
 use self::vault::Vault;
-use crate::frame::{Frame, Mapping};
+use crate::frame::{Frame, Home};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::net::connections::{Change, Connection, Connections, Keep, Seen, Side};
@@ -278,7 +278,7 @@ struct Pass<'p, 'e> {
     vault: &'p mut Vault,
     /// How a message is called whose end is missing.
     missing: Completeness,
-    home: Option<&'p Arc<dyn Mapping>>,
+    home: Option<&'p Arc<Home>>,
     each: &'p mut Each<'e>,
 }
 

@@ -189,12 +189,20 @@ impl CallFlow {
         self.matching.ask_for_newest();
     }
 
+    /// Asks for what [`rest`](Self::rest) and [`heap_size`](Self::heap_size) look at,
+    /// of long lists for the first `most` things.
+    pub(crate) fn ask_to_rest(&self, most: usize) {
+        near::ask_for_first(most, &self.transactions);
+        near::ask_for_first(most, &self.dialogs);
+        self.passages.ask_for_newest();
+    }
+
     /// Asks for its lists, of long ones for the first `most` things.
     pub(crate) fn ask_for_lists(&self, most: usize) {
         self.messages.ask_for(most);
-        near::ask_for(self.transactions.get(..most).unwrap_or(&self.transactions));
-        near::ask_for(&*self.dialogs);
-        near::ask_for(&*self.exchanges);
+        near::ask_for_first(most, &self.transactions);
+        near::ask_for_first(most, &self.dialogs);
+        near::ask_for_first(most, &self.exchanges);
     }
 
     /// Files what happened to the carrier of a message under the newest request it can be about.

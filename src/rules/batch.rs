@@ -87,7 +87,7 @@ impl<'a> Batch<'a> {
 /// Asks for what `message` is judged by, of its text for the first `most` octets.
 fn ask_for(message: &Message, most: usize) {
     near::ask_for(message.fields());
-    near::ask_for(message.text().get(..most).unwrap_or(message.text()));
+    near::ask_for_first(most, message.text());
 }
 
 /// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it

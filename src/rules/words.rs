@@ -42,6 +42,12 @@ impl Words {
         Self { words, window, skip }
     }
 
+    /// The words themselves.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.words.iter().copied()
+    }
+
     /// The first of the words that `text` contains in any case.
     pub(super) fn find_in(&self, text: &[u8]) -> Option<&'static str> {
         let mut first = self.words.len();

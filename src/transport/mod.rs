@@ -21,7 +21,7 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::frame::{FrameId, Mapping};
+use crate::frame::{FrameId, Home};
 use crate::net::{Endpoint, IcmpKind, PathId};
 use crate::time::Timestamp;
 
@@ -138,7 +138,7 @@ pub enum Text {
     /// Octets `at..at + len` of a mapped file.
     Mapped {
         /// The file.
-        home: Arc<dyn Mapping>,
+        home: Arc<Home>,
         /// Offset of the first octet.
         at: u64,
         /// Number of octets.
@@ -150,7 +150,7 @@ pub enum Text {
 
 impl Text {
     /// The text `bytes`: a place when they lie inside `home`, a copy otherwise.
-    pub fn of(bytes: &[u8], home: Option<&Arc<dyn Mapping>>) -> Self {
+    pub fn of(bytes: &[u8], home: Option<&Arc<Home>>) -> Self {
         let place = home.and_then(|home| {
             let all = home.bytes().as_ptr_range();
             let own = bytes.as_ptr_range();
@@ -197,7 +197,7 @@ pub enum Observation<'a> {
         /// Its octets, start line to end of body.
         text: &'a [u8],
         /// The mapped file, when `text` lies in it.
-        home: Option<&'a Arc<dyn Mapping>>,
+        home: Option<&'a Arc<Home>>,
     },
     /// A keep-alive without content: CRLFs, a lone 0, a WebSocket ping (RFC 5626 section 3.5).
     Ping {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use siplens::engine::Reader;
-use siplens::frame::{Frame, Mapping};
+use siplens::frame::{Frame, Home};
 use siplens::limits::Limits;
 use siplens::transport::{Completeness, ConnectionChange, Observation, Transport};
 
@@ -132,15 +132,6 @@ fn segments_of_one_octet_are_no_hardship() {
     assert!(got.lost.is_empty(), "{:?}", got.lost);
 }
 
-/// Octets that pass for a mapped file.
-struct Mapped(Vec<u8>);
-
-impl Mapping for Mapped {
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 #[test]
 fn only_messages_that_lie_in_several_segments_are_copied() {
     let all = messages(6);
@@ -148,7 +139,7 @@ fn only_messages_that_lie_in_several_segments_are_copied() {
     // The second segment begins in the middle of the first message, the third in that of the last.
     let first = all[0].len() / 2;
     let frames = stream(&octets, &[first, octets.len() - first - all[5].len() / 2]);
-    let home: Arc<dyn Mapping> = Arc::new(Mapped(frames.concat()));
+    let home: Arc<Home> = Arc::new(Home::Memory(frames.concat().into()));
     let mut reader = Reader::new(&Limits::default());
     let (mut places, mut texts, mut at) = (Vec::new(), Vec::new(), 0);
     for (number, bytes) in frames.iter().enumerate() {

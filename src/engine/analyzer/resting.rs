@@ -9,8 +9,9 @@ const IDLE: i64 = 2 * TIMEOUT;
 
 /// Flows between the steps in which one is asked for that is to rest.
 const SOON: usize = 4;
-/// Messages of it that are asked for.
-const MOST: usize = 8;
+
+/// Things of a kind in it that are asked for.
+const MOST: usize = 64;
 
 /// A place in the queue of flows that are awake.
 #[derive(Clone, Copy)]
@@ -56,10 +57,7 @@ impl<R> Analyzer<'_, R> {
         let flow = |at| slot(at)?.flow.as_deref();
         slot(3 * SOON).inspect(|slot| near::ask_for(*slot));
         flow(2 * SOON).inspect(|flow| near::ask_for(*flow));
-        flow(SOON).inspect(|flow| {
-            flow.ask_for_ends();
-            flow.ask_for_lists(MOST);
-        });
+        flow(SOON).inspect(|flow| flow.ask_to_rest(MOST));
     }
 
     /// How many places of flows that were let go the queue of those awake still names.

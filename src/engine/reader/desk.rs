@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::clocks::{Clocks, Seen as SeenAt};
 use super::seen::{Endpoints, Hosts, Seen};
 use super::{Each, Fate};
-use crate::frame::{Frame, Mapping};
+use crate::frame::{Frame, Home};
 use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::model::vantage::ConnectionEnd;
@@ -251,7 +251,7 @@ impl Desk {
         origin: Origin,
         (transport, completeness): (Transport, Completeness),
         text: &[u8],
-        home: Option<&Arc<dyn Mapping>>,
+        home: Option<&Arc<Home>>,
         each: &mut Each<'_>,
     ) {
         self.tally.messages += 1;

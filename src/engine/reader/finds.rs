@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::desk::{Desk, Origin};
 use super::{Each, GivenUp};
-use crate::frame::{Frame, Mapping};
+use crate::frame::{Frame, Home};
 use crate::limits::Limits;
 use crate::net::decode::Incomplete;
 use crate::net::skip::Skip;
@@ -23,7 +23,7 @@ impl Desk {
         &mut self,
         origin: Origin,
         found: Found<'_>,
-        home: Option<&Arc<dyn Mapping>>,
+        home: Option<&Arc<Home>>,
         each: &mut Each<'_>,
     ) {
         match found {
@@ -46,7 +46,7 @@ impl Desk {
         origin: Origin,
         (bytes, cut): (&[u8], u32),
         limits: &Limits,
-        home: Option<&Arc<dyn Mapping>>,
+        home: Option<&Arc<Home>>,
         each: &mut Each<'_>,
     ) {
         let completeness = if cut == 0 { Completeness::Whole } else { Completeness::Truncated };
@@ -110,7 +110,7 @@ impl Desk {
         &mut self,
         origin: Origin,
         (mirrored, completeness): (Result<Mirrored<'_>, Flaw>, Completeness),
-        home: Option<&Arc<dyn Mapping>>,
+        home: Option<&Arc<Home>>,
         each: &mut Each<'_>,
     ) {
         let mirrored = match mirrored {
@@ -147,7 +147,7 @@ impl Desk {
         associations: &mut Associations,
         origin: Origin,
         chunks: &[u8],
-        home: Option<&Arc<dyn Mapping>>,
+        home: Option<&Arc<Home>>,
         each: &mut Each<'_>,
     ) {
         let before = self.tally.messages;

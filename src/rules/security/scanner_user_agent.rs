@@ -5,6 +5,7 @@ use memchr::memchr_iter;
 use crate::rules::words::{Words, contains};
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
+use crate::transport::scan;
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "X001",
@@ -52,6 +53,9 @@ static ANYWHERE: Words =
 /// the search of the others would have to stop as often as so short a word demands.
 const NMAP: &str = "nm@nm";
 
+/// One of these stands in each name that is looked for anywhere; in other texts hardly ever.
+const PAIRS: [[u8; 2]; 5] = [*b"y-", *b"yd", *b"yk", *b"vi", *b"@n"];
+
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() {
         return Verdict::Moot;
@@ -65,6 +69,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let sign = agent.or_else(|| {
         [HeaderName::From, HeaderName::To, HeaderName::CallId].into_iter().find_map(|header| {
             let value = message.value(header)?;
+            if !may_be_signed(value) {
+                return None;
+            }
             let name = ANYWHERE.find_in(value).or_else(|| is_of_nmap(value).then_some(NMAP))?;
             Some((header, name))
         })
@@ -78,6 +85,19 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         if is_trusted { breach.at_most(Severity::Info) } else { breach }
     });
     Verdict::Judged
+}
+
+/// False when neither a name of [`ANYWHERE`] nor [`NMAP`] stands in `value`.
+fn may_be_signed(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some(at) = scan::find_any(rest, [b'y', b'Y', b'v', b'V', b'@']) {
+        let pair = rest[at..].first_chunk::<2>().map(|pair| pair.map(|o| o.to_ascii_lowercase()));
+        if pair.is_some_and(|pair| PAIRS.contains(&pair)) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
 }
 
 /// True when [`NMAP`] stands in `value`, in any case.
@@ -96,6 +116,16 @@ pub(in crate::rules) fn is_signed(message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_is_passed_over() {
+        for name in ANYWHERE.words().chain([NMAP]) {
+            for name in [name.to_lowercase(), name.to_uppercase()] {
+                assert!(may_be_signed(format!("vy@{name}").as_bytes()), "{name}");
+            }
+        }
+        assert!(!may_be_signed(b"<sip:yves@example.com>;tag=vyv"));
+    }
 
     proptest::proptest! {
         #[test]
