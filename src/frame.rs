@@ -30,13 +30,26 @@ impl Home {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u16);
 
-/// A frame by name: its file and its number there, counted from 1 as Wireshark does.
+/// A frame by name: its file and its number there, counted from 1 as Wireshark does; in order of the
+/// number. One word, since every message has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FrameId {
+pub struct FrameId(u64);
+
+impl FrameId {
+    /// Frame `number`, less than 2^48, of `file`.
+    pub const fn new(file: FileId, number: u64) -> Self {
+        Self(number << u16::BITS | file.0 as u64)
+    }
+
     /// Number of the frame within its file, from 1.
-    pub number: u64,
+    pub const fn number(self) -> u64 {
+        self.0 >> u16::BITS
+    }
+
     /// The file.
-    pub file: FileId,
+    pub const fn file(self) -> FileId {
+        FileId(self.0 as u16)
+    }
 }
 
 /// How often something was seen, and the first time.

@@ -144,7 +144,7 @@ impl CaptureFile {
             return None;
         };
         Some(Frame {
-            id: FrameId { number: self.number, file: self.id },
+            id: FrameId::new(self.id, self.number),
             time: record.time,
             link: record.link,
             interface: record.interface,
@@ -205,7 +205,7 @@ impl CaptureFile {
         let State::Open(reading) = &self.state else { return self.misstated };
         let Some(log) = reading.log() else { return self.misstated };
         let first = log.first_misstated;
-        let first = first.map(|(time, number)| (time, FrameId { number, file: self.id }));
+        let first = first.map(|(time, number)| (time, FrameId::new(self.id, number)));
         Sightings { count: log.misstated, first }
     }
 

@@ -54,7 +54,7 @@ impl Facts for Message {
                     || number(Some(f64::from(envelope.to.port)), test)
             }
             Field::Transport => test(Value::Text(envelope.transport.word().as_bytes())),
-            Field::Frame => number(Some(envelope.frame.number as f64), test),
+            Field::Frame => number(Some(envelope.frame.number() as f64), test),
             Field::Rule => {
                 codes(self, &Selection::default()).into_iter().any(|code| names(code, test))
             }

@@ -1,5 +1,5 @@
-//! A list that never moves what it holds: a flow grows message by message, and to copy the old ones
-//! each time costs more than to judge the new one.
+//! A list that hardly ever moves what it holds: a flow grows message by message, and to copy the old
+//! ones each time costs more than to judge the new one.
 
 use std::ops::{Index, IndexMut};
 
@@ -7,14 +7,16 @@ use smallvec::SmallVec;
 
 use crate::near;
 
-/// Items of a block: a request and its response. So few that what is reserved and not used hardly
-/// counts.
-const BLOCK: usize = 2;
+/// Items of a block: a registration that is challenged. So few that what is reserved and not used
+/// hardly counts.
+const BLOCK: usize = 4;
+/// Items the first block begins with: a request and its response, which are all of many flows.
+const FIRST: usize = 2;
 
-/// A list in blocks of two items; only the last may have one.
+/// A list in blocks of four items; only the last may have less.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
-    /// Without memory of their own for the four messages of a registration.
+    /// Without memory of their own for the messages of a short call.
     blocks: SmallVec<[Vec<T>; 2]>,
 }
 
@@ -69,11 +71,13 @@ impl<T> Blocks<T> {
     /// Adds `item` at the end.
     pub(super) fn push(&mut self, item: T) {
         if let Some(last) = self.blocks.last_mut().filter(|last| last.len() < BLOCK) {
-            // Room that was given back is asked for anew.
-            last.reserve_exact(BLOCK - last.len());
+            // The first block grows once, and room that was given back is asked for anew.
+            if last.len() == last.capacity() {
+                last.reserve_exact(BLOCK - last.len());
+            }
             return last.push(item);
         }
-        let mut block = Vec::with_capacity(BLOCK);
+        let mut block = Vec::with_capacity(if self.is_empty() { FIRST } else { BLOCK });
         block.push(item);
         if self.blocks.len() == self.blocks.capacity() {
             self.blocks.reserve_exact(self.blocks.len());
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn items_stay_where_they_are() {
-        let mut list = counted(1);
+        let mut list = counted(FIRST + 1);
         let place = std::ptr::from_ref(&list[0]);
         (0..1_000).for_each(|n| list.push(n));
         assert_eq!(std::ptr::from_ref(&list[0]), place);

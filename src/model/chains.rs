@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 const SCAN: usize = 32;
 /// Entries of one key that are looked at. A stranger may file a million under one key.
 const WALK: usize = 64;
+/// Entries for which room is made at least: with the first one, as many as a call has.
+const GROWTH: usize = 2;
 /// Entries for which there may be room that is not used; to give it back takes longer than it is
 /// worth.
 const SPARE: usize = 4;
@@ -34,7 +36,7 @@ impl Chains {
     pub(super) fn file(&mut self, key: u64, value: u32) {
         let count = self.filed.len();
         if count == self.filed.capacity() {
-            self.filed.reserve_exact(count.max(SPARE));
+            self.filed.reserve_exact(count.max(GROWTH));
         }
         self.filed.push((key, value));
         if SCAN <= count {

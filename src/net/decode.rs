@@ -200,7 +200,7 @@ mod tests {
                 bytes[at] = octet;
             }
             bytes.extend(vec![0; trailer]);
-            let id = FrameId { number: 1, file: FileId(0) };
+            let id = FrameId::new(FileId(0), 1);
             let wire_len = bytes.len() as u32;
             let (time, link) = (Timestamp(0), ETHERNET);
             let frame = Frame { id, time, link, interface: 0, wire_len, bytes: &bytes, home: None };

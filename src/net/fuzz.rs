@@ -31,7 +31,7 @@ pub fn frames(mut input: &[u8]) -> usize {
         input = rest;
         time = time.plus(i64::from(*wait) * 100 * MILLISECOND);
         number += 1;
-        let id = FrameId { number, file: FileId(0) };
+        let id = FrameId::new(FileId(0), number);
         let link = LinkType(LINKS[usize::from(*link) % LINKS.len()]);
         let wire_len = u32::from(*length) + u32::from(link.0 % 7);
         let frame = Frame { id, time, link, interface: 0, wire_len, bytes, home: None };

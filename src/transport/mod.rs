@@ -21,7 +21,7 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::frame::{FrameId, Home};
+use crate::frame::{FileId, FrameId, Home};
 use crate::net::{Endpoint, IcmpKind, PathId};
 use crate::time::Timestamp;
 
@@ -118,7 +118,7 @@ impl Envelope {
     pub fn datagram(seq: u64, time: Timestamp, from: Endpoint, to: Endpoint) -> Self {
         Self {
             seq,
-            frame: FrameId { number: seq + 1, ..FrameId::default() },
+            frame: FrameId::new(FileId(0), seq + 1),
             time,
             from,
             to,

@@ -11,7 +11,7 @@ pub struct Files<'a>(pub &'a [String]);
 impl<'a> Files<'a> {
     /// Name of the file of `frame`; empty when it is not known.
     pub fn file(self, frame: FrameId) -> &'a str {
-        self.0.get(usize::from(frame.file.0)).map_or("", String::as_str)
+        self.0.get(usize::from(frame.file().0)).map_or("", String::as_str)
     }
 
     /// `12`, or `a.pcap:12` when there are several files.
@@ -27,7 +27,7 @@ impl<'a> Files<'a> {
             out.extend_from_slice(shown(base(self.file(frame))).as_bytes());
             out.push(b':');
         }
-        append_number(frame.number, out);
+        append_number(frame.number(), out);
     }
 }
 

@@ -96,11 +96,11 @@ fn location(subject: &Subject<'_>, place: &Place) -> Value {
     json!({
         "physicalLocation": { "artifactLocation": {
             "uri": uri(subject.files.file(envelope.frame)),
-            "index": envelope.frame.file.0,
+            "index": envelope.frame.file().0,
         }},
-        "message": { "text": format!("frame {}: {note}", envelope.frame.number) },
+        "message": { "text": format!("frame {}: {note}", envelope.frame.number()) },
         "properties": {
-            "frame": envelope.frame.number,
+            "frame": envelope.frame.number(),
             "time": Rfc3339::text(envelope.time),
             "offset": place.span.map(|span| span.start),
             "text": place.span.map(|span| evidence_text(message, span)),

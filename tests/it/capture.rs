@@ -30,8 +30,8 @@ pub(crate) fn read(mut capture: Capture) -> (Vec<Seen>, Vec<Error>) {
     loop {
         match capture.next() {
             Ok(Some(frame)) => frames.push(Seen {
-                file: frame.id.file.0,
-                number: frame.id.number,
+                file: frame.id.file().0,
+                number: frame.id.number(),
                 time: frame.time.0,
                 link: frame.link.0,
                 interface: frame.interface,

@@ -24,7 +24,7 @@ pub(crate) fn found(octets: &[u8], key_log: &[u8]) -> Vec<Seen> {
     let mut found = Vec::new();
     let mut each = |observation: Observation<'_>| {
         if let Observation::Message { envelope, text, .. } = observation {
-            found.push((envelope.frame.number, text.to_vec()));
+            found.push((envelope.frame.number(), text.to_vec()));
         }
     };
     loop {

@@ -18,7 +18,7 @@ use crate::support::packet::{self, ACK, SYN, Tcp, ethernet};
 
 fn lend(seen: &Seen) -> Frame<'_> {
     Frame {
-        id: FrameId { number: seen.number, file: FileId(seen.file) },
+        id: FrameId::new(FileId(seen.file), seen.number),
         time: Timestamp(seen.time),
         link: LinkType(seen.link),
         interface: seen.interface,
@@ -69,14 +69,14 @@ fn keep(frames: &[Seen], keep: Keep, choose: impl Fn(&[u8]) -> bool) -> Kept {
                 chosen.extend(peek_call_id(text).map(<[u8]>::to_vec));
             }
         });
-        let mut sink = |frame: &Frame<'_>| kept.push(frame.id.number);
+        let mut sink = |frame: &Frame<'_>| kept.push(frame.id.number());
         for call_id in chosen {
             keeping.choose(&call_id, &mut sink);
         }
         keeping.take(&frame, fate, &reader, &mut sink);
     }
     reader.finish(&mut |observation| keeping.hear(&observation));
-    keeping.finish(&reader, &mut |frame| kept.push(frame.id.number));
+    keeping.finish(&reader, &mut |frame| kept.push(frame.id.number()));
     let mut sorted = kept.clone();
     sorted.sort_unstable();
     sorted.dedup();

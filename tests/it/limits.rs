@@ -25,7 +25,7 @@ impl<F: FnMut(u64) -> String> Feed for Flood<F> {
         self.left -= 1;
         let line = (self.text)(self.next);
         let (envelope, text) = Wire::texts(&line).remove(0);
-        let frame = FrameId { number: self.next + 1, ..envelope.frame };
+        let frame = FrameId::new(envelope.frame.file(), self.next + 1);
         let envelope = Envelope { seq: self.next, frame, ..envelope };
         self.next += 1;
         each(Observation::Message { envelope, text: &text, home: None });

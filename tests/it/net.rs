@@ -338,7 +338,7 @@ fn the_head_of_a_datagram_whose_end_is_lost_is_shown_cut() {
     assert!(decoder.expire(frame(8, 29_000, 101, &[]).time).is_none());
     let lost = decoder.expire(frame(8, 31_000, 101, &[]).time).unwrap();
     let packet = lost.packet.unwrap();
-    assert_eq!((lost.arrival.frame.number, packet.cut), (7, 104));
+    assert_eq!((lost.arrival.frame.number(), packet.cut), (7, 104));
     let Payload::Datagram(text) = packet.payload else { panic!("{packet:?}") };
     assert_eq!(text, [b'a'; 96]);
     assert!(decoder.finish().is_none());

@@ -43,7 +43,7 @@ impl Got {
     fn note(&mut self, observation: &Observation<'_>) {
         match observation {
             Observation::Message { envelope, text, .. } => {
-                self.messages.push((envelope.frame.number, envelope.completeness, text.to_vec()));
+                self.messages.push((envelope.frame.number(), envelope.completeness, text.to_vec()));
                 self.transports.push(envelope.transport);
             }
             Observation::Ping { .. } => self.pings += 1,

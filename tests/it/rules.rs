@@ -155,7 +155,7 @@ fn findings_of(script: &str) -> String {
         .iter()
         .map(|finding| {
             let place = &finding.evidence[0];
-            let frame = model.flow(place.flow).message(place.message).envelope.frame.number;
+            let frame = model.flow(place.flow).message(place.message).envelope.frame.number();
             let number = capture.records[frame as usize - 1].number;
             let times =
                 if finding.count == 1 { String::new() } else { format!(" x{}", finding.count) };
@@ -209,7 +209,7 @@ impl Feed for Records<'_> {
         };
         self.next += 1;
         let frame = Frame {
-            id: FrameId { number: self.next as u64, file: FileId(0) },
+            id: FrameId::new(FileId(0), self.next as u64),
             time: Timestamp(record.time),
             link: LinkType(1),
             interface: 0,

@@ -24,7 +24,7 @@ fn sip(number: u64) -> Vec<u8> {
 
 fn frame(number: u64, time: i64, bytes: &[u8]) -> Frame<'_> {
     Frame {
-        id: FrameId { number, file: FileId(0) },
+        id: FrameId::new(FileId(0), number),
         time: Timestamp(time),
         link: LinkType(1),
         interface: 0,
@@ -92,7 +92,7 @@ fn links_of_one_interface_are_told_apart() {
     let path = directory.path().join("a.pcapng");
     let mut savefile = Savefile::create(&path, None).unwrap();
     for (link, file) in [(1, 0), (101, 0), (1, 1), (1, 0)] {
-        let id = FrameId { number: 1, file: FileId(file) };
+        let id = FrameId::new(FileId(file), 1);
         savefile.write(&Frame { id, link: LinkType(link), ..frame(1, EVENING, b"some octets") });
     }
     drop(savefile);

@@ -104,7 +104,7 @@ fn the_stream_of_messages_has_the_notes_of_the_flows() {
         let of = match sighted {
             Sighted::New => None,
             Sighted::Retransmission(of) | Sighted::Duplicate(of) | Sighted::Forwarded(of) => {
-                Some(of.number)
+                Some(of.number())
             }
         };
         streamed.push((message.envelope.seq, of));
@@ -117,7 +117,7 @@ fn the_stream_of_messages_has_the_notes_of_the_flows() {
             let of = match entry.note {
                 Note::New => None,
                 Note::Retransmission(of) | Note::Duplicate(of) | Note::Forwarded(of) => {
-                    Some(flow.message(of).envelope.frame.number)
+                    Some(flow.message(of).envelope.frame.number())
                 }
             };
             modeled.push((entry.message.envelope.seq, of));

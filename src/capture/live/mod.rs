@@ -340,7 +340,7 @@ impl Source for Live {
             Lent::Own(head, octets) => (head, octets.as_slice()),
         };
         Ok(Some(Frame {
-            id: FrameId { number: self.number, file: FileId(0) },
+            id: FrameId::new(FileId(0), self.number),
             time: head.time,
             link: head.link,
             interface: head.interface,
@@ -355,7 +355,7 @@ impl Source for Live {
     }
 
     fn interface(&self, frame: FrameId) -> &str {
-        self.origin().filter(|_| frame.number == self.number).unwrap_or_default()
+        self.origin().filter(|_| frame.number() == self.number).unwrap_or_default()
     }
 
     #[allow(clippy::disallowed_methods)] // Patience is of the user's time.

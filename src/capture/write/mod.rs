@@ -344,7 +344,7 @@ impl Savefile {
     /// The number of a packet's interface in the file at hand, which describes it if need be.
     fn number(&mut self, frame: &Frame<'_>) -> Option<u32> {
         let begun = self.piece.as_mut()?;
-        let origin = (frame.id.file, frame.interface);
+        let origin = (frame.id.file(), frame.interface);
         let at = match self.numbers.get(&(origin, frame.link)) {
             Some(&at) => at,
             None if self.interfaces.len() < INTERFACES_MAX => {

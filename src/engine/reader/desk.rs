@@ -177,7 +177,7 @@ impl Desk {
     /// Notes a frame, of whatever content.
     pub(super) fn note_frame(&mut self, frame: &Frame<'_>) {
         self.tally.frames += 1;
-        self.seen.span(usize::from(frame.id.file.0), frame.time);
+        self.seen.span(usize::from(frame.id.file().0), frame.time);
         let arrival = Arrival { frame: frame.id, time: frame.time };
         let (first, last) = self.window.get_or_insert((arrival, arrival));
         if frame.time < first.time {

@@ -55,7 +55,7 @@ impl Run {
     pub(super) const fn ends(&self) -> (FrameId, FrameId) {
         let file = self.file;
         let (first, last) = self.frames;
-        (FrameId { number: first, file }, FrameId { number: last, file })
+        (FrameId::new(file, first), FrameId::new(file, last))
     }
 
     /// Times of its keepalives: the first and the last as they were, those between as even spacing
@@ -88,7 +88,7 @@ impl Run {
         let step = self.last.since(self.first) / i64::from(self.n - 1).max(1);
         self.status == beat.status.unwrap_or(0)
             && self.bound == bound
-            && self.file == beat.frame.file
+            && self.file == beat.frame.file()
             && 0 <= gap
             && (self.n == 1 || (gap - step).abs() <= step / 16)
     }
@@ -118,14 +118,14 @@ impl Beats {
         }
         if let Some(run) = self.runs.last_mut() {
             let interval = (run.last.0, beat.time.0);
-            if run.file != beat.frame.file {
+            if run.file != beat.frame.file() {
                 self.rare.get_or_insert_default().seams.push(interval);
             } else if !gaps.iter().any(|(from, until)| interval.0 < *until && interval.1 > *from) {
                 self.intervals.push(interval.1 - interval.0);
             }
             if run.takes(beat, bound) {
                 run.last = run.last.max(beat.time);
-                run.frames.1 = beat.frame.number;
+                run.frames.1 = beat.frame.number();
                 run.n = run.n.saturating_add(1);
                 return true;
             }
@@ -136,8 +136,8 @@ impl Beats {
         self.runs.push(Run {
             first: beat.time,
             last: beat.time,
-            frames: (beat.frame.number, beat.frame.number),
-            file: beat.frame.file,
+            frames: (beat.frame.number(), beat.frame.number()),
+            file: beat.frame.file(),
             n: 1,
             status: beat.status.unwrap_or(0),
             bound,
@@ -192,7 +192,7 @@ mod tests {
     use crate::time::SECOND;
 
     fn beat(time: Timestamp, status: Option<u16>) -> Beat {
-        let frame = FrameId { file: FileId(0), number: 1 };
+        let frame = FrameId::new(FileId(0), 1);
         let nobody = Endpoint { ip: std::net::Ipv4Addr::LOCALHOST.into(), port: 5060 };
         let (source, target) = (nobody, nobody);
         Beat { device: String::new(), time, frame, source, target, copies: 0, status }

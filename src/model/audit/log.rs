@@ -112,7 +112,7 @@ impl Log {
             (same_source, mark::SAME_SOURCE),
             (copies, mark::COPIES),
             (entry.date_skew.is_some(), mark::SKEW),
-            (base.frame.file != entry.frame.file, mark::FILE),
+            (base.frame.file() != entry.frame.file(), mark::FILE),
             (text.is_some(), mark::TEXT),
         ] {
             marks |= if is { mark } else { 0 };
@@ -123,9 +123,9 @@ impl Log {
         put(out, u64::from(entry.shape));
         put_time(out, entry.start.0.wrapping_sub(base.start));
         put_time(out, entry.end.unwrap_or(entry.last).since(entry.start));
-        put_signed(out, entry.frame.number.wrapping_sub(base.frame.number).cast_signed());
+        put_signed(out, entry.frame.number().wrapping_sub(base.frame.number()).cast_signed());
         if let Some(frame) = entry.response_frame.filter(|_| entry.end.is_some()) {
-            put_signed(out, frame.number.wrapping_sub(entry.frame.number).cast_signed());
+            put_signed(out, frame.number().wrapping_sub(entry.frame.number()).cast_signed());
         }
         put(out, u64::from(entry.cseq));
         if !same_call {
@@ -142,8 +142,8 @@ impl Log {
         if let Some(skew) = entry.date_skew {
             put_time(out, skew);
         }
-        if base.frame.file != entry.frame.file {
-            put(out, u64::from(entry.frame.file.0));
+        if base.frame.file() != entry.frame.file() {
+            put(out, u64::from(entry.frame.file().0));
         }
         if let Some(text) = text {
             put(out, text.len() as u64);
@@ -200,7 +200,7 @@ impl Iterator for Entries {
         let shape = take(from)? as u32;
         let start = Timestamp(self.base.start.wrapping_add(take_time(from)?));
         let over = start.plus(take_time(from)?);
-        let number = self.base.frame.number.wrapping_add(take_signed(from)?.cast_unsigned());
+        let number = self.base.frame.number().wrapping_add(take_signed(from)?.cast_unsigned());
         let end = has(mark::END).then_some(over);
         let answer = match end {
             Some(_) => Some(number.wrapping_add(take_signed(from)?.cast_unsigned())),
@@ -224,7 +224,7 @@ impl Iterator for Entries {
             duplicate_responses = take(from)? as u32;
         }
         let date_skew = if has(mark::SKEW) { Some(take_time(from)?) } else { None };
-        let mut file = self.base.frame.file;
+        let mut file = self.base.frame.file();
         if has(mark::FILE) {
             file = FileId(u16::try_from(take(from)?).ok()?);
         }
@@ -235,7 +235,7 @@ impl Iterator for Entries {
             *from = rest;
         }
         self.at = self.octets.len() - from.len();
-        let frame = FrameId { number, file };
+        let frame = FrameId::new(file, number);
         self.base = Base { start: start.0, frame, source, connection, call: call_id.key };
         self.text.clone_from(&call_id.text);
         Some(Entry {
@@ -245,7 +245,7 @@ impl Iterator for Entries {
             end,
             last: over,
             frame,
-            response_frame: answer.map(|number| FrameId { number, file }),
+            response_frame: answer.map(|number| FrameId::new(file, number)),
             source,
             connection,
             call_id,
@@ -373,9 +373,9 @@ mod tests {
             start,
             end: (!n.is_multiple_of(4)).then(|| start.plus(26_000_017)),
             last: start.plus(16_000_000),
-            frame: FrameId { number: 1 + n * 2_500_000, file: FileId((n / 5) as u16) },
+            frame: FrameId::new(FileId((n / 5) as u16), 1 + n * 2_500_000),
             response_frame: (!n.is_multiple_of(4))
-                .then(|| FrameId { number: 4 + n * 2_500_000, file: FileId((n / 5) as u16) }),
+                .then(|| FrameId::new(FileId((n / 5) as u16), 4 + n * 2_500_000)),
             source: Endpoint { ip: [192, 0, 2, (n / 2) as u8].into(), port: 5060 + (n / 3) as u16 },
             connection: (n / 4) as u32,
             call_id: CallId::of(format!("call-{}", n / 2).as_bytes(), n >= 6),

@@ -297,7 +297,7 @@ fn options(options: Options) -> Value {
 fn finding(view: &Registrations<'_>, one: &DeviceFinding) -> Value {
     let finding = &one.finding;
     let files = Files(view.files);
-    let place = |(frame, note): &(FrameId, String)| json!({ "file": files.file(*frame), "packet": frame.number, "note": note });
+    let place = |(frame, note): &(FrameId, String)| json!({ "file": files.file(*frame), "packet": frame.number(), "note": note });
     json!({
         "rule": finding.rule.name,
         "code": finding.rule.code,

@@ -112,7 +112,7 @@ impl<'a> CallRecord<'a> {
             duration_ms: millis(summary.duration),
             ended_by: summary.ended_by_caller.map(|by| if by { "caller" } else { "callee" }),
             call,
-            frame: envelope.frame.number,
+            frame: envelope.frame.number(),
             file: subject.files.file(envelope.frame),
             findings,
         }

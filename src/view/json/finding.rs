@@ -89,7 +89,7 @@ impl<'a> EvidenceRecord<'a> {
         let flow = subject.flow(place.flow);
         let message = flow.message(place.message);
         Self {
-            frame: message.envelope.frame.number,
+            frame: message.envelope.frame.number(),
             file: subject.files.file(message.envelope.frame),
             time: Rfc3339::text(message.envelope.time),
             call_id: octets(flow.call_id()).into_owned(),

@@ -50,7 +50,7 @@ impl MessageWriter {
         let message = row.message;
         let envelope = &message.envelope;
         out.extend_from_slice(b"{\"frame\":");
-        number(envelope.frame.number, out);
+        number(envelope.frame.number(), out);
         out.extend_from_slice(b",\"file\":");
         append_text(files.file(envelope.frame), out);
         out.extend_from_slice(b",\"time\":\"");
@@ -75,7 +75,7 @@ impl MessageWriter {
         }
         if let Some(relation) = row.relation {
             key("of_frame", out);
-            number(relation.frame().number, out);
+            number(relation.frame().number(), out);
         }
         key("findings", out);
         out.push(b'[');
@@ -99,7 +99,7 @@ impl MessageWriter {
     pub fn csv(&mut self, row: &MessageRow<'_>, files: Files<'_>, out: &mut Vec<u8>) {
         let message = row.message;
         let envelope = &message.envelope;
-        number(envelope.frame.number, out);
+        number(envelope.frame.number(), out);
         out.push(b',');
         csv::append(files.file(envelope.frame).as_bytes(), out);
         out.push(b',');
@@ -117,7 +117,7 @@ impl MessageWriter {
         let cseq = message.cseq();
         let status = message.status().map(|status| status.0.to_string());
         let cseq_number = cseq.map(|cseq| cseq.number.to_string());
-        let of_frame = row.relation.map(|relation| relation.frame().number.to_string());
+        let of_frame = row.relation.map(|relation| relation.frame().number().to_string());
         let findings = row.findings.join(" ");
         for cell in [
             Some(envelope.transport.word().into()),

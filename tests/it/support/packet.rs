@@ -160,7 +160,7 @@ pub fn cooked2(kind: u16, payload: &[u8]) -> Vec<u8> {
 /// A frame of link type `link`, number and milliseconds as given, nothing cut.
 pub fn frame(number: u64, millis: i64, link: u16, bytes: &[u8]) -> Frame<'_> {
     Frame {
-        id: FrameId { number, file: FileId(0) },
+        id: FrameId::new(FileId(0), number),
         time: Timestamp(millis * MILLISECOND),
         link: LinkType(link),
         interface: 0,
