@@ -71,7 +71,7 @@ impl Crossings {
     fn compare(&mut self, flows: &[Box<CallFlow>], group: &[Stand]) {
         let of = |(_, flow, transaction): &Stand| {
             let flow: &CallFlow = flows.get(flow.0 as usize)?;
-            Some((flow, flow.transactions.get(transaction.0 as usize)?))
+            Some((flow, flow.transactions.get(transaction.place() as usize)?))
         };
         let mut asked: Vec<Asked<'_>> =
             group.iter().filter_map(of).filter_map(|(flow, t)| Asked::of(flow, t)).collect();

@@ -96,7 +96,7 @@ pub enum EvidenceKind {
 impl CallFlow {
     /// The entry `id`.
     pub fn entry(&self, id: MessageId) -> &Entry {
-        &self.messages[id.0 as usize]
+        &self.messages[id.place() as usize]
     }
 
     /// The message `id`.
@@ -106,17 +106,17 @@ impl CallFlow {
 
     /// The transaction `id`.
     pub fn transaction(&self, id: TransactionId) -> &Transaction {
-        &self.transactions[id.0 as usize]
+        &self.transactions[id.place() as usize]
     }
 
     /// The dialog `id`.
     pub fn dialog(&self, id: DialogId) -> &Dialog {
-        &self.dialogs[id.0 as usize]
+        &self.dialogs[id.place() as usize]
     }
 
     /// Ids and entries in capture order.
     pub fn entries(&self) -> impl Iterator<Item = (MessageId, &Entry)> {
-        self.messages.iter().enumerate().map(|(i, entry)| (MessageId(i as u32), entry))
+        self.messages.iter().enumerate().map(|(i, entry)| (MessageId::at(i as u32), entry))
     }
 
     /// Call-ID of the flow, empty when its messages have none.
@@ -142,10 +142,10 @@ impl CallFlow {
 
     /// The same of a message whose `clues` were read with the seed of the flow.
     pub fn observe_read(&mut self, message: Message, clues: &Clues) -> MessageId {
-        let id = MessageId(self.messages.len() as u32);
+        let id = MessageId::at(self.messages.len() as u32);
         let reading = Reading::of(&message, clues);
         let same_text =
-            |of: MessageId| self.messages[of.0 as usize].message.text() == message.text();
+            |of: MessageId| self.messages[of.place() as usize].message.text() == message.text();
         let note = Note::from(self.passages.observe(&clues.print, id, same_text));
         let mut table = Table { transactions: &mut self.transactions, messages: &self.messages };
         let transaction = self.matching.place(&mut table, id, &reading, note);
@@ -291,7 +291,7 @@ impl CallFlow {
         let before = transaction.previous_hop.map(|at| self.transaction(at));
         let requests = [transaction.request, before.and_then(|t| t.request)];
         for request in requests.into_iter().flatten() {
-            self.messages[request.0 as usize].dialog.get_or_insert(dialog);
+            self.messages[request.place() as usize].dialog.get_or_insert(dialog);
         }
     }
 
@@ -299,7 +299,7 @@ impl CallFlow {
     /// flow is judged that does not [`rest`](Self::rest).
     pub fn name_dialog_of_copies(&mut self) {
         let Some(first) = self.astray else { return };
-        for at in first.0 as usize..self.messages.len() {
+        for at in first.place() as usize..self.messages.len() {
             let (Note::Duplicate(of) | Note::Retransmission(of)) = self.messages[at].note else {
                 continue;
             };
@@ -319,7 +319,7 @@ impl CallFlow {
                 && envelope.seq <= signal.seq
                 && ((envelope.from, envelope.to) == ends || (envelope.to, envelope.from) == ends)
         });
-        hits.next().map(|at| MessageId(at as u32))
+        hits.next().map(|at| MessageId::at(at as u32))
     }
 }
 
@@ -343,8 +343,8 @@ mod tests {
 
     #[test]
     fn what_there_are_millions_of_stays_small() {
-        assert!(size_of::<Entry>() <= 232, "{}", size_of::<Entry>());
-        assert!(size_of::<Transaction>() <= 192, "{}", size_of::<Transaction>());
-        assert!(size_of::<CallFlow>() <= 384, "{}", size_of::<CallFlow>());
+        assert!(size_of::<Entry>() <= 208, "{}", size_of::<Entry>());
+        assert!(size_of::<Transaction>() <= 160, "{}", size_of::<Transaction>());
+        assert!(size_of::<CallFlow>() <= 376, "{}", size_of::<CallFlow>());
     }
 }

@@ -64,7 +64,7 @@ fn invite(flow: &CallFlow) -> Option<MessageId> {
     let found = flow.entries().take(WALK).find(|(_, entry)| invite(&entry.message));
     match found {
         Some((id, _)) => Some(id),
-        None => (flow.summary().kind == FlowKind::Call).then_some(MessageId(0)),
+        None => (flow.summary().kind == FlowKind::Call).then_some(MessageId::at(0)),
     }
 }
 

@@ -83,7 +83,7 @@ impl Matching {
 
     /// The key of the branch of each transaction.
     pub(super) fn branches(&self) -> impl Iterator<Item = (u64, TransactionId)> {
-        self.branches.iter().map(|(key, id)| (key, TransactionId(id)))
+        self.branches.iter().map(|(key, id)| (key, TransactionId::at(id)))
     }
 
     /// Asks for what was filed last.
@@ -213,7 +213,7 @@ impl Matching {
             let score =
                 (transaction.hop.fit(client, server), transaction.cseq == reading.clues.cseq);
             if best.is_none_or(|(old, _)| old < score) {
-                best = Some((score, TransactionId(at)));
+                best = Some((score, TransactionId::at(at)));
             }
         }
         let ((fit, _), found) = best?;
@@ -237,7 +237,7 @@ impl Matching {
             let fit = invite.hop.fit(client, server);
             // Of several hops none of which is this one, the oldest is nearest the caller.
             if best.is_none_or(|(old, _)| old < fit || (old == fit && fit < Fit::Hosts)) {
-                best = Some((fit, TransactionId(at)));
+                best = Some((fit, TransactionId::at(at)));
             }
         }
         let Some((fit, invite)) = best else { return };
@@ -253,7 +253,7 @@ impl Matching {
         reading: &Reading<'_>,
         request: Option<MessageId>,
     ) -> TransactionId {
-        let id = TransactionId(table.transactions.len() as u32);
+        let id = TransactionId::at(table.transactions.len() as u32);
         let hop = Hop {
             client: reading.client(),
             server: reading.server(),
@@ -261,9 +261,9 @@ impl Matching {
         };
         let method = reading.clues.method.clone().unwrap_or_else(|| Method::of(b""));
         if method == Method::Invite {
-            self.invites.file(reading.clues.invite(), id.0);
+            self.invites.file(reading.clues.invite(), id.place());
         }
-        self.branches.file(reading.clues.branch, id.0);
+        self.branches.file(reading.clues.branch, id.place());
         let transaction = Transaction::new(method, reading.clues.cseq, hop, request);
         push_slim(table.transactions, transaction);
         id
@@ -278,24 +278,24 @@ impl Matching {
         self.branches
             .of(branch)
             .find(|at| table.transactions.get(*at as usize).is_some_and(&fits))
-            .map(TransactionId)
+            .map(TransactionId::at)
     }
 }
 
 impl Table<'_> {
     fn at(&mut self, id: TransactionId) -> &mut Transaction {
-        &mut self.transactions[id.0 as usize]
+        &mut self.transactions[id.place() as usize]
     }
 
     fn entry_transaction(&self, id: MessageId) -> Option<TransactionId> {
-        self.messages.get(id.0 as usize)?.transaction
+        self.messages.get(id.place() as usize)?.transaction
     }
 
     /// Links `id` with the transaction of the same request on the hop before or after.
     fn join_hops(&mut self, id: TransactionId, reading: &Reading<'_>, note: Note) {
         let Note::Forwarded(of) = note else { return };
         let Some(other) = self.entry_transaction(of).filter(|other| *other != id) else { return };
-        let entry = &self.messages[of.0 as usize];
+        let entry = &self.messages[of.place() as usize];
         // Two capture points with two clocks may show the second hop first.
         let backwards = reading.clues.print.vias() < count_vias(&entry.message);
         let (before, after) = if backwards { (id, other) } else { (other, id) };
@@ -311,8 +311,8 @@ impl Table<'_> {
         if status.is_provisional() {
             return false;
         }
-        self.transactions[id.0 as usize].responses.iter().take(16).any(|old| {
-            let old = &self.messages[old.0 as usize].message;
+        self.transactions[id.place() as usize].responses.iter().take(16).any(|old| {
+            let old = &self.messages[old.place() as usize].message;
             old.status() == Some(status)
                 && old.to_tag().unwrap_or_default() == reading.to_tag
                 && old.cseq().map(|c| c.number) == reading.clues.cseq

@@ -1,6 +1,7 @@
 //! What messages mean: the nouns of RFC 3261, each with its state machine. No text for people,
 //! no severities, no verdicts.
 
+mod ids;
 pub mod blocks;
 mod chains;
 pub mod few;
@@ -29,6 +30,7 @@ pub use crossings::{Crossing, Crossings};
 pub use dialog::{Dialog, DialogState, Usage};
 pub use few::{Few, Rare};
 pub use flow::{CallFlow, Entry, Evidence, EvidenceKind, Note};
+pub use ids::{DialogId, MessageId, TransactionId};
 pub use offer::{Exchange, SdpPlace};
 pub use passage::{Passages, Print, Sighted};
 pub use reading::{Clues, Seed};
@@ -45,18 +47,6 @@ use crate::time::Timestamp;
 /// A call flow, by its place in [`Model::flows`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u32);
-
-/// A message, by its place in [`CallFlow::messages`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(pub u32);
-
-/// A transaction, by its place in [`CallFlow::transactions`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId(pub u32);
-
-/// A dialog, by its place in [`CallFlow::dialogs`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DialogId(pub u32);
 
 /// Everything that was understood of the input; the root that rules and views read.
 #[derive(Default)]

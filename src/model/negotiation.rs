@@ -62,7 +62,7 @@ impl Bargain<'_> {
         if !binding && (!status.is_provisional() || body != Body::Sdp) {
             return;
         }
-        let Some(request) = self.transactions[at.0 as usize].request else { return };
+        let Some(request) = self.transactions[at.place() as usize].request else { return };
         // An offer is known by its exchange, which is near at hand; the text of an old message is not.
         let mut latest = self.exchanges.iter().rev().take(BACK);
         let is_known = latest.any(|exchange| exchange.offer.message == request);
@@ -107,7 +107,7 @@ impl Bargain<'_> {
         dialog: Option<DialogId>,
         body: Body,
     ) {
-        let Some(request) = self.transactions[at.0 as usize].request else { return };
+        let Some(request) = self.transactions[at.place() as usize].request else { return };
         if let Some(exchange) = self.of_fork(request, dialog) {
             exchange.close(seen.id, body);
         }
@@ -130,7 +130,7 @@ impl Bargain<'_> {
 
     fn offer(&mut self, at: TransactionId, offer: MessageId, dialog: Option<DialogId>) {
         let exchange = Exchange {
-            hop: self.transactions[at.0 as usize].hop,
+            hop: self.transactions[at.place() as usize].hop,
             dialog,
             offer: SdpPlace { message: offer },
             answer: None,
@@ -176,7 +176,7 @@ impl Bargain<'_> {
         dialog: Option<DialogId>,
         fits: fn(Status) -> bool,
     ) -> Option<&mut Exchange> {
-        let hop = self.transactions[at.0 as usize].hop;
+        let hop = self.transactions[at.place() as usize].hop;
         let messages = self.messages;
         self.exchanges.iter_mut().rev().take(BACK).find(|exchange| {
             exchange.is_open()
@@ -189,13 +189,13 @@ impl Bargain<'_> {
     /// True when a response to transaction `at` made an offer in `dialog` already.
     fn has_offer_from(&self, at: TransactionId, dialog: Option<DialogId>) -> bool {
         self.exchanges.iter().rev().take(BACK).any(|exchange| {
-            let offer = self.messages.get(exchange.offer.message.0 as usize);
+            let offer = self.messages.get(exchange.offer.message.place() as usize);
             exchange.dialog == dialog && offer.is_some_and(|entry| entry.transaction == Some(at))
         })
     }
 
     fn message(&self, id: MessageId) -> Option<&Message> {
-        self.messages.get(id.0 as usize).map(|entry| &entry.message)
+        self.messages.get(id.place() as usize).map(|entry| &entry.message)
     }
 }
 
@@ -258,5 +258,5 @@ impl Body {
 }
 
 fn status_of(messages: &Blocks<Entry>, id: MessageId) -> Option<Status> {
-    messages.get(id.0 as usize)?.message.status()
+    messages.get(id.place() as usize)?.message.status()
 }

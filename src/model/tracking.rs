@@ -70,17 +70,17 @@ impl Tracking {
             && !reading.from_tag.is_empty()
             && usage_of(reading).is_some();
         let Some(transaction) = seen.transaction.filter(|_| creates) else { return };
-        let first = scene.transactions[transaction.0 as usize].request == Some(seen.id);
+        let first = scene.transactions[transaction.place() as usize].request == Some(seen.id);
         if first {
-            self.creators.file(reading.clues.from_tag, transaction.0);
+            self.creators.file(reading.clues.from_tag, transaction.place());
         }
     }
 
     fn find(&self, scene: &Scene<'_>, reading: &Reading<'_>) -> Option<DialogId> {
         self.pairs
             .of(reading.clues.tags())
-            .map(DialogId)
-            .find(|id| scene.dialogs[id.0 as usize].joins(reading.from_tag, reading.to_tag))
+            .map(DialogId::at)
+            .find(|id| scene.dialogs[id.place() as usize].joins(reading.from_tag, reading.to_tag))
     }
 
     fn open(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {
@@ -129,7 +129,7 @@ impl Tracking {
         };
         let by_caller = self.creator(scene, (from, clues.from_tag));
         let creator = by_caller.or_else(|| self.creator(scene, (to, clues.to_tag)));
-        if creator.is_some_and(|at| scene.transactions[at.0 as usize].dialog.is_some()) {
+        if creator.is_some_and(|at| scene.transactions[at.place() as usize].dialog.is_some()) {
             // The dialogs of that INVITE are known, and this is none of them.
             return None;
         }
@@ -141,10 +141,10 @@ impl Tracking {
     fn creator(&self, scene: &Scene<'_>, (tag, key): (&[u8], u64)) -> Option<TransactionId> {
         let begun_by = |at: &u32| {
             let request = scene.transactions.get(*at as usize)?.request?;
-            scene.messages[request.0 as usize].message.from_tag()
+            scene.messages[request.place() as usize].message.from_tag()
         };
         let found = self.creators.of(key).find(|at| begun_by(at) == Some(tag))?;
-        Some(scene.root(TransactionId(found)))
+        Some(scene.root(TransactionId::at(found)))
     }
 
     fn add(
@@ -155,11 +155,11 @@ impl Tracking {
         (caller, callee): (&[u8], &[u8]),
         seen: Seen<'_>,
     ) -> DialogId {
-        let id = DialogId(scene.dialogs.len() as u32);
-        self.pairs.file(seen.reading.clues.tags(), id.0);
-        let outside = creator.and_then(|at| scene.transactions[at.0 as usize].request);
+        let id = DialogId::at(scene.dialogs.len() as u32);
+        self.pairs.file(seen.reading.clues.tags(), id.place());
+        let outside = creator.and_then(|at| scene.transactions[at.place() as usize].request);
         let began = outside.map_or(seen.id, |request| request);
-        let at = |id: MessageId| scene.messages[id.0 as usize].message.envelope.time;
+        let at = |id: MessageId| scene.messages[id.place() as usize].message.envelope.time;
         let from = if outside.is_some() { at(began) } else { seen.reading.message.envelope.time };
         let midway = seen.reading.clues.status.is_none();
         let dialog = Dialog {
@@ -205,7 +205,7 @@ impl Scene<'_> {
     /// The same request on the hop nearest its sender.
     fn root(&self, mut at: TransactionId) -> TransactionId {
         for _ in 0..FORKS {
-            match self.transactions[at.0 as usize].previous_hop {
+            match self.transactions[at.place() as usize].previous_hop {
                 Some(before) => at = before,
                 None => break,
             }
@@ -214,22 +214,22 @@ impl Scene<'_> {
     }
 
     fn is_outside_dialog(&self, at: TransactionId) -> bool {
-        let request = self.transactions[at.0 as usize].request;
-        request.is_some_and(|id| self.messages[id.0 as usize].message.to_tag().is_none())
+        let request = self.transactions[at.place() as usize].request;
+        request.is_some_and(|id| self.messages[id.place() as usize].message.to_tag().is_none())
     }
 
     /// Names the dialog in the transaction of `seen`.
     fn adopt(&mut self, dialog: DialogId, seen: Seen<'_>) {
         if let Some(at) = seen.transaction {
             let root = self.root(at);
-            self.transactions[at.0 as usize].dialog.get_or_insert(dialog);
-            self.transactions[root.0 as usize].dialog.get_or_insert(dialog);
+            self.transactions[at.place() as usize].dialog.get_or_insert(dialog);
+            self.transactions[root.place() as usize].dialog.get_or_insert(dialog);
         }
     }
 }
 
 fn advance(scene: &mut Scene<'_>, id: DialogId, seen: Seen<'_>) {
-    let dialog = &mut scene.dialogs[id.0 as usize];
+    let dialog = &mut scene.dialogs[id.place() as usize];
     match seen.reading.clues.status {
         Some(status) => advance_by_response(dialog, status, seen),
         None => advance_by_request(dialog, seen, scene.messages),
@@ -245,7 +245,7 @@ fn advance_by_request(dialog: &mut Dialog, seen: Seen<'_>, messages: &Blocks<Ent
     }
     match method {
         Method::Ack => {
-            let confirmed = dialog.confirmed.map(|id| &messages[id.0 as usize].message);
+            let confirmed = dialog.confirmed.map(|id| &messages[id.place() as usize].message);
             let number = confirmed.and_then(Message::cseq).map(|c| c.number);
             if number.is_some() && number == seen.reading.clues.cseq {
                 dialog.acknowledged.get_or_insert(seen.id);
@@ -295,9 +295,9 @@ fn end_early_of_refused(scene: &mut Scene<'_>, seen: Seen<'_>) {
         return;
     }
     let Some(at) = seen.transaction else { return };
-    let transaction = &scene.transactions[at.0 as usize];
+    let transaction = &scene.transactions[at.place() as usize];
     let (None, Some(first)) = (transaction.previous_hop, transaction.dialog) else { return };
-    for dialog in scene.dialogs.iter_mut().skip(first.0 as usize).take(FORKS) {
+    for dialog in scene.dialogs.iter_mut().skip(first.place() as usize).take(FORKS) {
         if dialog.creator == Some(at) && dialog.state == DialogState::Early {
             dialog.end(seen);
         }
@@ -315,7 +315,7 @@ fn usage_of(reading: &Reading<'_>) -> Option<Usage> {
 }
 
 fn subscription_of(scene: &Scene<'_>, at: TransactionId) -> Option<Usage> {
-    match scene.transactions[at.0 as usize].method {
+    match scene.transactions[at.place() as usize].method {
         Method::Refer => Some(Usage::Refer),
         Method::Subscribe => Some(Usage::Subscribe),
         _ => None,

@@ -43,22 +43,22 @@ impl<'a> Batch<'a> {
             let message = &entry.message;
             ask_for(message, usize::MAX);
             let what = (message, cut_short(message.envelope.completeness));
-            Item { turn: turn(Subject::Message, id.0), message: id, what }
+            Item { turn: turn(Subject::Message, id.place()), message: id, what }
         }));
         // No check is called for a request that was sent on, but answers are compared with it.
         let is_sent_on = |entry: &&Entry| matches!(entry.note, Note::Forwarded(_));
         let sent_on = flow.messages.iter().filter(is_sent_on).map(|entry| &entry.message);
         sent_on.filter(|message| message.is_request()).for_each(|message| ask_for(message, START));
-        let none = MessageId(0);
+        let none = MessageId::at(0);
         self.transactions.extend((0..flow.transactions.len() as u32).map(|at| Item {
             turn: turn(Subject::Transaction, at),
             message: none,
-            what: TransactionId(at),
+            what: TransactionId::at(at),
         }));
         self.dialogs.extend((0..flow.dialogs.len() as u32).map(|at| Item {
             turn: turn(Subject::Dialog, at),
             message: none,
-            what: DialogId(at),
+            what: DialogId::at(at),
         }));
         self.exchanges.extend(flow.exchanges.iter().zip(0..).map(|(what, at)| Item {
             turn: turn(Subject::Exchange, at),

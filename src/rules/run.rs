@@ -154,7 +154,7 @@ pub fn check_message(
     for (index, check) in selection.schedule().of_subject(Subject::Message) {
         let Check::Message(judge) = check else { continue };
         let mut found = Found {
-            subject: MessageId(0),
+            subject: MessageId::at(0),
             settings: &settings,
             index: *index,
             selection,
@@ -230,7 +230,7 @@ impl<'c> Run<'c> {
         judge: impl Fn(&Item<T>, &mut Found<'_>) -> Verdict,
     ) {
         let mut found = Found {
-            subject: MessageId(0),
+            subject: MessageId::at(0),
             settings: self.context.settings,
             index,
             selection: self.context.selection,

@@ -24,7 +24,7 @@ pub enum Links {
 
 /// The anchor of a message in a page.
 pub fn anchor((flow, message): (FlowId, MessageId)) -> String {
-    format!("m{}-{}", flow.0 + 1, message.0 + 1)
+    format!("m{}-{}", flow.0 + 1, message.place() + 1)
 }
 
 /// Draws `ladders` below each other as an SVG document of its own, each with its title, the time of

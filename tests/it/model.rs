@@ -38,9 +38,9 @@ fn notes(flow: &CallFlow) -> Vec<String> {
         .iter()
         .map(|entry| match entry.note {
             Note::New => "new".to_owned(),
-            Note::Retransmission(of) => format!("again {}", of.0),
-            Note::Duplicate(of) => format!("twice {}", of.0),
-            Note::Forwarded(of) => format!("next {}", of.0),
+            Note::Retransmission(of) => format!("again {}", of.place()),
+            Note::Duplicate(of) => format!("twice {}", of.place()),
+            Note::Forwarded(of) => format!("next {}", of.place()),
         })
         .collect()
 }
@@ -83,23 +83,29 @@ fn each_hop_has_its_transactions_and_all_hops_one_dialog() {
     let flow = flow(PROXIED);
     let invites: Vec<_> = flow.transactions.iter().filter(|t| t.method == Method::Invite).collect();
     assert_eq!(invites.len(), 2);
-    assert_eq!(invites[0].next_hops.as_slice(), [TransactionId(1)]);
-    assert_eq!(invites[1].previous_hop, Some(TransactionId(0)));
-    assert_eq!(invites[0].responses.as_slice(), [MessageId(1), MessageId(5), MessageId(7)]);
-    assert_eq!(invites[1].responses.as_slice(), [MessageId(3), MessageId(4), MessageId(6)]);
-    assert_eq!(invites[0].acks.as_slice(), [MessageId(8)]);
-    assert_eq!(invites[1].acks.as_slice(), [MessageId(9)]);
+    assert_eq!(invites[0].next_hops.as_slice(), [TransactionId::at(1)]);
+    assert_eq!(invites[1].previous_hop, Some(TransactionId::at(0)));
+    assert_eq!(
+        invites[0].responses.as_slice(),
+        [MessageId::at(1), MessageId::at(5), MessageId::at(7)]
+    );
+    assert_eq!(
+        invites[1].responses.as_slice(),
+        [MessageId::at(3), MessageId::at(4), MessageId::at(6)]
+    );
+    assert_eq!(invites[0].acks.as_slice(), [MessageId::at(8)]);
+    assert_eq!(invites[1].acks.as_slice(), [MessageId::at(9)]);
 
     assert_eq!(flow.dialogs.len(), 1);
     let dialog = &flow.dialogs[0];
     assert_eq!(dialog.usage, Usage::Invite);
     assert_eq!(dialog.state, DialogState::Terminated);
-    assert_eq!(dialog.creator, Some(TransactionId(0)));
-    assert_eq!(dialog.early, Some(MessageId(4)));
-    assert_eq!(dialog.confirmed, Some(MessageId(6)));
-    assert_eq!(dialog.acknowledged, Some(MessageId(8)));
-    assert_eq!(dialog.ended, Some(MessageId(10)));
-    assert_eq!(flow.entry(MessageId(0)).dialog, flow.entry(MessageId(13)).dialog);
+    assert_eq!(dialog.creator, Some(TransactionId::at(0)));
+    assert_eq!(dialog.early, Some(MessageId::at(4)));
+    assert_eq!(dialog.confirmed, Some(MessageId::at(6)));
+    assert_eq!(dialog.acknowledged, Some(MessageId::at(8)));
+    assert_eq!(dialog.ended, Some(MessageId::at(10)));
+    assert_eq!(flow.entry(MessageId::at(0)).dialog, flow.entry(MessageId::at(13)).dialog);
 }
 
 #[test]
@@ -122,7 +128,7 @@ fn the_offer_and_its_answer_are_paired_on_each_hop() {
     let pairs: Vec<_> = flow
         .exchanges
         .iter()
-        .map(|e| (e.offer.message.0, e.answer.map(|a| a.message.0), e.unanswered_by))
+        .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.unanswered_by))
         .collect();
     assert_eq!(pairs, [(0, Some(7), None), (2, Some(6), None)]);
 }
@@ -139,7 +145,10 @@ fn a_packet_captured_twice_is_a_duplicate_and_one_sent_twice_is_not() {
     );
     assert_eq!(notes(&flow), ["new", "twice 0", "again 0", "twice 2", "again 0", "twice 4"]);
     assert_eq!(flow.transactions.len(), 1);
-    assert_eq!(flow.transactions[0].request_copies.as_slice(), [MessageId(2), MessageId(4)]);
+    assert_eq!(
+        flow.transactions[0].request_copies.as_slice(),
+        [MessageId::at(2), MessageId::at(4)]
+    );
     let summary = flow.summary();
     assert_eq!((summary.messages, summary.retransmissions, summary.duplicates), (3, 2, 3));
 }
@@ -165,8 +174,8 @@ fn both_sides_of_an_address_translator_are_two_hops_of_one_message() {
     );
     assert_eq!(notes(&flow), ["new", "next 0", "new", "next 2"]);
     assert_eq!(flow.transactions.len(), 2);
-    assert_eq!(flow.transactions[0].responses.as_slice(), [MessageId(3)]);
-    assert_eq!(flow.transactions[1].responses.as_slice(), [MessageId(2)]);
+    assert_eq!(flow.transactions[0].responses.as_slice(), [MessageId::at(3)]);
+    assert_eq!(flow.transactions[1].responses.as_slice(), [MessageId::at(2)]);
 }
 
 #[test]
@@ -192,8 +201,8 @@ fn hops_captured_in_the_wrong_order_are_linked_in_the_right_one() {
          6 p>a 200 OPTIONS via=a1 from=f to=t cseq=1",
     );
     assert_eq!(notes(&flow), ["new", "next 0", "new", "next 2"]);
-    assert_eq!(flow.transactions[0].previous_hop, Some(TransactionId(1)));
-    assert_eq!(flow.summary().first, MessageId(1));
+    assert_eq!(flow.transactions[0].previous_hop, Some(TransactionId::at(1)));
+    assert_eq!(flow.summary().first, MessageId::at(1));
 }
 
 #[test]
@@ -205,7 +214,7 @@ fn a_request_sent_again_on_a_new_connection_is_a_retransmission() {
     );
     assert_eq!(notes(&flow), ["new", "again 0", "new"]);
     assert_eq!(flow.transactions.len(), 1);
-    assert_eq!(flow.transactions[0].responses.as_slice(), [MessageId(2)]);
+    assert_eq!(flow.transactions[0].responses.as_slice(), [MessageId::at(2)]);
 }
 
 #[test]
@@ -224,8 +233,8 @@ fn a_hop_by_hop_message_is_new_on_each_hop() {
     );
     let expected = ["new", "next 0", "new", "new", "new", "new", "new", "new", "next 6", "new"];
     assert_eq!(notes(&flow), expected);
-    assert_eq!(flow.transactions[0].acks.as_slice(), [MessageId(9)]);
-    assert_eq!(flow.transactions[1].acks.as_slice(), [MessageId(7)]);
+    assert_eq!(flow.transactions[0].acks.as_slice(), [MessageId::at(9)]);
+    assert_eq!(flow.transactions[1].acks.as_slice(), [MessageId::at(7)]);
 }
 
 #[test]
@@ -238,7 +247,7 @@ fn a_flow_that_rested_goes_on() {
         flow.observe(message);
     }
     assert_eq!(notes(&flow)[14..], ["new", "new"]);
-    assert_eq!(flow.messages[15].transaction, Some(TransactionId(6)));
+    assert_eq!(flow.messages[15].transaction, Some(TransactionId::at(6)));
     assert_eq!(flow.messages[15].dialog, flow.messages[0].dialog);
 }
 
@@ -254,7 +263,7 @@ fn the_offer_of_a_reliable_18x_is_answered_by_its_prack() {
     let seen: Vec<_> = flow
         .exchanges
         .iter()
-        .map(|e| (e.offer.message.0, e.answer.map(|a| a.message.0), e.unanswered_by))
+        .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.unanswered_by))
         .collect();
     assert_eq!(seen, [(1, Some(2), None)]);
 }
@@ -268,7 +277,7 @@ fn a_border_controller_that_hides_vias_sends_the_message_on() {
          52 s>a 200 INVITE via=a1 from=f to=t cseq=1",
     );
     assert_eq!(notes(&flow), ["new", "next 0", "new", "next 2"]);
-    assert_eq!(flow.transactions[1].previous_hop, Some(TransactionId(0)));
+    assert_eq!(flow.transactions[1].previous_hop, Some(TransactionId::at(0)));
 }
 
 #[test]
@@ -311,12 +320,12 @@ fn forks_are_transactions_and_dialogs_of_their_own() {
          95 p>b ACK via=p1 from=f to=tb cseq=1",
     );
     let root = &flow.transactions[0];
-    assert_eq!(root.next_hops.as_slice(), [TransactionId(1), TransactionId(2)]);
+    assert_eq!(root.next_hops.as_slice(), [TransactionId::at(1), TransactionId::at(2)]);
     let states: Vec<_> = flow.dialogs.iter().map(|dialog| dialog.state).collect();
     assert_eq!(states, [DialogState::Terminated, DialogState::Confirmed]);
-    assert_eq!(flow.transactions[1].cancel, Some(TransactionId(3)));
-    assert_eq!(flow.transactions[3].target, Some(TransactionId(1)));
-    assert_eq!(flow.transactions[1].acks.as_slice(), [MessageId(12)]);
+    assert_eq!(flow.transactions[1].cancel, Some(TransactionId::at(3)));
+    assert_eq!(flow.transactions[3].target, Some(TransactionId::at(1)));
+    assert_eq!(flow.transactions[1].acks.as_slice(), [MessageId::at(12)]);
     let summary = flow.summary();
     assert_eq!(summary.state, FlowState::InCall);
     assert_eq!(summary.status, Some(Status(200)));
@@ -423,8 +432,8 @@ fn branches_without_the_cookie_are_matched_as_rfc_2543_did() {
          4 b>a 200 INVITE rawvia=1 from=f to=u cseq=2",
     );
     assert_eq!(flow.transactions.len(), 2);
-    assert_eq!(flow.transactions[0].acks.as_slice(), [MessageId(2)]);
-    assert_eq!(flow.transactions[1].responses.as_slice(), [MessageId(4)]);
+    assert_eq!(flow.transactions[0].acks.as_slice(), [MessageId::at(2)]);
+    assert_eq!(flow.transactions[1].responses.as_slice(), [MessageId::at(4)]);
 }
 
 #[test]
@@ -440,8 +449,8 @@ fn a_notify_may_come_before_the_answer_to_its_subscribe() {
     let dialog = &flow.dialogs[0];
     assert_eq!((dialog.usage, dialog.state), (Usage::Subscribe, DialogState::Terminated));
     assert_eq!((&*dialog.caller_tag, &*dialog.callee_tag), (&b"f"[..], &b"t"[..]));
-    assert_eq!(dialog.confirmed, Some(MessageId(1)));
-    assert_eq!(dialog.ended, Some(MessageId(4)));
+    assert_eq!(dialog.confirmed, Some(MessageId::at(1)));
+    assert_eq!(dialog.ended, Some(MessageId::at(4)));
     assert_eq!(flow.summary().state, FlowState::Completed);
 }
 
@@ -458,7 +467,13 @@ fn an_offer_in_a_2xx_is_answered_by_the_ack() {
     let pairs: Vec<_> = flow
         .exchanges
         .iter()
-        .map(|e| (e.offer.message.0, e.answer.map(|a| a.message.0), e.unanswered_by.map(|m| m.0)))
+        .map(|e| {
+            (
+                e.offer.message.place(),
+                e.answer.map(|a| a.message.place()),
+                e.unanswered_by.map(|m| m.place()),
+            )
+        })
         .collect();
     assert_eq!(pairs, [(1, Some(2), None), (4, None, Some(5))]);
 }
@@ -478,7 +493,7 @@ fn an_unreliable_183_is_a_preview_and_a_reliable_one_the_answer() {
     let seen: Vec<_> = flow
         .exchanges
         .iter()
-        .map(|e| (e.offer.message.0, e.answer.map(|a| a.message.0), e.previews.len()))
+        .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.previews.len()))
         .collect();
     assert_eq!(seen, [(0, None, 1), (0, Some(2), 0), (6, Some(7), 0)]);
     assert!(flow.exchanges.iter().all(|e| e.unanswered_by.is_none()));
@@ -490,7 +505,7 @@ fn a_2xx_without_the_answer_it_owes_is_named() {
         "0 a>b INVITE via=a1 from=f cseq=1 sdp
          5 b>a 200 INVITE via=a1 from=f to=t cseq=1",
     );
-    assert_eq!(flow.exchanges[0].unanswered_by, Some(MessageId(1)));
+    assert_eq!(flow.exchanges[0].unanswered_by, Some(MessageId::at(1)));
 }
 
 #[test]
@@ -508,7 +523,7 @@ fn a_transfer_joins_two_flows_into_one_call() {
     assert_eq!(calls, [vec![0, 1], vec![2]]);
     let link = &model.calls()[0].links[0];
     assert_eq!((link.kind, link.from, link.to), (LinkKind::Refer, FlowId(0), FlowId(1)));
-    assert_eq!(link.evidence, Some((FlowId(0), MessageId(2))));
+    assert_eq!(link.evidence, Some((FlowId(0), MessageId::at(2))));
 }
 
 #[test]

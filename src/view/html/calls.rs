@@ -161,7 +161,7 @@ pub(super) fn call(page: &Page<'_>, group: &[FlowId]) -> CallPart {
         .iter()
         .flat_map(|flow| page.subject.flow(*flow).entries().map(|(id, entry)| (*flow, id, entry)))
         .map(|(flow, id, entry)| (entry.message.envelope.seq, flow, id))
-        .filter(|(_, _, id)| (id.0 as usize) < page.options.messages)
+        .filter(|(_, _, id)| (id.place() as usize) < page.options.messages)
         .collect();
     places.sort_unstable_by_key(|(seq, ..)| *seq);
     let messages: Vec<Item> =

@@ -50,7 +50,7 @@ impl Choice {
 
     /// Where the text of a message is, when it is there.
     pub(super) fn message_href(&self, flow: FlowId, message: MessageId) -> Option<String> {
-        let is_there = self.flows.contains(&flow) && (message.0 as usize) < self.messages;
+        let is_there = self.flows.contains(&flow) && (message.place() as usize) < self.messages;
         is_there.then(|| format!("#{}", crate::view::svg::anchor((flow, message))))
     }
 }
