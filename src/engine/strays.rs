@@ -107,7 +107,7 @@ impl Stray {
         }
         let (one, other) = (self.ends.0.ip, self.ends.1.ip);
         flow.transactions.iter().any(|transaction| {
-            let server = transaction.hop.server.ip;
+            let server = transaction.hop.server().ip;
             (server == one || server == other) && is_open(flow, transaction, self.signal.time)
         })
     }

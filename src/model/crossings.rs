@@ -136,7 +136,7 @@ impl<'m> Asked<'m> {
         let is_answer = other.request.is_none()
             && flow.id != self.flow.id
             && own.responses.is_empty()
-            && (&own.method, own.cseq, own.hop) == (&other.method, other.cseq, other.hop)
+            && (&own.method, own.cseq, &own.hop) == (&other.method, other.cseq, &other.hop)
             && (0..=TIMEOUT).contains(&waited)
             && message.top_via().is_some_and(|via| via.branch() == self.via.branch());
         is_answer.then_some(Crossing {

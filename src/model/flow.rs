@@ -9,7 +9,7 @@ use super::passage::{Passages, Sighted};
 use super::reading::{Clues, Reading, Seed};
 use super::tracking::{Scene, Seen, Tracking};
 use super::{
-    Dialog, DialogId, DialogState, Exchange, FlowId, FlowState, MessageId, Transaction,
+    Dialog, DialogId, DialogState, Exchange, FlowId, FlowState, MessageId, Rare, Transaction,
     TransactionId, Usage,
 };
 use crate::near;
@@ -32,7 +32,7 @@ pub struct CallFlow {
     /// Offers and their answers, in order.
     pub exchanges: Vec<Exchange>,
     /// ICMP errors, refused and reset connections that hit messages or media of this flow.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Rare<Evidence>,
     /// Until when the capture would have shown more; the last message while nobody says.
     pub horizon: Option<Timestamp>,
     /// True when the capture shows no packet at all from whom the first request went to.
@@ -236,7 +236,6 @@ impl CallFlow {
         self.transactions.shrink_to_fit();
         self.dialogs.shrink_to_fit();
         self.exchanges.shrink_to_fit();
-        self.evidence.shrink_to_fit();
     }
 
     /// The key of the branch of each transaction; equal branches have equal keys in all flows of a
@@ -271,7 +270,7 @@ impl CallFlow {
             + self.transactions.capacity() * size_of::<Transaction>()
             + self.dialogs.capacity() * size_of::<Dialog>()
             + self.exchanges.capacity() * size_of::<Exchange>()
-            + self.evidence.capacity() * size_of::<Evidence>();
+            + self.evidence.heap_size();
         let inside = self.transactions.iter().map(Transaction::heap_size).sum::<usize>()
             + self.dialogs.iter().map(Dialog::heap_size).sum::<usize>()
             + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>();
@@ -344,7 +343,7 @@ mod tests {
     #[test]
     fn what_there_are_millions_of_stays_small() {
         assert!(size_of::<Entry>() <= 208, "{}", size_of::<Entry>());
-        assert!(size_of::<Transaction>() <= 160, "{}", size_of::<Transaction>());
-        assert!(size_of::<CallFlow>() <= 376, "{}", size_of::<CallFlow>());
+        assert!(size_of::<Transaction>() <= 136, "{}", size_of::<Transaction>());
+        assert!(size_of::<CallFlow>() <= 368, "{}", size_of::<CallFlow>());
     }
 }

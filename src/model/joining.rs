@@ -226,7 +226,7 @@ impl<'f> Evidence<'f> {
     fn remember_arrivals(&mut self, flow: &CallFlow) {
         let mut hosts: Vec<IpAddr> = Vec::new();
         for transaction in flow.transactions.iter().take(WALK) {
-            let host = transaction.hop.server.ip;
+            let host = transaction.hop.server().ip;
             if transaction.method != Method::Invite || hosts.contains(&host) {
                 continue;
             }

@@ -43,12 +43,13 @@ impl Hop {
     }
 
     fn fit(&self, client: Endpoint, server: Endpoint) -> Fit {
-        let (same_client, same_server) = (self.client == client, self.server == server);
+        let (same_client, same_server) = (self.client() == client, self.server() == server);
         if same_client && same_server {
             return Fit::Exact;
         }
-        let (client_host, server_host) = (self.client.ip == client.ip, self.server.ip == server.ip);
-        let one_host = self.client.ip == self.server.ip;
+        let (client_host, server_host) =
+            (self.client().ip == client.ip, self.server().ip == server.ip);
+        let one_host = self.client().ip == self.server().ip;
         if client_host && server_host && (!one_host || same_server || same_client) {
             return Fit::Hosts;
         }
@@ -58,8 +59,10 @@ impl Hop {
     /// True when a request from `client` to `server` can be one sent on this hop before. Over a
     /// reliable transport a new connection has a new port.
     fn carries(&self, client: Endpoint, server: Endpoint, transport: Transport) -> bool {
-        let new_port = transport.is_reliable() && self.client.ip == client.ip;
-        self.transport == transport && self.server == server && (self.client == client || new_port)
+        let new_port = transport.is_reliable() && self.client().ip == client.ip;
+        self.transport() == transport
+            && self.server() == server
+            && (self.client() == client || new_port)
     }
 }
 
@@ -254,11 +257,8 @@ impl Matching {
         request: Option<MessageId>,
     ) -> TransactionId {
         let id = TransactionId::at(table.transactions.len() as u32);
-        let hop = Hop {
-            client: reading.client(),
-            server: reading.server(),
-            transport: reading.message.envelope.transport,
-        };
+        let transport = reading.message.envelope.transport;
+        let hop = Hop::new(reading.client(), reading.server(), transport);
         let method = reading.clues.method.clone().unwrap_or_else(|| Method::of(b""));
         if method == Method::Invite {
             self.invites.file(reading.clues.invite(), id.place());

@@ -130,7 +130,7 @@ impl Bargain<'_> {
 
     fn offer(&mut self, at: TransactionId, offer: MessageId, dialog: Option<DialogId>) {
         let exchange = Exchange {
-            hop: self.transactions[at.place() as usize].hop,
+            hop: self.transactions[at.place() as usize].hop.clone(),
             dialog,
             offer: SdpPlace { message: offer },
             answer: None,
@@ -176,12 +176,12 @@ impl Bargain<'_> {
         dialog: Option<DialogId>,
         fits: fn(Status) -> bool,
     ) -> Option<&mut Exchange> {
-        let hop = self.transactions[at.place() as usize].hop;
+        let hop = &self.transactions[at.place() as usize].hop;
         let messages = self.messages;
         self.exchanges.iter_mut().rev().take(BACK).find(|exchange| {
             exchange.is_open()
                 && exchange.dialog == dialog
-                && exchange.hop.joins(hop.client, hop.server)
+                && exchange.hop.joins(hop.client(), hop.server())
                 && status_of(messages, exchange.offer.message).is_some_and(fits)
         })
     }
@@ -207,7 +207,7 @@ impl Exchange {
 
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
-        self.previews.heap_size()
+        self.previews.heap_size() + self.hop.heap_size()
     }
 
     /// `id` is the message that must carry the answer.
@@ -226,7 +226,7 @@ impl Exchange {
 
     fn fork(&self) -> Self {
         Self {
-            hop: self.hop,
+            hop: self.hop.clone(),
             dialog: None,
             offer: self.offer,
             answer: None,

@@ -114,8 +114,9 @@ impl<'f> Attempts<'f> {
         let first = roots.next();
         let tag = |t: &Transaction| t.request.and_then(|id| flow.message(id).from_tag());
         let same_caller = |t: &&Transaction| {
-            first
-                .is_some_and(|first| tag(first) == tag(t) || first.hop.client.ip == t.hop.client.ip)
+            first.is_some_and(|first| {
+                tag(first) == tag(t) || first.hop.client().ip == t.hop.client().ip
+            })
         };
         Self { flow, list: first.into_iter().chain(roots.filter(same_caller)).collect() }
     }
@@ -168,7 +169,7 @@ impl Signs {
         let cancel = chosen.cancel.and_then(|at| flow.transaction(at).request).or_else(|| {
             let same = |t: &&Transaction| t.method == Method::Cancel && t.cseq == chosen.cseq;
             let mut cancels = flow.transactions.iter().filter(same);
-            cancels.find(|t| t.hop.client.ip == chosen.hop.client.ip)?.request
+            cancels.find(|t| t.hop.client().ip == chosen.hop.client().ip)?.request
         });
         Self {
             ringing: attempts.list.iter().flat_map(|t| &t.responses).find(rings).copied(),

@@ -1,5 +1,7 @@
 //! A request, its responses and its ACK on one hop (section 17).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{DialogId, Few, MessageId, Rare, TransactionId};
 use crate::net::Endpoint;
 use crate::sip::Method;
@@ -9,14 +11,63 @@ use crate::transport::Transport;
 pub type Messages = Few<MessageId>;
 
 /// One passage between two elements, in the direction of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hop {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hop(Ends);
+
+/// In two words where both have IPv4 addresses: every transaction has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Ends {
+    Short { transport: Transport, ports: [u16; 2], hosts: [Ipv4Addr; 2] },
+    Long { transport: Transport, ends: Box<[Endpoint; 2]> },
+}
+
+impl Hop {
+    /// The hop of a request that `transport` carried from `client` to `server`.
+    pub fn new(client: Endpoint, server: Endpoint, transport: Transport) -> Self {
+        Self(match (client.ip, server.ip) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                Ends::Short { transport, ports: [client.port, server.port], hosts: [from, to] }
+            }
+            _ => Ends::Long { transport, ends: Box::new([client, server]) },
+        })
+    }
+
     /// Who sent the request.
-    pub client: Endpoint,
+    #[inline]
+    pub fn client(&self) -> Endpoint {
+        self.end(0)
+    }
+
     /// Who received it.
-    pub server: Endpoint,
+    #[inline]
+    pub fn server(&self) -> Endpoint {
+        self.end(1)
+    }
+
     /// What carried it.
-    pub transport: Transport,
+    pub const fn transport(&self) -> Transport {
+        match self.0 {
+            Ends::Short { transport, .. } | Ends::Long { transport, .. } => transport,
+        }
+    }
+
+    #[inline]
+    fn end(&self, which: usize) -> Endpoint {
+        match &self.0 {
+            Ends::Short { ports, hosts, .. } => {
+                Endpoint { ip: hosts[which].into(), port: ports[which] }
+            }
+            Ends::Long { ends, .. } => ends[which],
+        }
+    }
+
+    /// Octets of private memory it holds beside itself.
+    pub(super) const fn heap_size(&self) -> usize {
+        match self.0 {
+            Ends::Short { .. } => 0,
+            Ends::Long { .. } => size_of::<[Endpoint; 2]>(),
+        }
+    }
 }
 
 /// A transaction on one hop. The ACK of a non-2xx is part of the INVITE's; that of a 2xx is its own.
@@ -78,6 +129,10 @@ impl Transaction {
     /// Octets of private memory it holds beside itself.
     pub(super) fn heap_size(&self) -> usize {
         let copies = self.request_copies.heap_size() + self.response_copies.heap_size();
-        copies + self.responses.heap_size() + self.acks.heap_size() + self.next_hops.heap_size()
+        copies
+            + self.hop.heap_size()
+            + self.responses.heap_size()
+            + self.acks.heap_size()
+            + self.next_hops.heap_size()
     }
 }

@@ -94,12 +94,12 @@ impl<'a> Case<'a> {
 
     /// Guard BOTH: packets from the server of `hop` to its client could be seen.
     pub fn hears_server(&self, hop: &Hop) -> bool {
-        self.vantage.saw(hop.server.ip, hop.client.ip)
+        self.vantage.saw(hop.server().ip, hop.client().ip)
     }
 
     /// Guard BOTH, the other way: packets from the client of `hop` to its server could be seen.
     pub fn hears_client(&self, hop: &Hop) -> bool {
-        self.vantage.saw(hop.client.ip, hop.server.ip)
+        self.vantage.saw(hop.client().ip, hop.server().ip)
     }
 
     /// Guard CLEAN: `severity`, one step lower when the capture itself lost packets.

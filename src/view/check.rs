@@ -15,6 +15,7 @@ use super::style;
 use super::text::{in_charset, severity_paint};
 use super::visible::{columns, visible, wrap, wrap_from};
 use super::{Format, Style, Subject};
+use crate::frame::FrameId;
 use crate::rules::{Coverage, Finding, Place, Severity};
 
 /// The formats of findings.
@@ -291,7 +292,7 @@ fn github(subject: &Subject<'_>, out: &mut dyn Write) -> io::Result<()> {
         let first = finding.evidence.first();
         let frame = first.map(|p| subject.flow(p.flow).message(p.message).envelope.frame);
         let file = frame.map_or("", |frame| subject.files.file(frame));
-        let number = frame.map_or(0, |frame| frame.number());
+        let number = frame.map_or(0, FrameId::number);
         let title = format!("{} {}", finding.rule.code, finding.rule.name);
         let times =
             if finding.count < 2 { String::new() } else { format!("; {} times", finding.count) };

@@ -471,7 +471,7 @@ fn an_offer_in_a_2xx_is_answered_by_the_ack() {
             (
                 e.offer.message.place(),
                 e.answer.map(|a| a.message.place()),
-                e.unanswered_by.map(|m| m.place()),
+                e.unanswered_by.map(MessageId::place),
             )
         })
         .collect();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use siplens::engine::{Analysis, Plan, analyze, shards};
 use siplens::limits::Limits;
-use siplens::model::{CallFlow, Seed};
+use siplens::model::{CallFlow, MessageId, Seed};
 
 use crate::wire::{Replay, Wire};
 
@@ -78,7 +78,7 @@ fn an_icmp_error_reaches_the_flow_it_is_about_whether_it_quotes_the_call_id_or_n
             let hit: Vec<_> = model.flows.iter().map(|flow| flow.evidence.len()).collect();
             assert_eq!(hit, [0, 1, 0], "{jobs} threads, {quote} octets quoted");
             let about = model.flows[1].evidence[0].about;
-            assert_eq!(about.map(|id| id.place()), Some(0));
+            assert_eq!(about.map(MessageId::place), Some(0));
         }
     }
 }

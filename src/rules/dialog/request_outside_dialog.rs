@@ -168,9 +168,9 @@ fn is_swapped(id: MessageId, from: &[u8], dialog: &Dialog, case: &Case<'_>) -> b
     let envelope = &case.message(id).envelope;
     *dialog.callee_tag == *from
         && *dialog.caller_tag != *dialog.callee_tag
-        && hop.client.ip != hop.server.ip
-        && hop.client == envelope.from
-        && hop.server == envelope.to
+        && hop.client().ip != hop.server().ip
+        && hop.client() == envelope.from
+        && hop.server() == envelope.to
         && is_told_apart(case)
 }
 

@@ -3,6 +3,7 @@
 use crate::rules::words::Words;
 use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{Contact, HeaderName, Message, Method, NameAddr};
+use crate::transport::scan;
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "R012",
@@ -34,7 +35,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     if !message.is_request() || message.method() != Some(&Method::Register) {
         return Verdict::Moot;
     }
-    if !message.values(HeaderName::Contact).any(|value| SIGNS.find_in(value).is_some()) {
+    if !message.values(HeaderName::Contact).any(may_concern) {
         return Verdict::Moot;
     }
     let mut is_concerned = false;
@@ -47,6 +48,11 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         is_concerned |= push(message, &address, found);
     }
     if is_concerned { Verdict::Judged } else { Verdict::Moot }
+}
+
+/// False when no parameter of `contact` is judged; most have none.
+fn may_concern(contact: &[u8]) -> bool {
+    scan::find(contact, b';').is_some_and(|at| SIGNS.find_in(&contact[at..]).is_some())
 }
 
 /// A Contact that asks for the flow numbered `id`.

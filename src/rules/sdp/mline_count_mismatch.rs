@@ -82,6 +82,7 @@ fn streams(id: MessageId, case: &Case<'_>) -> Option<usize> {
 
 /// True for the same two hosts, whoever of them asks.
 fn is_same_hop(one: &Hop, other: &Hop) -> bool {
-    let pair = |hop: &Hop| (hop.client.ip.min(hop.server.ip), hop.client.ip.max(hop.server.ip));
+    let pair =
+        |hop: &Hop| (hop.client().ip.min(hop.server().ip), hop.client().ip.max(hop.server().ip));
     pair(one) == pair(other)
 }

@@ -117,9 +117,9 @@ fn proof(
         return Some("other requests of the caller in this dialog do pass here");
     }
     let invite = case.message(transaction.request?);
-    let from_caller = contact_host(invite)? == hop.client.ip.to_string().as_bytes();
+    let from_caller = contact_host(invite)? == hop.client().ip.to_string().as_bytes();
     let to_server = answer.value(HeaderName::RecordRoute).is_some()
-        || contact_host(answer)? == hop.server.ip.to_string().as_bytes();
+        || contact_host(answer)? == hop.server().ip.to_string().as_bytes();
     (from_caller && to_server).then_some("here is where the caller would have sent it")
 }
 

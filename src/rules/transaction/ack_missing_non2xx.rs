@@ -58,7 +58,7 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
             breach.at(*copy, None, format!("again, {}", after(case, refusal, *copy)))
         });
         // A server that got no ACK repeats itself; one that does not may have got it.
-        let is_proven = !copies.is_empty() || transaction.hop.transport.is_reliable();
+        let is_proven = !copies.is_empty() || transaction.hop.transport().is_reliable();
         let most = if is_proven { Severity::Error } else { Severity::Warning };
         breach.at_most(case.from_silence(most))
     });

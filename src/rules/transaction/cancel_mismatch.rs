@@ -91,7 +91,7 @@ fn without_target(
         case.flow.transactions.iter().filter_map(|other| {
             let request = other.request.filter(|_| other.method == Method::Invite)?;
             let is_earlier = request < cancel;
-            (is_earlier && other.hop.client.ip == transaction.hop.client.ip)
+            (is_earlier && other.hop.client().ip == transaction.hop.client().ip)
                 .then_some((other, request))
         })
     };

@@ -38,7 +38,7 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     }
     if let Some(cause) = cause(transaction, case) {
         found.add_kind("reset-by-icmp", || {
-            let to = transaction.hop.server;
+            let to = transaction.hop.server();
             let title = format!("{} to {to} got no response: {cause}", transaction.method);
             tries(Breach::new(title), transaction, case, request)
         });
@@ -58,7 +58,7 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         return Verdict::Undecided("a response came outside the transaction");
     }
     found.add_kind("no-response", || {
-        let to = transaction.hop.server;
+        let to = transaction.hop.server();
         let title = format!("{} to {to} got no response", transaction.method);
         let severity = case.from_silence(Severity::Warning);
         tries(Breach::new(title), transaction, case, request).at_most(severity)
