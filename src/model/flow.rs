@@ -38,7 +38,8 @@ pub struct CallFlow {
     /// True when the capture shows no packet at all from whom the first request went to.
     pub deaf: bool,
     seed: Seed,
-    passages: Passages<MessageId>,
+    /// What a copy could still come of; most flows rest.
+    passages: Option<Box<Passages<MessageId>>>,
     matching: Matching,
     tracking: Tracking,
     /// The first copy that is filed under no dialog: the dialog of its message may come later.
@@ -146,7 +147,8 @@ impl CallFlow {
         let reading = Reading::of(&message, clues);
         let same_text =
             |of: MessageId| self.messages[of.place() as usize].message.text() == message.text();
-        let note = Note::from(self.passages.observe(&clues.print, id, same_text));
+        let passages = self.passages.get_or_insert_default();
+        let note = Note::from(passages.observe(&clues.print, id, same_text));
         let mut table = Table { transactions: &mut self.transactions, messages: &self.messages };
         let transaction = self.matching.place(&mut table, id, &reading, note);
         let dialog = match note {
@@ -185,7 +187,7 @@ impl CallFlow {
         self.messages.last().inspect(|entry| near::ask_for(&entry.note));
         self.transactions.last().inspect(|transaction| near::ask_for(*transaction));
         self.dialogs.last().inspect(|dialog| near::ask_for(*dialog));
-        self.passages.ask_for_newest();
+        self.passages.as_deref().inspect(|passages| passages.ask_for_newest());
         self.matching.ask_for_newest();
     }
 
@@ -194,7 +196,7 @@ impl CallFlow {
     pub(crate) fn ask_to_rest(&self, most: usize) {
         near::ask_for_first(most, &self.transactions);
         near::ask_for_first(most, &self.dialogs);
-        self.passages.ask_for_newest();
+        self.passages.as_deref().inspect(|passages| near::ask_for(*passages));
     }
 
     /// Asks for its lists, of long ones for the first `most` things.
@@ -229,7 +231,7 @@ impl CallFlow {
     /// silent longer than any timer. It may go on afterwards.
     pub fn rest(&mut self) {
         self.name_dialog_of_copies();
-        self.passages.clear();
+        self.passages = None;
         self.matching.shrink();
         self.tracking.shrink();
         self.messages.shrink();
@@ -274,8 +276,9 @@ impl CallFlow {
         let inside = self.transactions.iter().map(Transaction::heap_size).sum::<usize>()
             + self.dialogs.iter().map(Dialog::heap_size).sum::<usize>()
             + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>();
-        let indexes =
-            self.passages.heap_size() + self.matching.heap_size() + self.tracking.heap_size();
+        let kept = |passages: &Passages<_>| size_of_val(passages) + passages.heap_size();
+        let passages = self.passages.as_deref().map_or(0, kept);
+        let indexes = passages + self.matching.heap_size() + self.tracking.heap_size();
         self.heap + lists + inside + indexes
     }
 
@@ -344,6 +347,6 @@ mod tests {
     fn what_there_are_millions_of_stays_small() {
         assert!(size_of::<Entry>() <= 208, "{}", size_of::<Entry>());
         assert!(size_of::<Transaction>() <= 136, "{}", size_of::<Transaction>());
-        assert!(size_of::<CallFlow>() <= 368, "{}", size_of::<CallFlow>());
+        assert!(size_of::<CallFlow>() <= 320, "{}", size_of::<CallFlow>());
     }
 }

@@ -209,11 +209,6 @@ impl<T> Passages<T> {
         self.let_go as u64
     }
 
-    /// Forgets everything; right after `WINDOW` without a message.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.limit);
-    }
-
     /// Asks for what is known of the messages that came last.
     pub(super) fn ask_for_newest(&self) {
         self.records.back().inspect(|record| near::ask_for(*record));
