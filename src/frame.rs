@@ -1,5 +1,6 @@
 //! One captured record as a source hands it out, borrowed until the next read.
 
+use std::fmt;
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -7,7 +8,8 @@ use memmap2::Mmap;
 use crate::time::Timestamp;
 
 /// Octets of a capture that stay where they are as long as anyone holds this, so that what lies in
-/// them need not be copied.
+/// them need not be copied. No trait object, though the core need not know what a mapped file is:
+/// every header value is read through it.
 pub enum Home {
     /// Those of a file.
     File(Mmap),
@@ -32,7 +34,7 @@ pub struct FileId(pub u16);
 
 /// A frame by name: its file and its number there, counted from 1 as Wireshark does; in order of the
 /// number. One word, since every message has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameId(u64);
 
 impl FrameId {
@@ -49,6 +51,12 @@ impl FrameId {
     /// The file.
     pub const fn file(self) -> FileId {
         FileId(self.0 as u16)
+    }
+}
+
+impl fmt::Debug for FrameId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "FrameId({} of {:?})", self.number(), self.file())
     }
 }
 

@@ -8,8 +8,10 @@ const LINE: usize = 64;
 #[inline]
 pub(crate) fn ask_for<T: ?Sized>(of: &T) {
     let start = std::ptr::from_ref(of).cast::<i8>();
-    for at in (0..size_of_val(of)).step_by(LINE) {
-        ask(start.wrapping_add(at));
+    // From the start of its first line, else the last line may be passed over.
+    let before = start.addr() % LINE;
+    for at in (0..before + size_of_val(of)).step_by(LINE) {
+        ask(start.wrapping_sub(before).wrapping_add(at));
     }
 }
 

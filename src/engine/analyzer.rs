@@ -32,7 +32,7 @@ const PIECES: usize = 64;
 const PLACES: usize = 640;
 /// Entries of flows that are gone or succeeded, beyond as many as there are flows, that are kept.
 const DOUBTFUL: usize = 1 << 12;
-/// Messages before its turn that the text of one is asked for.
+/// Messages that stand between one and the next whose text is asked for.
 const SOON: usize = 6;
 /// Reports of flows let go that are kept, at least and at most; beyond, they are only counted.
 const REPORTS: (usize, usize) = (1 << 10, 1 << 16);

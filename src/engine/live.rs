@@ -64,7 +64,7 @@ impl<'a, R> Flows<'a, R> {
         } else if !is_idle(observation) {
             // It may be about a message that waits.
             self.take_in();
-            let mut one = self.router.route(observation).into_iter().collect();
+            let mut one = self.router.route_beside(observation).into_iter().collect();
             self.analyzer.observe(&mut one);
         }
     }

@@ -51,9 +51,9 @@ impl Router {
     }
 
     /// The item for what was seen beside messages; `None` when it belongs to no flow.
-    pub(super) fn route(&mut self, observation: &Observation<'_>) -> Option<Item> {
+    pub(super) fn route_beside(&mut self, observation: &Observation<'_>) -> Option<Item> {
         match *observation {
-            // Flows of messages are found some at a time.
+            // Flows of messages are found some at a time, and nobody asks for the others.
             Observation::Message { .. } | Observation::Ping { .. } | Observation::Gap { .. } => {
                 None
             }
@@ -95,7 +95,8 @@ impl Router {
     }
 
     /// Remembers who sent which flow to whom, in order. All are looked for before the first is
-    /// changed: what waits for memory together takes a part of the time.
+    /// changed: what waits for memory together takes a part of the time, and a map does not say where
+    /// to ask for it.
     pub(super) fn remember_all(
         &mut self,
         latest: impl Iterator<Item = (u64, (Endpoint, Endpoint))>,

@@ -102,7 +102,7 @@ impl Dealer<'_> {
         } else if !is_idle(observation) {
             // It may be about a message that waits.
             self.deal();
-            if let Some(item) = self.router.route(observation) {
+            if let Some(item) = self.router.route_beside(observation) {
                 self.push(item);
             }
         }

@@ -1,8 +1,9 @@
 //! Numbers filed under hashed keys, newest first: a scan while there are few, a map once many.
 
-use crate::near;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+
+use crate::near;
 
 /// Up to this many entries a scan is cheaper than a map, in time and in memory.
 const SCAN: usize = 32;

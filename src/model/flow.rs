@@ -38,7 +38,7 @@ pub struct CallFlow {
     /// True when the capture shows no packet at all from whom the first request went to.
     pub deaf: bool,
     seed: Seed,
-    /// What a copy could still come of; most flows rest.
+    /// Messages of which a copy may come; none while the flow rests.
     passages: Option<Box<Passages<MessageId>>>,
     matching: Matching,
     tracking: Tracking,
@@ -196,6 +196,7 @@ impl CallFlow {
     pub(crate) fn ask_to_rest(&self, most: usize) {
         near::ask_for_first(most, &self.transactions);
         near::ask_for_first(most, &self.dialogs);
+        near::ask_for_first(most, &self.exchanges);
         self.passages.as_deref().inspect(|passages| near::ask_for(*passages));
     }
 

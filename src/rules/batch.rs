@@ -8,6 +8,11 @@ use crate::near;
 use crate::sip::Message;
 use crate::transport::Completeness;
 
+/// Messages that are judged together: so few that they stay in the nearest caches, so many that to
+/// load the code of each check costs little.
+pub(super) const TOGETHER: usize = 32;
+/// The most that are judged together of a flow that has more.
+pub(super) const MOST: usize = 2 * TOGETHER;
 /// Octets of a request that answers are compared with: its first lines.
 const START: usize = 512;
 
@@ -39,16 +44,19 @@ impl<'a> Batch<'a> {
         let Context { vantage, crossings, settings, .. } = *context;
         self.cases.push(Case { flow, vantage, crossings, settings });
 
+        let begin = self.messages.len();
         self.messages.extend(written_anew(flow).map(|(id, entry)| {
             let message = &entry.message;
-            ask_for(message, usize::MAX);
             let what = (message, cut_short(message.envelope.completeness));
             Item { turn: turn(Subject::Message, id.place()), message: id, what }
         }));
+        let own = &self.messages[begin..];
+        ask_for_all(&own[..own.len().min(MOST)]);
         // No check is called for a request that was sent on, but answers are compared with it.
         let is_sent_on = |entry: &&Entry| matches!(entry.note, Note::Forwarded(_));
         let sent_on = flow.messages.iter().filter(is_sent_on).map(|entry| &entry.message);
-        sent_on.filter(|message| message.is_request()).for_each(|message| ask_for(message, START));
+        let requests = sent_on.filter(|message| message.is_request());
+        requests.take(MOST).for_each(|message| ask_for(message, START));
         let none = MessageId::at(0);
         self.transactions.extend((0..flow.transactions.len() as u32).map(|at| Item {
             turn: turn(Subject::Transaction, at),
@@ -81,6 +89,13 @@ impl<'a> Batch<'a> {
     /// The flow whose turn it is.
     pub(super) fn case(&self, turn: Turn) -> &Case<'a> {
         &self.cases[turn.flow as usize]
+    }
+}
+
+/// Asks for what messages are judged by.
+pub(super) fn ask_for_all<T>(messages: &[Item<(&Message, T)>]) {
+    for Item { what: (message, _), .. } in messages {
+        ask_for(message, usize::MAX);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Batch, Item, cut_short};
+use super::batch::{Batch, Item, MOST, TOGETHER, ask_for_all, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::{
@@ -15,9 +15,6 @@ use crate::sip::{HeaderName, Message, Method};
 
 /// Evidence kept of one finding: the first places and the last.
 pub(super) const EVIDENCE: usize = 5;
-/// Messages that are judged together: so few that they stay in the nearest caches, so many that to
-/// load the code of each check costs little.
-const TOGETHER: usize = 32;
 /// Flows that are asked for ahead of their turn, and as many whose lists are.
 const AHEAD: usize = 8;
 /// Things of a kind in a flow that are asked for ahead: more would be gone before they are needed.
@@ -127,16 +124,14 @@ pub fn check_flows<'a>(
 /// The same `flows`, each asked for before its turn: first itself, then its lists.
 fn asked_for<'a>(flows: impl Iterator<Item = &'a CallFlow>) -> impl Iterator<Item = &'a CallFlow> {
     let mut flows = flows.fuse();
-    let mut ahead = VecDeque::with_capacity(2 * AHEAD);
+    let mut ahead: VecDeque<&CallFlow> = flows.by_ref().take(2 * AHEAD).collect();
+    ahead.iter().copied().for_each(near::ask_for);
+    ahead.iter().take(AHEAD).for_each(|flow| flow.ask_for_lists(MOST_AHEAD));
     std::iter::from_fn(move || {
-        while ahead.len() < 2 * AHEAD
-            && let Some(flow) = flows.next()
-        {
-            near::ask_for(flow);
-            ahead.push_back(flow);
-        }
-        ahead.get(AHEAD).inspect(|flow| flow.ask_for_lists(MOST_AHEAD));
-        ahead.pop_front()
+        let flow = ahead.pop_front();
+        ahead.extend(flows.next().inspect(|flow| near::ask_for(*flow)));
+        ahead.get(AHEAD - 1).inspect(|flow| flow.ask_for_lists(MOST_AHEAD));
+        flow
     })
 }
 
@@ -184,9 +179,14 @@ impl<'c> Run<'c> {
 
     /// Runs all checks on `batch`.
     fn judge(&mut self, batch: &Batch<'_>) {
+        if batch.cases.is_empty() {
+            return;
+        }
         let schedule = self.context.selection.schedule();
         // A flow may be much longer than a batch is to be.
-        for messages in batch.messages.chunks(2 * TOGETHER) {
+        let mut parts = batch.messages.chunks(MOST).peekable();
+        while let Some(messages) = parts.next() {
+            parts.peek().inspect(|next| ask_for_all(next));
             for (index, check) in schedule.of_subject(Subject::Message) {
                 match check {
                     Check::Message(judge) => self.each(*index, messages, |item, found| {

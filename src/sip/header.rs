@@ -1,6 +1,6 @@
 //! Names of header fields: long, compact, any case.
 
-use wide::u8x16;
+use super::lex::scan;
 
 /// Declares the names once: variant, usual long form.
 macro_rules! names {
@@ -122,9 +122,8 @@ impl HeaderName {
     /// among them.
     #[inline]
     pub(super) fn leading(line: &[u8; START]) -> Option<(Self, usize)> {
-        let colons = u8x16::new(*line).simd_eq(u8x16::splat(b':')).to_bitmask();
-        let len = colons.trailing_zeros() as usize;
-        let start = (u128::from_le_bytes(*line) | in_each(CASE)) & *FIRST.get(len)?;
+        let len = scan::find(line, b':')?;
+        let start = (u128::from_le_bytes(*line) | in_each(CASE)) & KEEP[len];
         let mut at = slot(start);
         while TABLE[at] != Self::Other {
             // No name without control octets has the start of another.
@@ -271,8 +270,8 @@ const STARTS: [u128; NAMES.len() + 1] = {
 /// The bit in which the cases of a letter differ. The hyphen has it too.
 const CASE: u8 = 0x20;
 
-/// The first octets of a word, by their number.
-const FIRST: [u128; START] = {
+/// For each length what keeps so many first octets.
+const KEEP: [u128; START] = {
     let mut all = [0; START];
     let mut len = 0;
     while len < START {

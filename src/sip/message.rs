@@ -221,8 +221,8 @@ impl Message {
         self.glance.branch(self).filter(|branch| has_cookie(branch))
     }
 
-    /// True when the first field `name` is From, To, Via or CSeq and known to be written as nearly
-    /// everybody writes it: by the grammar, without a password.
+    /// True when the first field `name` is known to be right and without a password; only From, To,
+    /// Via and CSeq ever are.
     pub(crate) fn is_plain(&self, name: HeaderName) -> bool {
         self.glance.right().holds(name)
     }

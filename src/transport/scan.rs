@@ -157,7 +157,7 @@ fn bits(block: &[u8; BLOCK], marks: impl Fn(u8x16) -> u8x16) -> u64 {
     parts.iter().rev().fold(0, |bits, part| bits << WIDTH | of(part))
 }
 
-/// Where the first octet stands that `marks` marks and `is_it` knows alone.
+/// Where the first octet stands that `marks` marks; `is_it` judges in texts below eight octets.
 #[inline]
 fn position(
     text: &[u8],
@@ -182,7 +182,7 @@ fn position(
             first(last, u32::MAX << seen).map(|here| text.len() - WIDTH + here)
         }
         None => match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-            // Both overlap in octets they have in common.
+            // Where the halves overlap they are the same octets.
             (Some(low), Some(high)) => {
                 let apart = 8 * (text.len() - 8);
                 let low = u128::from(u64::from_le_bytes(*low));

@@ -68,6 +68,7 @@ fn may_tell(message: &Message) -> bool {
     let tells = |field: &Field| {
         let value = || message.at(field.value());
         match field.name {
+            // Of several From only the first is read, here and below.
             HeaderName::From | HeaderName::To => {
                 asks && !message.is_plain(field.name) && may_hold_password(value())
             }

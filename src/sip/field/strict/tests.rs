@@ -285,6 +285,8 @@ proptest::proptest! {
         if let Some(tag) = plain::tag(all, place) {
             let address = crate::sip::NameAddr::parse(text).unwrap();
             proptest::prop_assert_eq!(tag, address.tag().unwrap_or_default());
+            let password = address.parsed_uri().and_then(|uri| uri.password);
+            proptest::prop_assert_eq!(password, None);
         }
         if let Some(branch) = plain::branch(all, place) {
             let vias: Vec<_> = crate::sip::Via::all(text).collect();
