@@ -8,8 +8,8 @@ use memmap2::Mmap;
 use crate::time::Timestamp;
 
 /// Octets of a capture that stay where they are as long as anyone holds this, so that what lies in
-/// them need not be copied. No trait object, though the core need not know what a mapped file is:
-/// every header value is read through it.
+/// them need not be copied. Its kinds are named here and no secret of the edge, since every header
+/// value is read through it.
 pub enum Home {
     /// Those of a file.
     File(Mmap),
@@ -104,7 +104,7 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// The captured octets.
     pub bytes: &'a [u8],
-    /// The mapped file `bytes` lie in, when they do.
+    /// What `bytes` lie in, when they stay there.
     pub home: Option<&'a Arc<Home>>,
 }
 

@@ -121,7 +121,7 @@ impl Octets {
         }
     }
 
-    /// The mapped file the octets lie in.
+    /// What the octets lie in, when they stay there.
     #[inline]
     pub(super) fn home(&self) -> Option<&Arc<Home>> {
         match &self.store {

@@ -86,7 +86,7 @@ impl Reading {
         }
     }
 
-    /// The mapped file packets lie in.
+    /// What packets lie in, when they stay there.
     #[inline]
     pub(super) fn home(&self) -> Option<&Arc<Home>> {
         match self {

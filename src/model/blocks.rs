@@ -13,7 +13,7 @@ const BLOCK: usize = 4;
 /// Items the first block begins with: a request and its response, which are all of many flows.
 const FIRST: usize = 2;
 
-/// A list in blocks of four items; only the last may have less.
+/// A list in blocks of four items; only the last may have fewer.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
     /// Without memory of their own for the messages of a short call.

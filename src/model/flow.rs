@@ -194,15 +194,18 @@ impl CallFlow {
     /// Asks for what [`rest`](Self::rest) and [`heap_size`](Self::heap_size) look at,
     /// of long lists for the first `most` things.
     pub(crate) fn ask_to_rest(&self, most: usize) {
-        near::ask_for_first(most, &self.transactions);
-        near::ask_for_first(most, &self.dialogs);
-        near::ask_for_first(most, &self.exchanges);
+        self.ask_for_meaning(most);
         self.passages.as_deref().inspect(|passages| near::ask_for(*passages));
     }
 
     /// Asks for its lists, of long ones for the first `most` things.
     pub(crate) fn ask_for_lists(&self, most: usize) {
         self.messages.ask_for(most);
+        self.ask_for_meaning(most);
+    }
+
+    /// The same without the messages.
+    fn ask_for_meaning(&self, most: usize) {
         near::ask_for_first(most, &self.transactions);
         near::ask_for_first(most, &self.dialogs);
         near::ask_for_first(most, &self.exchanges);

@@ -132,12 +132,12 @@ impl Envelope {
     }
 }
 
-/// The text of one message: a place in a mapped file, or octets of its own.
+/// The text of one message: a place in a capture that stays there, or octets of its own.
 #[derive(Clone)]
 pub enum Text {
-    /// Octets `at..at + len` of a mapped file.
+    /// Octets `at..at + len` of a capture.
     Mapped {
-        /// The file.
+        /// All of them.
         home: Arc<Home>,
         /// Offset of the first octet.
         at: u64,
@@ -196,7 +196,7 @@ pub enum Observation<'a> {
         envelope: Envelope,
         /// Its octets, start line to end of body.
         text: &'a [u8],
-        /// The mapped file, when `text` lies in it.
+        /// What `text` lies in, when it stays there.
         home: Option<&'a Arc<Home>>,
     },
     /// A keep-alive without content: CRLFs, a lone 0, a WebSocket ping (RFC 5626 section 3.5).
