@@ -10,6 +10,7 @@ mod batch;
 pub mod run;
 pub mod merge;
 mod schedule;
+mod sorts;
 pub mod selection;
 mod quote;
 mod words;
@@ -31,6 +32,7 @@ pub use registrant::{DeviceFinding, check_device, check_fleet, check_registratio
 pub use run::{FlowReport, check_flow, check_flows, check_message};
 pub use security::is_scanner;
 pub use selection::{Selection, UnknownSelector};
+pub use sorts::Sorts;
 pub use told::Told;
 
 use crate::model::{DialogId, Exchange, MessageId, TransactionId};
@@ -192,10 +194,10 @@ pub enum Group {
 /// A function that judges one thing of a flow.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
-    /// Every message on its first hop, by itself.
-    Message(fn(&Message, &mut Found<'_>) -> Verdict),
-    /// Every message on its first hop, within its flow.
-    Sighting(fn(MessageId, &Case<'_>, &mut Found<'_>) -> Verdict),
+    /// Every message of these sorts on its first hop, by itself; others are moot.
+    Message(Sorts, fn(&Message, &mut Found<'_>) -> Verdict),
+    /// Every message of these sorts on its first hop, within its flow; others are moot.
+    Sighting(Sorts, fn(MessageId, &Case<'_>, &mut Found<'_>) -> Verdict),
     /// Every transaction on every hop.
     Transaction(fn(TransactionId, &Case<'_>, &mut Found<'_>) -> Verdict),
     /// Every dialog.

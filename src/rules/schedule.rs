@@ -17,7 +17,7 @@ impl Subject {
     /// `None` for a check of more than one flow.
     const fn of(check: &Check) -> Option<Self> {
         match check {
-            Check::Message(_) | Check::Sighting(_) => Some(Self::Message),
+            Check::Message(..) | Check::Sighting(..) => Some(Self::Message),
             Check::Transaction(_) => Some(Self::Transaction),
             Check::Dialog(_) => Some(Self::Dialog),
             Check::Exchange(_) => Some(Self::Exchange),

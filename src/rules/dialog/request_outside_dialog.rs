@@ -1,7 +1,9 @@
 //! D001: a request in a dialog that does not exist.
 
 use crate::model::{Dialog, MessageId, Transaction};
-use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{
+    Breach, Case, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote,
+};
 use crate::sip::{HeaderName, Message, Method, Status};
 use crate::transport::Completeness;
 
@@ -29,7 +31,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("request_outside_dialog.md"),
-    checks: &[Check::Sighting(check)],
+    checks: &[Check::Sighting(Sorts::INVITE.or(Sorts::WITHIN_DIALOG), check)],
 };
 
 fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {

@@ -1,6 +1,6 @@
 //! M018: a challenge without the challenge.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("challenge_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::CHALLENGE, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

@@ -1,6 +1,6 @@
 //! M011: Content-Length does not count the octets of the body.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Span};
 use crate::transport::{Completeness, Transport};
 
@@ -20,7 +20,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("content_length_mismatch.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

@@ -1,6 +1,6 @@
 //! M012: a message on a byte stream does not say how long it is.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Sender,
     page: include_str!("content_length_missing_stream.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::STREAMED, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

@@ -1,6 +1,6 @@
 //! M014: CSeq names another method than the Request-Line.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("cseq_method_mismatch.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::REQUESTS, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

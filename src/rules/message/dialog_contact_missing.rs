@@ -1,6 +1,6 @@
 //! M017: a message that makes or refreshes a dialog does not say where its sender is reached.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Method, StartLine, Status};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -27,8 +27,15 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("dialog_contact_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(SPOKEN_OF, check)],
 };
+
+/// Requests and responses that may create or refresh a dialog.
+const SPOKEN_OF: Sorts = Sorts::INVITE
+    .or(Sorts::MAKES_DIALOG)
+    .or(Sorts::WITHIN_DIALOG)
+    .or(Sorts::PROVISIONAL)
+    .or(Sorts::SUCCESS);
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     let kind = match &message.start {

@@ -1,7 +1,7 @@
 //! M015: From has no tag.
 
 use super::speaks_rfc2543;
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -16,7 +16,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("from_tag_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::REQUESTS, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

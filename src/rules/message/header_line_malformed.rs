@@ -1,6 +1,6 @@
 //! M003: the header section is no list of `name: value` lines closed by an empty line.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{DefectKind, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("header_line_malformed.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

@@ -1,6 +1,6 @@
 //! M006: the value of a well-known header does not follow its grammar.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::field::strict::{self, FaultKind};
 use crate::sip::{Field, HeaderName, Message, NameAddr, Span};
 
@@ -40,7 +40,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("header_value_malformed.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

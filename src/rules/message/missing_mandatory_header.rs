@@ -1,7 +1,7 @@
 //! M004: a header that every message must carry is absent.
 
 use super::is_open_ended;
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, HeaderSet, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -23,7 +23,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("missing_mandatory_header.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 const ALWAYS: &[(HeaderName, &str)] = &[

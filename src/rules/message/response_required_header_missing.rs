@@ -1,6 +1,6 @@
 //! M019: a response lacks the header that makes it useful.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -38,7 +38,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("response_required_header_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::SUCCESS.or(Sorts::OTHER_RESPONSE), check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

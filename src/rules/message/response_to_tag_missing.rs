@@ -1,7 +1,7 @@
 //! M016: a response other than 100 has no To tag.
 
 use super::speaks_rfc2543;
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -16,7 +16,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("response_to_tag_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::RESPONSES, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

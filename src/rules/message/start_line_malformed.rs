@@ -1,6 +1,6 @@
 //! M001: the first line is no Request-Line and no Status-Line.
 
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{DefectKind, Message};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -21,7 +21,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("start_line_malformed.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

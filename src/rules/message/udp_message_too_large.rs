@@ -1,7 +1,9 @@
 //! M021: a message too large for one UDP packet.
 
 use crate::model::MessageId;
-use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{
+    Breach, Case, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote,
+};
 use crate::sip::{Message, Method};
 use crate::transport::Transport;
 
@@ -21,7 +23,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("udp_message_too_large.md"),
-    checks: &[Check::Sighting(check)],
+    checks: &[Check::Sighting(Sorts::REQUESTS.or(Sorts::FRAGMENTED), check)],
 };
 
 fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::model::{Entry, Note};
-use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{
+    Breach, Case, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote,
+};
 use crate::sip::{HeaderName, Message, Method, Via};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -25,7 +27,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Sender,
     page: include_str!("via_branch_invalid.md"),
-    checks: &[Check::Message(check), Check::Flow(check_reuse)],
+    checks: &[Check::Message(Sorts::REQUESTS, check), Check::Flow(check_reuse)],
 };
 
 /// What a branch of RFC 3261 begins with.

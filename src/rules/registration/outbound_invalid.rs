@@ -1,7 +1,7 @@
 //! R012: parameters of outbound or push registrations that do not go together.
 
 use crate::rules::words::Words;
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{Contact, HeaderName, Message, Method, NameAddr};
 use crate::transport::scan;
 
@@ -22,7 +22,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("outbound_invalid.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::REGISTER, check)],
 };
 
 /// Flows are numbered from 1; the grammar of the number ends below 2^31.

@@ -1,7 +1,7 @@
 //! S004: media without an address.
 
 use super::{description, lines, port};
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::Message;
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -16,7 +16,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("sdp_connection_missing.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::WITH_BODY, check)],
 };
 
 fn check(message: &Message, found: &mut Found<'_>) -> Verdict {

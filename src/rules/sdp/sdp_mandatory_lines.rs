@@ -1,7 +1,7 @@
 //! S002: a session description without its frame.
 
 use super::{description, lines};
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::Message;
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -27,7 +27,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("sdp_mandatory_lines.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::WITH_BODY, check)],
 };
 
 /// The lines that must be there, and whether more than one may.

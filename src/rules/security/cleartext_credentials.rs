@@ -3,8 +3,8 @@
 use memchr::memchr3_iter;
 
 use crate::rules::words::begins_with;
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
-use crate::sip::{Field, HeaderName, Message, Method, Uri};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
+use crate::sip::{Field, HeaderName, HeaderSet, Message, Method, Uri};
 use crate::transport::{Transport, scan};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -29,7 +29,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Sender,
     page: include_str!("cleartext_credentials.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::ALL, check)],
 };
 
 const AUTHENTICATION: [HeaderName; 4] = [
@@ -38,6 +38,16 @@ const AUTHENTICATION: [HeaderName; 4] = [
     HeaderName::WwwAuthenticate,
     HeaderName::ProxyAuthenticate,
 ];
+
+/// Who asks whom.
+const ADDRESSES: [HeaderName; 2] = [HeaderName::From, HeaderName::To];
+
+/// The others whose values may be or hold a secret.
+const TELLING: HeaderSet = {
+    let mut set = HeaderSet::of(&AUTHENTICATION);
+    set.insert(HeaderName::Contact);
+    set
+};
 
 /// Keys before secrets in bodies, in lower case.
 const KEYS: &[&str] = &["password", "passwd", "passcode", "pwd", "密码"];
@@ -63,15 +73,20 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 
 /// Whether some value of the header may be or hold a secret: then they are taken apart.
 fn may_tell(message: &Message) -> bool {
+    if message.request_uri().is_some_and(may_hold_password) {
+        return true;
+    }
     // Responses repeat From and To.
     let asks = message.is_request();
+    let is_open = |name| asks && !message.is_plain(name);
+    if !message.names().holds_any(TELLING) && !ADDRESSES.into_iter().any(is_open) {
+        return false;
+    }
     let tells = |field: &Field| {
         let value = || message.at(field.value());
         match field.name {
             // Of several From only the first is read, here and below.
-            HeaderName::From | HeaderName::To => {
-                asks && !message.is_plain(field.name) && may_hold_password(value())
-            }
+            HeaderName::From | HeaderName::To => is_open(field.name) && may_hold_password(value()),
             HeaderName::Contact => may_hold_password(value()),
             HeaderName::Authorization
             | HeaderName::ProxyAuthorization
@@ -80,7 +95,7 @@ fn may_tell(message: &Message) -> bool {
             _ => false,
         }
     };
-    message.request_uri().is_some_and(may_hold_password) || message.fields().iter().any(tells)
+    message.fields().iter().any(tells)
 }
 
 fn judge_header(message: &Message, found: &mut Found<'_>) {

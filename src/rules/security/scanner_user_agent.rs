@@ -3,7 +3,7 @@
 use memchr::memchr_iter;
 
 use crate::rules::words::{Words, contains};
-use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{Breach, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message};
 use crate::transport::scan;
 
@@ -19,7 +19,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Source,
     page: include_str!("scanner_user_agent.md"),
-    checks: &[Check::Message(check)],
+    checks: &[Check::Message(Sorts::REQUESTS, check)],
 };
 
 /// Names that tools give themselves in User-Agent, in lower case.

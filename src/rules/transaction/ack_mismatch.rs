@@ -3,7 +3,9 @@
 use super::{BEFORE_CAPTURE, finals};
 use crate::model::{MessageId, Transaction};
 use crate::rules::security::scanner_user_agent;
-use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
+use crate::rules::{
+    Breach, Case, Check, Found, Group, Rule, Severity, Sorts, Tier, Verdict, quote,
+};
 use crate::sip::{HeaderName, Message, Method, Status};
 
 pub(in crate::rules) const RULE: Rule = Rule {
@@ -26,7 +28,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
     pedantic: &[],
     group: Group::Flow,
     page: include_str!("ack_mismatch.md"),
-    checks: &[Check::Sighting(check)],
+    checks: &[Check::Sighting(Sorts::ACK, check)],
 };
 
 fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
