@@ -10,6 +10,7 @@ pub mod facts;
 pub(crate) mod feed;
 pub mod filter;
 mod habits;
+mod heap;
 mod interrupts;
 mod judging;
 #[cfg(feature = "live")]

@@ -13,6 +13,7 @@ use super::choosing::Choosing;
 use super::closing;
 use super::feed::{Frames, Wanted};
 use super::filter::Filter;
+use super::heap;
 use super::interrupts::Interrupts;
 use super::judging::{Found, Judging};
 use super::output::{Paging, Sink, is_same_file, time_style};
@@ -98,6 +99,9 @@ impl<'a> Run<'a> {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             jobs => jobs,
         };
+        if 1 < jobs {
+            heap::grow_by_much();
+        }
         let plan = Plan::new(self.limits.clone(), jobs);
         let judging = Judging::new(self.filter.clone(), selection);
         let let_go = |flow: &CallFlow| judging.early(flow);
