@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_there_are_millions_of_stays_small() {
-        assert!(size_of::<Entry>() <= 208, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 200, "{}", size_of::<Entry>());
         assert!(size_of::<Transaction>() <= 136, "{}", size_of::<Transaction>());
         assert!(size_of::<CallFlow>() <= 320, "{}", size_of::<CallFlow>());
     }

@@ -69,7 +69,7 @@ pub(super) fn what_to(message: &Message) -> String {
 /// The place of the first field `name`, name and value.
 pub(super) fn field(message: &Message, name: HeaderName) -> Option<Span> {
     let field = message.fields().iter().find(|field| field.name == name)?;
-    Some(Span { start: field.name_span().start, end: field.value().end })
+    Some(Span { start: message.name_span(*field).start, end: field.value().end })
 }
 
 /// What an ICMP error says.

@@ -179,10 +179,25 @@ impl Message {
 
     /// The value of the first field whose name is `name` in any case; for names not in `HeaderName`.
     pub fn value_of(&self, name: &str) -> Option<&[u8]> {
-        self.fields
-            .iter()
-            .find(|field| self.at(field.name_span()).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|field| self.at(field.value()))
+        let mut named = self.fields().iter().zip(self.name_spans());
+        named
+            .find(|(_, span)| self.at(*span).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(field, _)| self.at(field.value()))
+    }
+
+    /// Where the names of the fields stand, in order.
+    pub fn name_spans(&self) -> impl Iterator<Item = Span> {
+        let head = self.first_field();
+        self.fields.iter().map(move |field| field.name_span(&self.text, head))
+    }
+
+    /// Where the name of `field` stands, one of [`fields`](Self::fields).
+    pub fn name_span(&self, field: Field) -> Span {
+        field.name_span(&self.text, self.first_field())
+    }
+
+    fn first_field(&self) -> usize {
+        peek::HeaderLines::after_start_line(&self.text).offset()
     }
 
     /// The elements of all fields `name`, split at commas outside quotes and angle brackets.

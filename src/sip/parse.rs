@@ -48,7 +48,7 @@ pub(super) fn head(text: &[u8], first: FirstLine<'_>) -> Head {
         let usual = if lines.is_plain() { usual_field(text, line) } else { None };
         let Some(field) = usual.or_else(|| defects.field(line)) else { continue };
         if field.name == HeaderName::Other {
-            defects.name(field.name_span());
+            defects.name(line);
         }
         names.insert(field.name);
         fields.push(field);
@@ -94,15 +94,14 @@ fn usual_field(text: &[u8], line: &[u8]) -> Option<Field> {
     let start = span(text, line).start;
     let (name, len) = HeaderName::leading(text.get(start as usize..)?.first_chunk()?)?;
     let value = peek::header_value(line.get(len + 1..)?);
-    let name_span = Span { start, end: start + len as u32 };
-    Field::new(name, name_span, span(text, value))
+    Field::new(name, span(text, value))
 }
 
 /// The field of a header line, or why there is none.
 fn field(text: &[u8], line: &[u8]) -> Result<Field, DefectKind> {
     let (name, value) = peek::split_header(line).ok_or(DefectKind::NoColon)?;
     let known = HeaderName::of(name);
-    Field::new(known, span(text, name), span(text, value)).ok_or(DefectKind::BadName)
+    Field::new(known, span(text, value)).ok_or(DefectKind::BadName)
 }
 
 /// The place of `part` in `text`, which it is borrowed from.
@@ -176,9 +175,9 @@ impl<'a> Defects<'a> {
         }
     }
 
-    /// The name of a field that is not known: a token, or it is none.
-    fn name(&mut self, name: Span) {
-        let name = &self.text[name.range()];
+    /// The name of the field in `line`, which is not known: a token, or it is none.
+    fn name(&mut self, line: &[u8]) {
+        let name = peek::split_header(line).map(|(name, _)| name).unwrap_or_default();
         if !name.iter().all(|&octet| is_token(octet)) {
             self.add(DefectKind::BadName, name);
         }
@@ -259,10 +258,24 @@ mod tests {
         ) {
             let text = format!("BYE sip:a SIP/2.0\r\n{}", parts.concat()).into_bytes();
             let first = peek::first_line(&text).unwrap();
-            let one_by_one: Vec<_> = HeaderLines::after_start_line(&text)
-                .filter_map(|line| field(&text, line).ok())
+            let mut names = Vec::new();
+            let mut lines = HeaderLines::after_start_line(&text);
+            let begin = lines.offset();
+            let one_by_one: Vec<_> = lines
+                .by_ref()
+                .filter_map(|line| {
+                    let field = field(&text, line).ok()?;
+                    names.extend(peek::split_header(line).map(|(name, _)| span(&text, name)));
+                    Some(field)
+                })
                 .collect();
-            prop_assert_eq!(&*head(&text, first).fields, one_by_one);
+            let fields = head(&text, first).fields;
+            prop_assert_eq!(&*fields, one_by_one);
+            for (field, name) in fields.iter().zip(names) {
+                let found = field.name_span(&text, begin);
+                // Of an empty name only that it is empty.
+                prop_assert!(found == name || (found.range().is_empty() && name.range().is_empty()));
+            }
         }
 
         #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memrchr_iter;
+
 use super::HeaderName;
 
 /// A place in a message's text, in octets.
@@ -20,18 +22,17 @@ impl Span {
     }
 }
 
-/// One header field: where it stands. A folded value is one field.
+/// One header field: where its value stands. A folded value is one field.
 ///
-/// Packed into eight octets, since a message has a dozen of them.
+/// Packed into six octets, since a message has a dozen of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Offset of the name in the lowest 18 bits, then in 12 the octets between name and value, then
-    /// the two highest bits of the length of the value.
-    places: u32,
-    /// The lowest 16 bits of the length of the value.
-    value_len: u16,
-    /// Length of the name.
-    name_len: u8,
+    /// The lowest 16 bits of the offset of the value.
+    at: u16,
+    /// The lowest 16 bits of its length.
+    len: u16,
+    /// The two highest bits of the offset, then those of the length.
+    high: u8,
     /// Which one.
     pub name: HeaderName,
 }
@@ -39,35 +40,35 @@ pub struct Field {
 impl Field {
     /// Places are less: no head is longer than the 256 KiB a message may have.
     const REACH: u32 = 1 << 18;
-    /// Distances between name and value are less.
-    const APART: u32 = 1 << 12;
 
-    /// A field with these places; `None` when the name is too long to be one, or too far from the
-    /// value or from the start of the message.
-    pub(super) fn new(name: HeaderName, name_span: Span, value: Span) -> Option<Self> {
-        let (start, len) = (name_span.start, value.end - value.start);
-        let between = value.start.checked_sub(name_span.end)?;
-        if Self::REACH <= start.max(len) || Self::APART <= between {
+    /// A field with this value; `None` when it is too long to be one, or too far from the start of
+    /// the message.
+    pub(super) fn new(name: HeaderName, value: Span) -> Option<Self> {
+        let (at, len) = (value.start, value.end - value.start);
+        if Self::REACH <= at.max(len) {
             return None;
         }
-        Some(Self {
-            places: start | between << 18 | len >> 16 << 30,
-            value_len: len as u16,
-            name_len: u8::try_from(name_span.end - name_span.start).ok()?,
-            name,
-        })
-    }
-
-    /// Its name as written, without white space.
-    pub const fn name_span(self) -> Span {
-        let start = self.places % Self::REACH;
-        Span { start, end: start + self.name_len as u32 }
+        let high = (at >> 16 | len >> 16 << 2) as u8;
+        Some(Self { at: at as u16, len: len as u16, high, name })
     }
 
     /// Its value, white space at both ends taken off; folds inside kept.
     pub const fn value(self) -> Span {
-        let start = self.name_span().end + (self.places >> 18) % Self::APART;
-        Span { start, end: start + (self.places >> 30 << 16 | self.value_len as u32) }
+        let start = self.at as u32 | (self.high as u32 & 3) << 16;
+        Span { start, end: start + (self.len as u32 | (self.high as u32 >> 2) << 16) }
+    }
+
+    /// Its name as written, without white space: what stands before the colon in `text`, whose first
+    /// header line begins at `head`.
+    pub(super) fn name_span(self, text: &[u8], head: usize) -> Span {
+        let before = text.get(head..self.value().start as usize).unwrap_or_default();
+        let before = before.trim_ascii_end().strip_suffix(b":").unwrap_or_default();
+        // A line that begins with white space goes on with the one before it.
+        let is_begin = |end: &usize| !matches!(before.get(end + 1), Some(b' ' | b'\t'));
+        let start = memrchr_iter(b'\n', before).find(is_begin).map_or(0, |end| end + 1);
+        let name = before[start..].trim_ascii_start();
+        let start = head + before.len() - name.len();
+        Span { start: start as u32, end: (start + name.trim_ascii_end().len()) as u32 }
     }
 }
 
@@ -78,23 +79,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_stand_anywhere_within_the_longest_head() {
-        assert_eq!(size_of::<Field>(), 8);
+    fn values_stand_anywhere_within_the_longest_head() {
+        assert_eq!(size_of::<Field>(), 6);
         let far = (1 << 18) - 1;
-        for (start, name_len, between, len) in
-            [(0, 0, 0, 0), (1, 1, 1, 1), (far, 255, 4_095, far), (65_536, 7, 2, 65_535)]
-        {
-            let name = Span { start, end: start + name_len };
-            let value = Span { start: name.end + between, end: name.end + between + len };
-            let field = Field::new(HeaderName::Via, name, value).unwrap();
-            assert_eq!((field.name_span(), field.value()), (name, value));
+        for (start, len) in [(0, 0), (1, 1), (far, far), (65_536, 65_535), (65_535, 65_536)] {
+            let value = Span { start, end: start + len };
+            assert_eq!(Field::new(HeaderName::Via, value).unwrap().value(), value);
         }
-        for (start, name_len, between, len) in
-            [(far + 1, 1, 2, 1), (0, 256, 2, 1), (0, 1, 4_096, 1), (0, 1, 2, far + 1)]
-        {
-            let name = Span { start, end: start + name_len };
-            let value = Span { start: name.end + between, end: name.end + between + len };
-            assert_eq!(Field::new(HeaderName::Via, name, value), None);
+        for (start, len) in [(far + 1, 1), (1, far + 1)] {
+            let value = Span { start, end: start + len };
+            assert_eq!(Field::new(HeaderName::Via, value), None);
         }
     }
 }

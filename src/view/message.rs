@@ -94,7 +94,7 @@ pub(super) fn lines(message: &Message) -> Vec<TextLine> {
     let body = message.body_span().range();
     let charset = charset(message);
     let mut lines = Vec::new();
-    let mut fields = message.fields().iter().enumerate().peekable();
+    let mut fields = message.name_spans().enumerate().peekable();
     let mut at = 0;
     while at < text.len() {
         let rest = text.get(at..).unwrap_or_default();
@@ -110,8 +110,8 @@ pub(super) fn lines(message: &Message) -> Vec<TextLine> {
             None => masked(message, &secrets, range.clone()).into_owned(),
         };
         // Fields stand in order, so one pass finds the one that begins in each line.
-        while fields.next_if(|(_, field)| (field.name_span().start as usize) < at).is_some() {}
-        let here = fields.peek().filter(|(_, field)| field.name_span().start as usize == at);
+        while fields.next_if(|(_, name)| (name.start as usize) < at).is_some() {}
+        let here = fields.peek().filter(|(_, name)| name.start as usize == at);
         let field = here.map(|(place, _)| *place);
         let part = match (at, in_body) {
             (0, _) => LinePart::Start,

@@ -34,8 +34,8 @@ fn defects(message: &Message) -> Vec<DefectKind> {
 fn read_all(message: &Message) {
     let len = message.text().len() as u32;
     let mut before = 0;
-    for field in message.fields() {
-        let (name, value) = (field.name_span(), field.value());
+    for (field, name) in message.fields().iter().zip(message.name_spans()) {
+        let value = field.value();
         assert!(before <= name.start && name.start <= name.end, "names are in order");
         assert!(name.end <= value.start && value.start <= value.end && value.end <= len);
         before = value.end;

@@ -56,7 +56,7 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
         }
         found.add_kind(kind_of(fault.kind), || {
             let name = match field {
-                Some(field) => quote::text(message.at(field.name_span())).into_owned(),
+                Some(field) => quote::text(message.at(message.name_span(*field))).into_owned(),
                 None => "Request-URI".to_owned(),
             };
             let value = match field {
@@ -73,10 +73,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
 }
 
 fn field_at(message: &Message, span: Span) -> Option<&Field> {
-    message
-        .fields()
-        .iter()
-        .find(|field| field.name_span().start <= span.start && span.end <= field.value().end + 1)
+    message.fields().iter().find(|field| {
+        message.name_span(**field).start <= span.start && span.end <= field.value().end + 1
+    })
 }
 
 /// True when a value must not be shown whole.

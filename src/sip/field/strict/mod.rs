@@ -167,7 +167,7 @@ fn check(message: &Message, field: Field) -> Option<Fault> {
     };
     let fault = broken.err()?.fault(message, text, kind)?;
     // An empty value has no octet of its own to point at.
-    let span = if text.is_empty() { field.name_span() } else { fault.span };
+    let span = if text.is_empty() { message.name_span(field) } else { fault.span };
     Some(Fault { span, ..fault })
 }
 
