@@ -1,6 +1,8 @@
 //! Asks for memory ahead of its reader, who then need not wait for it: what lies in a large capture,
 //! and what is known of it, is in no cache.
 
+use std::collections::VecDeque;
+
 /// Octets that come together.
 const LINE: usize = 64;
 
@@ -21,6 +23,20 @@ pub(crate) fn ask_for_first<T>(most: usize, list: &[T]) {
     ask_for(list.get(..most).unwrap_or(list));
 }
 
+/// The same `items`, each given to `ask` when `by` others stand before it.
+pub(crate) fn ahead<T: Copy>(
+    by: usize,
+    items: impl Iterator<Item = T>,
+    ask: impl Fn(T),
+) -> impl Iterator<Item = T> {
+    let mut items = items.inspect(move |item| ask(*item)).fuse();
+    let mut next: VecDeque<T> = items.by_ref().take(by).collect();
+    std::iter::from_fn(move || {
+        next.extend(items.next());
+        next.pop_front()
+    })
+}
+
 /// Tells the processor what will be read; nothing where it cannot be told.
 #[allow(unsafe_code)]
 #[inline]
@@ -34,4 +50,25 @@ fn ask(place: *const i8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_ahead_comes_whole_and_in_order() {
+        for (by, count) in [(0, 0), (0, 3), (2, 0), (2, 1), (2, 2), (2, 9), (9, 3)] {
+            let asked = RefCell::new(Vec::new());
+            let mut came = Vec::new();
+            for item in ahead(by, 0..count, |item| asked.borrow_mut().push(item)) {
+                assert!((item..=item + by).all(|at| count <= at || asked.borrow().contains(&at)));
+                came.push(item);
+            }
+            assert_eq!(came, (0..count).collect::<Vec<_>>());
+            assert_eq!(*asked.borrow(), came);
+        }
+    }
 }

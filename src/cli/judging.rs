@@ -89,8 +89,10 @@ impl<'s> Judging<'s> {
         let model = analysis.model;
         let crossings = model.crossings();
         let context = Context { crossings, ..self.context(&model.vantage) };
-        let flows = model.flows.iter().filter(|flow| self.wants(flow, &context));
-        let chosen: Vec<FlowId> = flows.map(|flow| flow.id).collect();
+        // Flows are numbered by their places, and looked at only to choose.
+        let flows = model.flows.iter().zip((0..).map(FlowId));
+        let wanted = flows.filter(|(flow, _)| self.wants(flow, &context));
+        let chosen: Vec<FlowId> = wanted.map(|(_, id)| id).collect();
         let judge = |ids: &[FlowId]| check_flows(ids.iter().map(|id| model.flow(*id)), &context);
         let held = shards::map(&chosen, jobs, judge);
         for report in analysis.let_go.into_iter().flatten().chain(held) {

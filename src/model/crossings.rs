@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{CallFlow, FlowId, MessageId, Note, Transaction, TransactionId};
+use super::{CallFlow, FlowId, MessageId, Note, Transaction, TransactionId, asked_for};
 use crate::sip::{Message, Method, Via};
 use crate::time::TIMEOUT;
 
@@ -37,11 +37,11 @@ type Stand = (u64, FlowId, TransactionId);
 impl Crossings {
     /// What crosses between `flows`, which are numbered by their places.
     pub(super) fn of(flows: &[Box<CallFlow>]) -> Self {
-        let count = flows.iter().map(|flow| flow.transactions.len()).sum();
-        let mut stands: Vec<Stand> = Vec::with_capacity(count);
-        for flow in flows {
+        let mut stands: Vec<Stand> = Vec::with_capacity(2 * flows.len());
+        for flow in asked_for(flows, false) {
             stands.extend(flow.branches().map(|(key, transaction)| (key, flow.id, transaction)));
         }
+        keep_repeated(&mut stands);
         stands.sort_unstable();
         let mut all = Self::default();
         for group in stands.chunk_by(|(one, ..), (other, ..)| one == other) {
@@ -95,6 +95,33 @@ impl Crossings {
             }
         }
     }
+}
+
+/// Leaves out nearly all whose key stands only once, which is nearly all: to sort what is left costs
+/// little.
+fn keep_repeated(stands: &mut Vec<Stand>) {
+    /// One bit for each value of some bits of a key.
+    struct Bits(Vec<u64>);
+    impl Bits {
+        fn holds(&self, at: usize) -> bool {
+            self.0[at / 64] & 1 << (at % 64) != 0
+        }
+        fn insert(&mut self, at: usize) {
+            self.0[at / 64] |= 1 << (at % 64);
+        }
+    }
+    // Eight values for each key, so that few share one by chance.
+    let count = (8 * stands.len()).next_power_of_two().max(64);
+    let of = |(key, ..): &Stand| (*key % count as u64) as usize;
+    let (mut once, mut again) = (Bits(vec![0; count / 64]), Bits(vec![0; count / 64]));
+    for stand in &*stands {
+        let at = of(stand);
+        if once.holds(at) {
+            again.insert(at);
+        }
+        once.insert(at);
+    }
+    stands.retain(|stand| again.holds(of(stand)));
 }
 
 fn of_flow(crossings: &[Crossing], flow: FlowId) -> &[Crossing] {

@@ -191,6 +191,11 @@ impl CallFlow {
         self.matching.ask_for_newest();
     }
 
+    /// Asks for the first message.
+    pub(crate) fn ask_for_first(&self) {
+        self.messages.first().inspect(|entry| near::ask_for(&entry.message.envelope));
+    }
+
     /// Asks for what [`rest`](Self::rest) and [`heap_size`](Self::heap_size) look at,
     /// of long lists for the first `most` things.
     pub(crate) fn ask_to_rest(&self, most: usize) {

@@ -42,7 +42,11 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use crate::limits::Tally;
+use crate::near;
 use crate::time::Timestamp;
+
+/// Flows that are asked for before the turn of one, where all are looked at in turn.
+const AHEAD: usize = 8;
 
 /// A call flow, by its place in [`Model::flows`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +80,10 @@ impl Model {
         deaf: impl Fn(IpAddr, IpAddr) -> bool,
         seed: Seed,
     ) -> Self {
-        for (at, flow) in flows.iter_mut().enumerate() {
+        for at in 0..flows.len() {
+            flows.get(at + 2 * AHEAD).inspect(|flow| near::ask_for(&***flow));
+            flows.get(at + AHEAD).inspect(|flow| flow.ask_for_first());
+            let flow = &mut flows[at];
             flow.id = FlowId(at as u32);
             flow.horizon = Some(last);
             flow.deaf = flow.hears_nothing(&deaf);
@@ -99,4 +106,17 @@ impl Model {
     pub fn flow(&self, id: FlowId) -> &CallFlow {
         &self.flows[id.0 as usize]
     }
+}
+
+/// The same `flows`, each asked for before its turn with its first message, if `with_first`.
+pub(crate) fn asked_for(
+    flows: &[Box<CallFlow>],
+    with_first: bool,
+) -> impl Iterator<Item = &CallFlow> {
+    let flows = near::ahead(AHEAD, flows.iter().map(|flow| &**flow), near::ask_for);
+    near::ahead(AHEAD, flows, move |flow| {
+        if with_first {
+            flow.ask_for_first();
+        }
+    })
 }

@@ -1,7 +1,5 @@
 //! Flows under all rules: each subject once, every check in one pass.
 
-use std::collections::VecDeque;
-
 use super::batch::{Batch, Item, MOST, TOGETHER, ask_for_all, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
@@ -124,16 +122,8 @@ pub fn check_flows<'a>(
 
 /// The same `flows`, each asked for before its turn: first itself, then its lists.
 fn asked_for<'a>(flows: impl Iterator<Item = &'a CallFlow>) -> impl Iterator<Item = &'a CallFlow> {
-    let mut flows = flows.fuse();
-    let mut ahead: VecDeque<&CallFlow> = flows.by_ref().take(2 * AHEAD).collect();
-    ahead.iter().copied().for_each(near::ask_for);
-    ahead.iter().take(AHEAD).for_each(|flow| flow.ask_for_lists(MOST_AHEAD));
-    std::iter::from_fn(move || {
-        let flow = ahead.pop_front();
-        ahead.extend(flows.next().inspect(|flow| near::ask_for(*flow)));
-        ahead.get(AHEAD - 1).inspect(|flow| flow.ask_for_lists(MOST_AHEAD));
-        flow
-    })
+    let flows = near::ahead(AHEAD, flows, near::ask_for);
+    near::ahead(AHEAD, flows, |flow| flow.ask_for_lists(MOST_AHEAD))
 }
 
 /// Judges one message by itself; `each` is told the rule and the breach, in order of code.

@@ -72,10 +72,11 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
+/// The field in which `span` stands; `None` for one of the start line. Fields stand in order.
 fn field_at(message: &Message, span: Span) -> Option<&Field> {
-    message.fields().iter().find(|field| {
-        message.name_span(**field).start <= span.start && span.end <= field.value().end + 1
-    })
+    let field = message.fields().iter().find(|field| span.end <= field.value().end + 1)?;
+    let is_in = field.value().start <= span.start || message.name_span(*field).start <= span.start;
+    is_in.then_some(field)
 }
 
 /// True when a value must not be shown whole.
