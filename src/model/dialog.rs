@@ -1,20 +1,19 @@
 //! A peer-to-peer relation: Call-ID and two tags (section 12).
 
-use super::{MessageId, TransactionId};
+use super::blocks::Blocks;
+use super::{Entry, MessageId, TransactionId};
 use crate::time::Timestamp;
 
-/// A dialog. Tags are read from its messages: the caller's is the From tag of `creator`,
-/// the callee's the To tag of `answer`.
+/// A dialog. Its tags are read from its first message.
 #[derive(Clone, Debug)]
 pub struct Dialog {
     /// What the dialog is for.
     pub usage: Usage,
     /// Where it got to.
     pub state: DialogState,
-    /// The tag of the side that sent the creating request.
-    pub caller_tag: Box<[u8]>,
-    /// The tag of the other side.
-    pub callee_tag: Box<[u8]>,
+    /// True when the From tag of `first` is that of the side that sent the creating request; else
+    /// the To tag is.
+    pub(super) is_from_caller: bool,
     /// The creating transaction on the hop nearest the caller; `None` when it was not captured.
     pub creator: Option<TransactionId>,
     /// First message that carried both tags.
@@ -58,8 +57,12 @@ pub enum DialogState {
 }
 
 impl Dialog {
-    /// Octets of private memory it holds beside itself.
-    pub(super) fn heap_size(&self) -> usize {
-        self.caller_tag.len() + self.callee_tag.len()
+    /// The tags of the side that sent the creating request and of the other; `messages` are those of
+    /// its flow.
+    pub fn tags<'m>(&self, messages: &'m Blocks<Entry>) -> (&'m [u8], &'m [u8]) {
+        let first = &messages[self.first.place() as usize].message;
+        let (from, to) = (first.from_tag(), first.to_tag());
+        let (caller, callee) = if self.is_from_caller { (from, to) } else { (to, from) };
+        (caller.unwrap_or_default(), callee.unwrap_or_default())
     }
 }

@@ -283,7 +283,6 @@ impl CallFlow {
             + self.exchanges.capacity() * size_of::<Exchange>()
             + self.evidence.heap_size();
         let inside = self.transactions.iter().map(Transaction::heap_size).sum::<usize>()
-            + self.dialogs.iter().map(Dialog::heap_size).sum::<usize>()
             + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>();
         let kept = |passages: &Passages<_>| size_of_val(passages) + passages.heap_size();
         let passages = self.passages.as_deref().map_or(0, kept);

@@ -77,10 +77,10 @@ impl Tracking {
     }
 
     fn find(&self, scene: &Scene<'_>, reading: &Reading<'_>) -> Option<DialogId> {
-        self.pairs
-            .of(reading.clues.tags())
-            .map(DialogId::at)
-            .find(|id| scene.dialogs[id.place() as usize].joins(reading.from_tag, reading.to_tag))
+        self.pairs.of(reading.clues.tags()).map(DialogId::at).find(|id| {
+            let dialog = &scene.dialogs[id.place() as usize];
+            dialog.joins(scene.messages, (reading.from_tag, reading.to_tag))
+        })
     }
 
     fn open(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {
@@ -103,8 +103,7 @@ impl Tracking {
         }
         let creator = seen.transaction.filter(|at| scene.is_outside_dialog(*at));
         let creator = creator.map(|at| scene.root(at));
-        let tags = (seen.reading.from_tag, seen.reading.to_tag);
-        Some(self.add(scene, usage, creator, tags, seen))
+        Some(self.add(scene, usage, creator, true, seen))
     }
 
     /// A request whose dialog is not known: the capture began in the middle, answers were lost, or
@@ -119,7 +118,7 @@ impl Tracking {
             let asked = asked.and_then(|at| Some((at, subscription_of(scene, at)?)));
             let usage = asked.map_or(Usage::Subscribe, |(_, usage)| usage);
             let creator = asked.map(|(at, _)| at);
-            return Some(self.add(scene, usage, creator, (to, from), seen));
+            return Some(self.add(scene, usage, creator, false, seen));
         }
         let usage = match method {
             Method::Invite | Method::Bye | Method::Prack | Method::Update => Usage::Invite,
@@ -133,8 +132,8 @@ impl Tracking {
             // The dialogs of that INVITE are known, and this is none of them.
             return None;
         }
-        let tags = if creator.is_some() && by_caller.is_none() { (to, from) } else { (from, to) };
-        Some(self.add(scene, usage, creator, tags, seen))
+        let is_from_caller = creator.is_none() || by_caller.is_some();
+        Some(self.add(scene, usage, creator, is_from_caller, seen))
     }
 
     /// The transaction outside a dialog that the side with `tag` began, on its first hop.
@@ -152,7 +151,7 @@ impl Tracking {
         scene: &mut Scene<'_>,
         usage: Usage,
         creator: Option<TransactionId>,
-        (caller, callee): (&[u8], &[u8]),
+        is_from_caller: bool,
         seen: Seen<'_>,
     ) -> DialogId {
         let id = DialogId::at(scene.dialogs.len() as u32);
@@ -165,8 +164,7 @@ impl Tracking {
         let dialog = Dialog {
             usage,
             state: if midway { DialogState::Confirmed } else { DialogState::Early },
-            caller_tag: caller.into(),
-            callee_tag: callee.into(),
+            is_from_caller,
             creator,
             first: seen.id,
             early: None,
@@ -186,10 +184,11 @@ impl Tracking {
 }
 
 impl Dialog {
-    /// True when the two tags, in either order, are those of the dialog.
-    pub fn joins(&self, one: &[u8], other: &[u8]) -> bool {
-        let (caller, callee) = (&*self.caller_tag, &*self.callee_tag);
-        (caller == one && callee == other) || (caller == other && callee == one)
+    /// True when the two tags, in either order, are those of the dialog, which is one of the flow of
+    /// `messages`.
+    pub fn joins(&self, messages: &Blocks<Entry>, (one, other): (&[u8], &[u8])) -> bool {
+        let own = self.tags(messages);
+        own == (one, other) || own == (other, one)
     }
 
     fn end(&mut self, seen: Seen<'_>) {

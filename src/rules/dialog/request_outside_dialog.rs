@@ -73,7 +73,8 @@ fn judge_tags(
     found: &mut Found<'_>,
 ) -> Verdict {
     let answer = answer(id, case);
-    if let Some(dialog) = proven(case).find(|dialog| dialog.joins(from, to)) {
+    if let Some(dialog) = proven(case).find(|dialog| dialog.joins(&case.flow.messages, (from, to)))
+    {
         if is_swapped(id, from, dialog, case) && !is_accepted(answer) {
             report("tags-swapped", id, "the tags in each other's place", case, found);
         }
@@ -90,7 +91,7 @@ fn judge_tags(
         return Verdict::Judged;
     }
     let knows = |tag: &[u8]| {
-        proven(case).any(|dialog| *dialog.caller_tag == *tag || *dialog.callee_tag == *tag)
+        proven(case).any(|dialog| <[_; 2]>::from(dialog.tags(&case.flow.messages)).contains(&tag))
     };
     match (knows(from), knows(to)) {
         (true, true) => {
@@ -112,12 +113,9 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
         let title = format!("{} with {what}", quote::what(message));
         let breach = Breach::new(title).at(id, place, "the tags of the request");
         proven(case).take(3).fold(breach, |breach, dialog| {
-            let tags = format!(
-                "a dialog of {} and {}",
-                quote::text(&dialog.caller_tag),
-                quote::text(&dialog.callee_tag)
-            );
-            breach.at(dialog.first, None, tags)
+            let (caller, callee) = dialog.tags(&case.flow.messages);
+            let (caller, callee) = (quote::text(caller), quote::text(callee));
+            breach.at(dialog.first, None, format!("a dialog of {caller} and {callee}"))
         })
     });
 }
@@ -168,8 +166,9 @@ fn is_swapped(id: MessageId, from: &[u8], dialog: &Dialog, case: &Case<'_>) -> b
     let Some(creator) = dialog.creator else { return false };
     let hop = &case.transaction(creator).hop;
     let envelope = &case.message(id).envelope;
-    *dialog.callee_tag == *from
-        && *dialog.caller_tag != *dialog.callee_tag
+    let (caller, callee) = dialog.tags(&case.flow.messages);
+    callee == from
+        && caller != callee
         && hop.client().ip != hop.server().ip
         && hop.client() == envelope.from
         && hop.server() == envelope.to

@@ -325,9 +325,10 @@ fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
         if end.method() != Some(&Method::Bye) {
             continue;
         }
+        let (caller, callee) = dialog.tags(&flow.messages);
         let by = match end.from_tag() {
-            Some(tag) if *tag == *dialog.caller_tag => " by caller",
-            Some(tag) if *tag == *dialog.callee_tag => " by callee",
+            Some(tag) if tag == caller => " by caller",
+            Some(tag) if tag == callee => " by callee",
             _ => "",
         };
         let end = end.envelope;
