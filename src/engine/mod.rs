@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use crate::frame::FrameId;
 use crate::limits::{Limits, Tally};
-use crate::model::{CallFlow, Model, Seed, Vantage, asked_for};
+use crate::model::{AHEAD, CallFlow, Model, Seed, Vantage, asked_for};
+use crate::near;
 use crate::net::PathId;
 use crate::transport::Observation;
 use analyzer::Harvest;
@@ -126,7 +127,9 @@ fn deaf(vantage: &Vantage) -> impl Fn(IpAddr, IpAddr) -> bool + '_ {
 /// Sorts flows by their first message.
 #[allow(clippy::vec_box)] // They come so.
 fn sort(flows: &mut Vec<Box<CallFlow>>) {
-    let firsts: Vec<u64> = asked_for(flows, true).map(first_seq).collect();
+    let all = asked_for(flows.iter().map(|flow| &**flow));
+    let firsts: Vec<u64> =
+        near::ahead(AHEAD, all, CallFlow::ask_for_first).map(first_seq).collect();
     // One thread, and no flow let go: they came so.
     if firsts.is_sorted() {
         return;

@@ -38,7 +38,7 @@ impl Crossings {
     /// What crosses between `flows`, which are numbered by their places.
     pub(super) fn of(flows: &[Box<CallFlow>]) -> Self {
         let mut stands: Vec<Stand> = Vec::with_capacity(2 * flows.len());
-        for flow in asked_for(flows, false) {
+        for flow in asked_for(flows.iter().map(|flow| &**flow)) {
             stands.extend(flow.branches().map(|(key, transaction)| (key, flow.id, transaction)));
         }
         keep_repeated(&mut stands);
@@ -112,7 +112,7 @@ fn keep_repeated(stands: &mut Vec<Stand>) {
     }
     // Eight values for each key, so that few share one by chance.
     let count = (8 * stands.len()).next_power_of_two().max(64);
-    let of = |(key, ..): &Stand| (*key % count as u64) as usize;
+    let of = |(key, ..): &Stand| *key as usize & (count - 1);
     let (mut once, mut again) = (Bits(vec![0; count / 64]), Bits(vec![0; count / 64]));
     for stand in &*stands {
         let at = of(stand);

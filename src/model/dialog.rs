@@ -59,10 +59,10 @@ pub enum DialogState {
 impl Dialog {
     /// The tags of the side that sent the creating request and of the other; `messages` are those of
     /// its flow.
-    pub fn tags<'m>(&self, messages: &'m Blocks<Entry>) -> (&'m [u8], &'m [u8]) {
+    pub(super) fn tags<'m>(&self, messages: &'m Blocks<Entry>) -> [&'m [u8]; 2] {
         let first = &messages[self.first.place() as usize].message;
         let (from, to) = (first.from_tag(), first.to_tag());
-        let (caller, callee) = if self.is_from_caller { (from, to) } else { (to, from) };
-        (caller.unwrap_or_default(), callee.unwrap_or_default())
+        let tags = if self.is_from_caller { [from, to] } else { [to, from] };
+        tags.map(Option::unwrap_or_default)
     }
 }

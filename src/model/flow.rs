@@ -115,6 +115,17 @@ impl CallFlow {
         &self.dialogs[id.place() as usize]
     }
 
+    /// The tags of one of its dialogs: that of the side which sent the creating request, then the
+    /// other.
+    pub fn tags(&self, dialog: &Dialog) -> [&[u8]; 2] {
+        dialog.tags(&self.messages)
+    }
+
+    /// True when two tags, in either order, are those of one of its dialogs.
+    pub fn joins(&self, dialog: &Dialog, tags: (&[u8], &[u8])) -> bool {
+        dialog.joins(&self.messages, tags)
+    }
+
     /// Ids and entries in capture order.
     pub fn entries(&self) -> impl Iterator<Item = (MessageId, &Entry)> {
         self.messages.iter().enumerate().map(|(i, entry)| (MessageId::at(i as u32), entry))

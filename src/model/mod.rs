@@ -45,8 +45,9 @@ use crate::limits::Tally;
 use crate::near;
 use crate::time::Timestamp;
 
-/// Flows that are asked for before the turn of one, where all are looked at in turn.
-const AHEAD: usize = 8;
+/// Flows that stand between one that is asked for and the one whose turn it is, where all are looked
+/// at in turn.
+pub(crate) const AHEAD: usize = 8;
 
 /// A call flow, by its place in [`Model::flows`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,7 @@ impl Model {
         seed: Seed,
     ) -> Self {
         for at in 0..flows.len() {
+            // As `asked_for`, for flows that are changed.
             flows.get(at + 2 * AHEAD).inspect(|flow| near::ask_for(&***flow));
             flows.get(at + AHEAD).inspect(|flow| flow.ask_for_first());
             let flow = &mut flows[at];
@@ -108,15 +110,9 @@ impl Model {
     }
 }
 
-/// The same `flows`, each asked for before its turn with its first message, if `with_first`.
-pub(crate) fn asked_for(
-    flows: &[Box<CallFlow>],
-    with_first: bool,
-) -> impl Iterator<Item = &CallFlow> {
-    let flows = near::ahead(AHEAD, flows.iter().map(|flow| &**flow), near::ask_for);
-    near::ahead(AHEAD, flows, move |flow| {
-        if with_first {
-            flow.ask_for_first();
-        }
-    })
+/// The same `flows`, each asked for before its turn.
+pub(crate) fn asked_for<'f>(
+    flows: impl Iterator<Item = &'f CallFlow>,
+) -> impl Iterator<Item = &'f CallFlow> {
+    near::ahead(AHEAD, flows, near::ask_for)
 }

@@ -65,7 +65,7 @@ fn measure_talk(flow: &CallFlow, summary: &mut Summary, answered: MessageId) {
     let bye = dialog.and_then(|dialog| dialog.ended.filter(|id| is_bye(flow, *id)));
     if let (Some(dialog), Some(bye)) = (dialog, bye) {
         let from = flow.message(bye).from_tag();
-        summary.ended_by_caller = Some(from == Some(dialog.tags(&flow.messages).0));
+        summary.ended_by_caller = Some(from == Some(flow.tags(dialog)[0]));
     }
     let end = bye.map_or(summary.end, |bye| flow.message(bye).envelope.time);
     summary.duration = Some(end.since(flow.message(answered).envelope.time).max(0));

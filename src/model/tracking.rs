@@ -184,11 +184,11 @@ impl Tracking {
 }
 
 impl Dialog {
-    /// True when the two tags, in either order, are those of the dialog, which is one of the flow of
-    /// `messages`.
-    pub fn joins(&self, messages: &Blocks<Entry>, (one, other): (&[u8], &[u8])) -> bool {
+    /// True when the two tags, in either order, are those of the dialog; `messages` are those of its
+    /// flow.
+    pub(super) fn joins(&self, messages: &Blocks<Entry>, (one, other): (&[u8], &[u8])) -> bool {
         let own = self.tags(messages);
-        own == (one, other) || own == (other, one)
+        own == [one, other] || own == [other, one]
     }
 
     fn end(&mut self, seen: Seen<'_>) {

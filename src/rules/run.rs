@@ -8,14 +8,12 @@ use super::{
     Breach, Case, Check, Context, Finding, Found, Group, Place, RULES, Rule, RuleIndex, Selection,
     Settings, Sorts, Verdict, quote,
 };
-use crate::model::{CallFlow, FlowId, FlowKind, MessageId};
+use crate::model::{AHEAD, CallFlow, FlowId, FlowKind, MessageId, asked_for};
 use crate::near;
 use crate::sip::{HeaderName, Message, Method};
 
 /// Evidence kept of one finding: the first places and the last.
 pub(super) const EVIDENCE: usize = 5;
-/// Flows that are asked for ahead of their turn, and as many whose lists are.
-const AHEAD: usize = 8;
 /// Things of a kind in a flow that are asked for ahead: more would be gone before they are needed.
 const MOST_AHEAD: usize = 64;
 
@@ -107,7 +105,8 @@ pub fn check_flows<'a>(
     let mut run = Run::new(context);
     // A batch is judged when the next one is gathered: its texts had time to come.
     let (mut batch, mut next) = (Batch::default(), Batch::default());
-    for flow in asked_for(flows.into_iter()) {
+    let flows = asked_for(flows.into_iter());
+    for flow in near::ahead(AHEAD, flows, |flow| flow.ask_for_lists(MOST_AHEAD)) {
         next.add(flow, context);
         if TOGETHER <= next.messages.len() {
             run.judge(&batch);
@@ -118,12 +117,6 @@ pub fn check_flows<'a>(
     run.judge(&batch);
     run.judge(&next);
     run.report
-}
-
-/// The same `flows`, each asked for before its turn: first itself, then its lists.
-fn asked_for<'a>(flows: impl Iterator<Item = &'a CallFlow>) -> impl Iterator<Item = &'a CallFlow> {
-    let flows = near::ahead(AHEAD, flows, near::ask_for);
-    near::ahead(AHEAD, flows, |flow| flow.ask_for_lists(MOST_AHEAD))
 }
 
 /// Judges one message by itself; `each` is told the rule and the breach, in order of code.
@@ -139,8 +132,8 @@ pub fn check_message(
     let mut reported = Vec::new();
     let sorts = Sorts::of(message);
     for (index, check) in selection.schedule().of_subject(Subject::Message) {
-        let Check::Message(spoken_of, judge) = check else { continue };
-        if !sorts.concern(*spoken_of) {
+        let Check::Message(wanted, judge) = check else { continue };
+        if !sorts.meet(*wanted) {
             continue;
         }
         let mut found = Found {
@@ -271,7 +264,7 @@ impl<'c> Run<'c> {
 fn sorts_of((message, reason): (&Message, Option<&'static str>)) -> Sorts {
     match reason {
         None => Sorts::of(message),
-        Some(_) => Sorts::ANY,
+        Some(_) => Sorts::EVERY,
     }
 }
 
@@ -452,10 +445,10 @@ mod tests {
                     reported: &mut reported,
                 };
                 let verdict = match check {
-                    Check::Message(named, judge) if !sorts.concern(*named) => {
+                    Check::Message(wanted, judge) if !sorts.meet(*wanted) => {
                         judge(&message, &mut found)
                     }
-                    Check::Sighting(named, judge) if !sorts.concern(*named) => {
+                    Check::Sighting(wanted, judge) if !sorts.meet(*wanted) => {
                         judge(id, &case, &mut found)
                     }
                     _ => continue,

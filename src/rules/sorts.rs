@@ -48,8 +48,8 @@ impl Sorts {
     /// Every message.
     pub const ALL: Self = Self::REQUESTS.or(Self::RESPONSES);
 
-    /// Every sort.
-    pub const ANY: Self = Self((1 << Self::COUNT) - 1);
+    /// Every sort, for what all checks are to be called for.
+    pub(super) const EVERY: Self = Self((1 << Self::COUNT) - 1);
 
     const COUNT: usize = 13;
 
@@ -60,7 +60,7 @@ impl Sorts {
     }
 
     /// True when a message of sorts `self` is of one of `wanted`.
-    pub const fn concern(self, wanted: Self) -> bool {
+    pub const fn meet(self, wanted: Self) -> bool {
         self.0 & wanted.0 != 0
     }
 
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(places(Sorts::FRAGMENTED), [0; 0]);
         for (one, at) in list.iter().zip(0..) {
             let wanted = Sorts::RESPONSES.or(Sorts::WITH_BODY);
-            assert_eq!(one.concern(wanted), places(wanted).contains(&at));
+            assert_eq!(one.meet(wanted), places(wanted).contains(&at));
         }
         let full = Sorted::of((0..MOST).map(|_| Sorts::WITHIN_DIALOG));
         assert_eq!(full.places(Sorts::REQUESTS).count(), MOST);

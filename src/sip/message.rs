@@ -157,7 +157,7 @@ impl Message {
         &self.fields
     }
 
-    /// The names of all header fields.
+    /// The names of all header fields, as far as a [`HeaderSet`] tells them.
     pub const fn names(&self) -> HeaderSet {
         self.names
     }
@@ -179,10 +179,13 @@ impl Message {
 
     /// The value of the first field whose name is `name` in any case; for names not in `HeaderName`.
     pub fn value_of(&self, name: &str) -> Option<&[u8]> {
-        let mut named = self.fields().iter().zip(self.name_spans());
-        named
-            .find(|(_, span)| self.at(*span).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(field, _)| self.at(field.value()))
+        let head = self.first_field();
+        let is_named = |field: &&Field| {
+            let own = field.name_span(&self.text, head);
+            self.at(own).eq_ignore_ascii_case(name.as_bytes())
+        };
+        let mut others = self.fields.iter().filter(|field| field.name == HeaderName::Other);
+        others.find(is_named).map(|field| self.at(field.value()))
     }
 
     /// Where the names of the fields stand, in order.
@@ -339,7 +342,7 @@ pub(crate) mod tests {
 
     const HEAD: &str = "INVITE sip:bob@b.example SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
         f: Al <sip:al@a>;tag=1\r\nTO : <sip:bob@b>\r\ni:\r\n c1@a\r\nCSeq: 7 INVITE\r\n\
-        m: <sip:a>, <sip:b>\r\nContact: *\r\nContent-Type: Application/SDP;x=y\r\n";
+        m: <sip:a>, <sip:b>\r\nContact: *\r\nContent-Type: Application/SDP;x=y\r\nX-Own : of ours\r\n";
 
     #[test]
     fn a_message_is_read_by_any_names_of_its_fields() {
@@ -357,7 +360,7 @@ pub(crate) mod tests {
         assert_eq!(message.number(HeaderName::ContentLength), Some(3));
         assert_eq!(message.body(), b"v=0");
         assert_eq!(message.sdp(), Some(&b"v=0"[..]));
-        assert_eq!(message.value_of("content-type"), Some(&b"Application/SDP;x=y"[..]));
+        assert_eq!(message.value_of("x-own"), Some(&b"of ours"[..]));
         assert!(message.defects().is_empty());
     }
 
@@ -416,6 +419,18 @@ pub(crate) mod tests {
         check("SIP/2.0 200 OK\r\nA: \"\\\x07\\\0\"\r\n\r\n", &[]);
         check("SIP/2.0 200 OK\r\nA: b\r\n", &[NotTerminated]);
         check("\r\n\r\nSIP/2.0 200 OK\r\nA: b\r\n\r\n", &[]);
+    }
+
+    #[test]
+    fn fields_may_have_long_names_and_stand_far_behind_them() {
+        let (name, far) = ("X-".to_owned() + &"a".repeat(300), " ".repeat(5_000));
+        let text = format!("BYE sip:a SIP/2.0\r\n{name}: 1\r\nCall-ID:{far}c\r\n{name}a:2\r\n\r\n");
+        let message = parsed(text.as_bytes()).unwrap();
+        assert!(message.defects().is_empty());
+        assert_eq!(message.value_of(&name), Some(&b"1"[..]));
+        assert_eq!(message.call_id(), Some(&b"c"[..]));
+        let names: Vec<_> = message.name_spans().map(|span| message.at(span).len()).collect();
+        assert_eq!(names, [302, 7, 303]);
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl Field {
     /// Places are less: no head is longer than the 256 KiB a message may have.
     const REACH: u32 = 1 << 18;
 
-    /// A field with this value; `None` when it is too long to be one, or too far from the start of
-    /// the message.
+    /// A field with this value; `None` when the value is longer than a head may be, or begins behind
+    /// where it ends.
     pub(super) fn new(name: HeaderName, value: Span) -> Option<Self> {
         let (at, len) = (value.start, value.end - value.start);
         if Self::REACH <= at.max(len) {

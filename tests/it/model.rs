@@ -448,7 +448,7 @@ fn a_notify_may_come_before_the_answer_to_its_subscribe() {
     assert_eq!(flow.dialogs.len(), 1);
     let dialog = &flow.dialogs[0];
     assert_eq!((dialog.usage, dialog.state), (Usage::Subscribe, DialogState::Terminated));
-    assert_eq!(dialog.tags(&flow.messages), (&b"f"[..], &b"t"[..]));
+    assert_eq!(flow.tags(dialog), [&b"f"[..], &b"t"[..]]);
     assert_eq!(dialog.confirmed, Some(MessageId::at(1)));
     assert_eq!(dialog.ended, Some(MessageId::at(4)));
     assert_eq!(flow.summary().state, FlowState::Completed);

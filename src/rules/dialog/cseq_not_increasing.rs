@@ -25,7 +25,7 @@ pub(in crate::rules) const RULE: Rule = Rule {
 fn check(id: DialogId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let mut verdict = Verdict::Moot;
     let own: SmallVec<[(MessageId, &Message); 8]> = numbered(id, case).collect();
-    for side in <[_; 2]>::from(case.flow.dialog(id).tags(&case.flow.messages)) {
+    for side in case.flow.tags(case.flow.dialog(id)) {
         let mut last: Option<(MessageId, u32)> = first_of(id, side, case);
         for (at, message) in &own {
             let is_next =

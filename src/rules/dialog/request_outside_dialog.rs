@@ -34,6 +34,10 @@ pub(in crate::rules) const RULE: Rule = Rule {
     checks: &[Check::Sighting(Sorts::INVITE.or(Sorts::WITHIN_DIALOG), check)],
 };
 
+/// Requests and dialogs of one Call-ID that are looked through for each of its requests; a stranger
+/// may make a hundred thousand.
+const MOST: usize = 512;
+
 fn check(id: MessageId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let message = case.message(id);
     let is_invite = match message.method() {
@@ -73,12 +77,23 @@ fn judge_tags(
     found: &mut Found<'_>,
 ) -> Verdict {
     let answer = answer(id, case);
-    if let Some(dialog) = proven(case).find(|dialog| dialog.joins(&case.flow.messages, (from, to)))
-    {
+    let judge_known = |dialog: &Dialog, found: &mut Found<'_>| {
         if is_swapped(id, from, dialog, case) && !is_accepted(answer) {
             report("tags-swapped", id, "the tags in each other's place", case, found);
         }
-        return Verdict::Judged;
+        Verdict::Judged
+    };
+    // A request is filed under the dialog that has its tags.
+    let filed = case.flow.entry(id).dialog.map(|id| case.flow.dialog(id));
+    let is_own = |dialog: &&Dialog| case.flow.joins(dialog, (from, to));
+    if let Some(dialog) = filed.filter(is_own).filter(|dialog| is_made(dialog, case)) {
+        return judge_known(dialog, found);
+    }
+    if MOST < case.flow.dialogs.len().max(case.flow.transactions.len()) {
+        return Verdict::Undecided("too many requests of one Call-ID");
+    }
+    if let Some(dialog) = proven(case).find(is_own) {
+        return judge_known(dialog, found);
     }
     let creators = creators(case);
     let Some(all_seen) = creators else {
@@ -90,9 +105,7 @@ fn judge_tags(
     if is_accepted(answer) {
         return Verdict::Judged;
     }
-    let knows = |tag: &[u8]| {
-        proven(case).any(|dialog| <[_; 2]>::from(dialog.tags(&case.flow.messages)).contains(&tag))
-    };
+    let knows = |tag: &[u8]| proven(case).any(|dialog| case.flow.tags(dialog).contains(&tag));
     match (knows(from), knows(to)) {
         (true, true) => {
             report("unknown-dialog", id, "two tags that belong to different dialogs", case, found);
@@ -113,8 +126,7 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
         let title = format!("{} with {what}", quote::what(message));
         let breach = Breach::new(title).at(id, place, "the tags of the request");
         proven(case).take(3).fold(breach, |breach, dialog| {
-            let (caller, callee) = dialog.tags(&case.flow.messages);
-            let (caller, callee) = (quote::text(caller), quote::text(callee));
+            let [caller, callee] = case.flow.tags(dialog).map(quote::text);
             breach.at(dialog.first, None, format!("a dialog of {caller} and {callee}"))
         })
     });
@@ -125,9 +137,13 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
 fn proven<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Dialog> {
     let flow = case.flow;
     let is_complete = creators(case).is_some();
-    flow.dialogs.iter().filter(move |dialog| {
-        !is_complete || dialog.creator.is_some() || !flow.message(dialog.first).is_request()
-    })
+    let case = *case;
+    flow.dialogs.iter().filter(move |dialog| !is_complete || is_made(dialog, &case))
+}
+
+/// True for a dialog that a response made, or a request outside any dialog.
+fn is_made(dialog: &Dialog, case: &Case<'_>) -> bool {
+    dialog.creator.is_some() || !case.message(dialog.first).is_request()
 }
 
 /// The final response to request `id`.
@@ -146,11 +162,9 @@ fn is_accepted(answer: Option<Status>) -> bool {
 /// there is no such request.
 fn creators(case: &Case<'_>) -> Option<bool> {
     let creates = |transaction: &&Transaction| {
-        let is_outside =
-            transaction.request.is_some_and(|request| case.message(request).to_tag().is_none());
-        let makes_dialog =
-            matches!(transaction.method, Method::Invite | Method::Subscribe | Method::Refer);
-        is_outside && makes_dialog && transaction.previous_hop.is_none()
+        matches!(transaction.method, Method::Invite | Method::Subscribe | Method::Refer)
+            && transaction.previous_hop.is_none()
+            && transaction.request.is_some_and(|request| case.message(request).to_tag().is_none())
     };
     let is_answered = |transaction: &Transaction| {
         let mut answers = transaction.responses.iter().map(|id| case.message(*id));
@@ -166,7 +180,7 @@ fn is_swapped(id: MessageId, from: &[u8], dialog: &Dialog, case: &Case<'_>) -> b
     let Some(creator) = dialog.creator else { return false };
     let hop = &case.transaction(creator).hop;
     let envelope = &case.message(id).envelope;
-    let (caller, callee) = dialog.tags(&case.flow.messages);
+    let [caller, callee] = case.flow.tags(dialog);
     callee == from
         && caller != callee
         && hop.client().ip != hop.server().ip
@@ -178,5 +192,53 @@ fn is_swapped(id: MessageId, from: &[u8], dialog: &Dialog, case: &Case<'_>) -> b
 /// True when no request of the flow shows the hosts in both roles with the right tags: then one
 /// host speaks for both sides, and direction proves nothing.
 fn is_told_apart(case: &Case<'_>) -> bool {
-    case.flow.transactions.iter().all(|transaction| transaction.previous_hop.is_none())
+    let transactions = &case.flow.transactions;
+    transactions.len() <= MOST
+        && transactions.iter().all(|transaction| transaction.previous_hop.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::model::{CallFlow, Crossings, Seed, Vantage};
+    use crate::rules::{FlowReport, Selection, Settings, check_flow};
+    use crate::sip::message::tests::parsed;
+
+    /// What is said of BYEs with these tags behind an INVITE that was forked to `forks`.
+    fn judged(forks: usize, tags: &[&str]) -> FlowReport {
+        let mut flow = CallFlow::new(Seed(7));
+        let mut add = |line: &str, branch: &str, to: &str, cseq: &str| {
+            let text = format!(
+                "{line}\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK{branch}\r\nFrom: <sip:a@a>;tag=f\r\n\
+                 To: <sip:b@b>{to}\r\nCall-ID: c\r\nCSeq: {cseq}\r\n\r\n"
+            );
+            flow.observe(parsed(text.as_bytes()).unwrap());
+        };
+        add("INVITE sip:b@b SIP/2.0", "i", "", "1 INVITE");
+        for fork in 0..forks {
+            add("SIP/2.0 200 OK", "i", &format!(";tag=t{fork}"), "1 INVITE");
+        }
+        for (tag, number) in tags.iter().zip(2..) {
+            let cseq = format!("{number} BYE");
+            add("BYE sip:b@b SIP/2.0", &cseq.replace(' ', ""), &format!(";tag={tag}"), &cseq);
+        }
+        let context = crate::rules::Context {
+            vantage: &Vantage::default(),
+            crossings: &Crossings::default(),
+            selection: &Selection::parse(&["D001".to_owned()], &[]).unwrap(),
+            settings: &Settings::default(),
+        };
+        check_flow(&flow, &context)
+    }
+
+    #[test]
+    fn beyond_what_is_compared_only_known_tags_are_judged() {
+        for (forks, found) in [(2, 1), (MOST, 1), (MOST + 1, 0)] {
+            let report = judged(forks, &["t1", "unknown"]);
+            assert_eq!(report.findings().count(), found, "{forks} forks");
+        }
+        assert_eq!(judged(MOST + 1, &["t1"]).findings().count(), 0);
+    }
 }

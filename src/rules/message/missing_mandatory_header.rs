@@ -34,12 +34,14 @@ const ALWAYS: &[(HeaderName, &str)] = &[
     (HeaderName::CSeq, "cseq"),
 ];
 const ON_REQUESTS: (HeaderName, &str) = (HeaderName::MaxForwards, "max-forwards");
+const _: () = assert!(HeaderSet::tells(ON_REQUESTS.0));
 
 /// The names of those in `ALWAYS`.
 const NEEDED: HeaderSet = {
     let mut set = HeaderSet::of(&[]);
     let mut at = 0;
     while at < ALWAYS.len() {
+        assert!(HeaderSet::tells(ALWAYS[at].0), "what is missing has to be known");
         set.insert(ALWAYS[at].0);
         at += 1;
     }

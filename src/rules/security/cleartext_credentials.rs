@@ -76,26 +76,22 @@ fn may_tell(message: &Message) -> bool {
     if message.request_uri().is_some_and(may_hold_password) {
         return true;
     }
-    // Responses repeat From and To.
-    let asks = message.is_request();
-    let is_open = |name| asks && !message.is_plain(name);
-    if !message.names().holds_any(TELLING) && !ADDRESSES.into_iter().any(is_open) {
-        return false;
+    let mut telling = TELLING;
+    if message.is_request() {
+        // Responses repeat them. Of several From only the first is read, here and below.
+        let open = ADDRESSES.into_iter().filter(|name| !message.is_plain(*name));
+        open.for_each(|name| telling.insert(name));
     }
     let tells = |field: &Field| {
-        let value = || message.at(field.value());
-        match field.name {
-            // Of several From only the first is read, here and below.
-            HeaderName::From | HeaderName::To => is_open(field.name) && may_hold_password(value()),
-            HeaderName::Contact => may_hold_password(value()),
-            HeaderName::Authorization
-            | HeaderName::ProxyAuthorization
-            | HeaderName::WwwAuthenticate
-            | HeaderName::ProxyAuthenticate => may_name_basic(value()),
-            _ => false,
+        let value = message.at(field.value());
+        if AUTHENTICATION.contains(&field.name) {
+            may_name_basic(value)
+        } else {
+            may_hold_password(value)
         }
     };
-    message.fields().iter().any(tells)
+    message.names().holds_any(telling)
+        && message.fields().iter().filter(|field| telling.holds(field.name)).any(tells)
 }
 
 fn judge_header(message: &Message, found: &mut Found<'_>) {

@@ -325,7 +325,7 @@ fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
         if end.method() != Some(&Method::Bye) {
             continue;
         }
-        let (caller, callee) = dialog.tags(&flow.messages);
+        let [caller, callee] = flow.tags(dialog);
         let by = match end.from_tag() {
             Some(tag) if tag == caller => " by caller",
             Some(tag) if tag == callee => " by callee",
