@@ -27,10 +27,6 @@ pub struct CallFlow {
     pub messages: Blocks<Entry>,
     /// Transactions, each on one hop, in the order of their first message.
     pub transactions: Vec<Transaction>,
-    /// Dialogs, in the order of their creation; forks are dialogs of their own.
-    pub dialogs: Vec<Dialog>,
-    /// Offers and their answers, in order.
-    pub exchanges: Vec<Exchange>,
     /// ICMP errors, refused and reset connections that hit messages or media of this flow.
     pub evidence: Rare<Evidence>,
     /// Until when the capture would have shown more; the last message while nobody says.
@@ -41,10 +37,19 @@ pub struct CallFlow {
     /// Messages of which a copy may come; none while the flow rests.
     passages: Option<Box<Passages<MessageId>>>,
     matching: Matching,
-    tracking: Tracking,
+    /// In a box, since registrations have none, and of those there are most.
+    talks: Option<Box<Talks>>,
     /// The first copy that is filed under no dialog: the dialog of its message may come later.
     astray: Option<MessageId>,
     heap: usize,
+}
+
+/// What comes to be in calls and subscriptions.
+#[derive(Default)]
+struct Talks {
+    dialogs: Vec<Dialog>,
+    exchanges: Vec<Exchange>,
+    tracking: Tracking,
 }
 
 /// One sighting of a message.
@@ -110,9 +115,19 @@ impl CallFlow {
         &self.transactions[id.place() as usize]
     }
 
+    /// Dialogs, in the order of their creation; forks are dialogs of their own.
+    pub fn dialogs(&self) -> &[Dialog] {
+        self.talks.as_deref().map_or(&[], |talks| &talks.dialogs)
+    }
+
     /// The dialog `id`.
     pub fn dialog(&self, id: DialogId) -> &Dialog {
-        &self.dialogs[id.place() as usize]
+        &self.dialogs()[id.place() as usize]
+    }
+
+    /// Offers and their answers, in order.
+    pub fn exchanges(&self) -> &[Exchange] {
+        self.talks.as_deref().map_or(&[], |talks| &talks.exchanges)
     }
 
     /// The tags of one of its dialogs: that of the side which sent the creating request, then the
@@ -171,20 +186,7 @@ impl CallFlow {
                 dialog
             }
             Note::New | Note::Forwarded(_) => {
-                let seen = Seen { id, transaction, reading: &reading };
-                let mut scene = Scene {
-                    dialogs: &mut self.dialogs,
-                    transactions: &mut self.transactions,
-                    messages: &self.messages,
-                };
-                let dialog = self.tracking.follow(&mut scene, seen);
-                let mut bargain = Bargain {
-                    exchanges: &mut self.exchanges,
-                    transactions: &self.transactions,
-                    messages: &self.messages,
-                };
-                bargain.weigh(seen, dialog);
-                dialog
+                self.take_part(Seen { id, transaction, reading: &reading })
             }
         };
         self.heap += message.heap_size();
@@ -193,11 +195,24 @@ impl CallFlow {
         id
     }
 
+    /// What a message that is new on its hop means for dialogs and offers: the dialog it belongs to.
+    #[inline]
+    fn take_part(&mut self, seen: Seen<'_>) -> Option<DialogId> {
+        if self.talks.is_none() && !seen.may_begin_talk() {
+            return None;
+        }
+        let Self { messages, transactions, talks, .. } = self;
+        let Talks { dialogs, exchanges, tracking } = &mut **talks.get_or_insert_default();
+        let dialog = tracking.follow(&mut Scene { dialogs, transactions, messages }, seen);
+        Bargain { exchanges, transactions, messages }.weigh(seen, dialog);
+        dialog
+    }
+
     /// Asks for what the next message is compared with first: the end of each list.
     pub(crate) fn ask_for_ends(&self) {
         self.messages.last().inspect(|entry| near::ask_for(&entry.note));
         self.transactions.last().inspect(|transaction| near::ask_for(*transaction));
-        self.dialogs.last().inspect(|dialog| near::ask_for(*dialog));
+        self.talks.as_deref().inspect(|talks| near::ask_for(*talks));
         self.passages.as_deref().inspect(|passages| passages.ask_for_newest());
         self.matching.ask_for_newest();
     }
@@ -223,8 +238,8 @@ impl CallFlow {
     /// The same without the messages.
     fn ask_for_meaning(&self, most: usize) {
         near::ask_for_first(most, &self.transactions);
-        near::ask_for_first(most, &self.dialogs);
-        near::ask_for_first(most, &self.exchanges);
+        near::ask_for_first(most, self.dialogs());
+        near::ask_for_first(most, self.exchanges());
     }
 
     /// Files what happened to the carrier of a message under the newest request it can be about.
@@ -253,11 +268,13 @@ impl CallFlow {
         self.name_dialog_of_copies();
         self.passages = None;
         self.matching.shrink();
-        self.tracking.shrink();
         self.messages.shrink();
         self.transactions.shrink_to_fit();
-        self.dialogs.shrink_to_fit();
-        self.exchanges.shrink_to_fit();
+        if let Some(talks) = &mut self.talks {
+            talks.tracking.shrink();
+            talks.dialogs.shrink_to_fit();
+            talks.exchanges.shrink_to_fit();
+        }
     }
 
     /// The key of the branch of each transaction; equal branches have equal keys in all flows of a
@@ -273,7 +290,7 @@ impl CallFlow {
         };
         match self.summary().state {
             FlowState::Trying | FlowState::Ringing | FlowState::InCall => true,
-            _ => self.dialogs.iter().any(lasts),
+            _ => self.dialogs().iter().any(lasts),
         }
     }
 
@@ -290,15 +307,12 @@ impl CallFlow {
     pub fn heap_size(&self) -> usize {
         let lists = self.messages.heap_size()
             + self.transactions.capacity() * size_of::<Transaction>()
-            + self.dialogs.capacity() * size_of::<Dialog>()
-            + self.exchanges.capacity() * size_of::<Exchange>()
             + self.evidence.heap_size();
-        let inside = self.transactions.iter().map(Transaction::heap_size).sum::<usize>()
-            + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>();
+        let inside: usize = self.transactions.iter().map(Transaction::heap_size).sum();
+        let talks = self.talks.as_deref().map_or(0, Talks::heap_size);
         let kept = |passages: &Passages<_>| size_of_val(passages) + passages.heap_size();
         let passages = self.passages.as_deref().map_or(0, kept);
-        let indexes = passages + self.matching.heap_size() + self.tracking.heap_size();
-        self.heap + lists + inside + indexes
+        self.heap + lists + inside + talks + passages + self.matching.heap_size()
     }
 
     /// The request that created a dialog belongs to it as soon as there is one.
@@ -344,6 +358,17 @@ impl CallFlow {
     }
 }
 
+impl Talks {
+    /// Octets of private memory it takes, itself too.
+    fn heap_size(&self) -> usize {
+        size_of::<Self>()
+            + self.dialogs.capacity() * size_of::<Dialog>()
+            + self.exchanges.capacity() * size_of::<Exchange>()
+            + self.exchanges.iter().map(Exchange::heap_size).sum::<usize>()
+            + self.tracking.heap_size()
+    }
+}
+
 /// Messages looked back at for the one an ICMP error is about.
 const NEWEST: usize = 64;
 
@@ -366,6 +391,6 @@ mod tests {
     fn what_there_are_millions_of_stays_small() {
         assert!(size_of::<Entry>() <= 200, "{}", size_of::<Entry>());
         assert!(size_of::<Transaction>() <= 136, "{}", size_of::<Transaction>());
-        assert!(size_of::<CallFlow>() <= 320, "{}", size_of::<CallFlow>());
+        assert!(size_of::<CallFlow>() <= 192, "{}", size_of::<CallFlow>());
     }
 }

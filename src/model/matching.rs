@@ -5,6 +5,7 @@ use super::chains::Chains;
 use super::growth::push_slim;
 use super::reading::{Reading, count_vias};
 use super::{Entry, Hop, MessageId, Note, Transaction, TransactionId};
+use crate::near;
 use crate::net::Endpoint;
 use crate::sip::{Method, Status};
 use crate::transport::Transport;
@@ -14,7 +15,7 @@ use crate::transport::Transport;
 pub(super) struct Matching {
     branches: Chains,
     /// INVITE transactions by CSeq number, for the ACK of a 2xx, which has a branch of its own.
-    invites: Chains,
+    invites: Option<Box<Chains>>,
 }
 
 /// What matching may read and write of a flow.
@@ -92,18 +93,21 @@ impl Matching {
     /// Asks for what was filed last.
     pub(super) fn ask_for_newest(&self) {
         self.branches.ask_for_newest();
-        self.invites.ask_for_newest();
+        self.invites.as_deref().inspect(|invites| near::ask_for(*invites));
     }
 
     /// Octets of private memory it holds.
     pub(super) fn heap_size(&self) -> usize {
-        self.branches.heap_size() + self.invites.heap_size()
+        let of_invites = |invites: &Chains| size_of::<Chains>() + invites.heap_size();
+        self.branches.heap_size() + self.invites.as_deref().map_or(0, of_invites)
     }
 
     /// Gives back what is reserved and not used.
     pub(super) fn shrink(&mut self) {
         self.branches.shrink();
-        self.invites.shrink();
+        if let Some(invites) = &mut self.invites {
+            invites.shrink();
+        }
     }
 
     fn place_request(
@@ -235,7 +239,7 @@ impl Matching {
     ) {
         let (client, server) = (reading.client(), reading.server());
         let mut best: Option<(Fit, TransactionId)> = None;
-        for at in self.invites.of(reading.clues.invite()) {
+        for at in self.invites.iter().flat_map(|all| all.of(reading.clues.invite())) {
             let Some(invite) = table.transactions.get(at as usize) else { continue };
             let fit = invite.hop.fit(client, server);
             // Of several hops none of which is this one, the oldest is nearest the caller.
@@ -261,7 +265,7 @@ impl Matching {
         let hop = Hop::new(reading.client(), reading.server(), transport);
         let method = reading.clues.method.clone().unwrap_or_else(|| Method::of(b""));
         if method == Method::Invite {
-            self.invites.file(reading.clues.invite(), id.place());
+            self.invites.get_or_insert_default().file(reading.clues.invite(), id.place());
         }
         self.branches.file(reading.clues.branch, id.place());
         let transaction = Transaction::new(method, reading.clues.cseq, hop, request);

@@ -61,7 +61,7 @@ pub(super) fn summarize(flow: &CallFlow) -> Summary {
 /// How long a call lasted that `answered` began, and who ended it.
 fn measure_talk(flow: &CallFlow, summary: &mut Summary, answered: MessageId) {
     let confirmed = |d: &&Dialog| d.usage == Usage::Invite && d.confirmed.is_some();
-    let dialog = flow.dialogs.iter().find(confirmed);
+    let dialog = flow.dialogs().iter().find(confirmed);
     let bye = dialog.and_then(|dialog| dialog.ended.filter(|id| is_bye(flow, *id)));
     if let (Some(dialog), Some(bye)) = (dialog, bye) {
         let from = flow.message(bye).from_tag();
@@ -90,7 +90,7 @@ fn kind_of(flow: &CallFlow, first: &Method) -> FlowKind {
         }
         Method::Register => FlowKind::Registration,
         Method::Subscribe | Method::Notify => FlowKind::Subscription,
-        _ if flow.dialogs.iter().any(|dialog| dialog.usage == Usage::Invite) => FlowKind::Call,
+        _ if flow.dialogs().iter().any(|dialog| dialog.usage == Usage::Invite) => FlowKind::Call,
         _ => FlowKind::Other,
     }
 }
@@ -239,5 +239,5 @@ fn answered_and_over(flow: &CallFlow) -> bool {
             && dialog.confirmed.is_some()
             && dialog.state == DialogState::Terminated
     };
-    flow.dialogs.iter().any(over)
+    flow.dialogs().iter().any(over)
 }

@@ -33,6 +33,20 @@ pub(super) struct Seen<'m> {
     pub(super) reading: &'m Reading<'m>,
 }
 
+impl Seen<'_> {
+    /// False when the message says nothing of dialogs and offers in a flow that has none: it
+    /// neither creates a dialog, nor is it of one that began before the capture, nor an offer.
+    pub(super) fn may_begin_talk(&self) -> bool {
+        let Reading { clues, from_tag, to_tag, .. } = *self.reading;
+        match &clues.method {
+            Some(Method::Update | Method::Prack) => true,
+            Some(_) if usage_of(self.reading).is_some() => true,
+            Some(_) => clues.status.is_none() && !from_tag.is_empty() && !to_tag.is_empty(),
+            None => false,
+        }
+    }
+}
+
 impl Tracking {
     /// The dialog of `seen`, opened, moved on or ended by it.
     pub(super) fn follow(&mut self, scene: &mut Scene<'_>, seen: Seen<'_>) -> Option<DialogId> {

@@ -63,12 +63,12 @@ impl<'a> Batch<'a> {
             message: none,
             what: TransactionId::at(at),
         }));
-        self.dialogs.extend((0..flow.dialogs.len() as u32).map(|at| Item {
+        self.dialogs.extend((0..flow.dialogs().len() as u32).map(|at| Item {
             turn: turn(Subject::Dialog, at),
             message: none,
             what: DialogId::at(at),
         }));
-        self.exchanges.extend(flow.exchanges.iter().zip(0..).map(|(what, at)| Item {
+        self.exchanges.extend(flow.exchanges().iter().zip(0..).map(|(what, at)| Item {
             turn: turn(Subject::Exchange, at),
             message: what.offer.message,
             what,

@@ -96,8 +96,8 @@ fn each_hop_has_its_transactions_and_all_hops_one_dialog() {
     assert_eq!(invites[0].acks.as_slice(), [MessageId::at(8)]);
     assert_eq!(invites[1].acks.as_slice(), [MessageId::at(9)]);
 
-    assert_eq!(flow.dialogs.len(), 1);
-    let dialog = &flow.dialogs[0];
+    assert_eq!(flow.dialogs().len(), 1);
+    let dialog = &flow.dialogs()[0];
     assert_eq!(dialog.usage, Usage::Invite);
     assert_eq!(dialog.state, DialogState::Terminated);
     assert_eq!(dialog.creator, Some(TransactionId::at(0)));
@@ -126,7 +126,7 @@ fn the_numbers_of_a_call_are_those_of_the_hop_nearest_the_caller() {
 fn the_offer_and_its_answer_are_paired_on_each_hop() {
     let flow = flow(PROXIED);
     let pairs: Vec<_> = flow
-        .exchanges
+        .exchanges()
         .iter()
         .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.unanswered_by))
         .collect();
@@ -261,7 +261,7 @@ fn the_offer_of_a_reliable_18x_is_answered_by_its_prack() {
          9 b>a 200 INVITE via=a1 from=f to=t cseq=1",
     );
     let seen: Vec<_> = flow
-        .exchanges
+        .exchanges()
         .iter()
         .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.unanswered_by))
         .collect();
@@ -321,7 +321,7 @@ fn forks_are_transactions_and_dialogs_of_their_own() {
     );
     let root = &flow.transactions[0];
     assert_eq!(root.next_hops.as_slice(), [TransactionId::at(1), TransactionId::at(2)]);
-    let states: Vec<_> = flow.dialogs.iter().map(|dialog| dialog.state).collect();
+    let states: Vec<_> = flow.dialogs().iter().map(|dialog| dialog.state).collect();
     assert_eq!(states, [DialogState::Terminated, DialogState::Confirmed]);
     assert_eq!(flow.transactions[1].cancel, Some(TransactionId::at(3)));
     assert_eq!(flow.transactions[3].target, Some(TransactionId::at(1)));
@@ -401,10 +401,10 @@ fn a_flow_seen_from_the_middle_is_partial_and_its_dialog_is_inferred() {
         "0 b>a BYE via=b1 from=t to=f cseq=9
          1 a>b 200 BYE via=b1 from=t to=f cseq=9",
     );
-    assert_eq!(flow.dialogs.len(), 1);
-    assert_eq!(flow.dialogs[0].usage, Usage::Invite);
-    assert_eq!(flow.dialogs[0].state, DialogState::Terminated);
-    assert_eq!(flow.dialogs[0].creator, None);
+    assert_eq!(flow.dialogs().len(), 1);
+    assert_eq!(flow.dialogs()[0].usage, Usage::Invite);
+    assert_eq!(flow.dialogs()[0].state, DialogState::Terminated);
+    assert_eq!(flow.dialogs()[0].creator, None);
     let summary = flow.summary();
     assert_eq!(summary.kind, FlowKind::Call);
     assert_eq!(summary.state, FlowState::Partial);
@@ -419,7 +419,7 @@ fn a_response_whose_request_was_not_captured_opens_a_transaction_without_one() {
     assert_eq!(flow.transactions.len(), 1);
     assert_eq!(flow.transactions[0].request, None);
     assert_eq!(flow.transactions[0].responses.len(), 2);
-    assert_eq!(flow.dialogs[0].creator, None);
+    assert_eq!(flow.dialogs()[0].creator, None);
 }
 
 #[test]
@@ -445,8 +445,8 @@ fn a_notify_may_come_before_the_answer_to_its_subscribe() {
          7 b>a 200 SUBSCRIBE via=a1 from=f to=t cseq=1
          9 b>a NOTIFY via=b2 from=t to=f cseq=8 Subscription-State:terminated",
     );
-    assert_eq!(flow.dialogs.len(), 1);
-    let dialog = &flow.dialogs[0];
+    assert_eq!(flow.dialogs().len(), 1);
+    let dialog = &flow.dialogs()[0];
     assert_eq!((dialog.usage, dialog.state), (Usage::Subscribe, DialogState::Terminated));
     assert_eq!(flow.tags(dialog), [&b"f"[..], &b"t"[..]]);
     assert_eq!(dialog.confirmed, Some(MessageId::at(1)));
@@ -465,7 +465,7 @@ fn an_offer_in_a_2xx_is_answered_by_the_ack() {
          56 a>b ACK via=a4 from=f to=t cseq=2",
     );
     let pairs: Vec<_> = flow
-        .exchanges
+        .exchanges()
         .iter()
         .map(|e| {
             (
@@ -491,12 +491,12 @@ fn an_unreliable_183_is_a_preview_and_a_reliable_one_the_answer() {
          11 b>a 200 UPDATE via=a4 from=f to=u cseq=3 sdp",
     );
     let seen: Vec<_> = flow
-        .exchanges
+        .exchanges()
         .iter()
         .map(|e| (e.offer.message.place(), e.answer.map(|a| a.message.place()), e.previews.len()))
         .collect();
     assert_eq!(seen, [(0, None, 1), (0, Some(2), 0), (6, Some(7), 0)]);
-    assert!(flow.exchanges.iter().all(|e| e.unanswered_by.is_none()));
+    assert!(flow.exchanges().iter().all(|e| e.unanswered_by.is_none()));
 }
 
 #[test]
@@ -505,7 +505,7 @@ fn a_2xx_without_the_answer_it_owes_is_named() {
         "0 a>b INVITE via=a1 from=f cseq=1 sdp
          5 b>a 200 INVITE via=a1 from=f to=t cseq=1",
     );
-    assert_eq!(flow.exchanges[0].unanswered_by, Some(MessageId::at(1)));
+    assert_eq!(flow.exchanges()[0].unanswered_by, Some(MessageId::at(1)));
 }
 
 #[test]

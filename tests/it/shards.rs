@@ -38,7 +38,8 @@ fn told(flow: &CallFlow) -> String {
         )
         .unwrap();
     }
-    writeln!(text, "{:?}\n{:?}\n{:?}", flow.transactions, flow.dialogs, flow.exchanges).unwrap();
+    writeln!(text, "{:?}\n{:?}\n{:?}", flow.transactions, flow.dialogs(), flow.exchanges())
+        .unwrap();
     writeln!(text, "{:?}\n{:?}", flow.evidence, flow.summary()).unwrap();
     text
 }

@@ -24,14 +24,14 @@ pub(super) struct Flood {
 /// Whether `slot` still holds the flow `key`, and nothing in it succeeded so far: no dialog, no 2xx.
 fn is_doubtful(slot: &Slot, key: u64) -> bool {
     let flow = slot.flow.as_ref().filter(|_| slot.key == key);
-    flow.is_some_and(|flow| flow.dialogs.is_empty() && !flow.has_success())
+    flow.is_some_and(|flow| flow.dialogs().is_empty() && !flow.has_success())
 }
 
 /// Whether a flow seems to have come to its end: no dialog lasts, and what was asked last is
 /// answered.
 fn is_over(flow: &CallFlow) -> bool {
     let message = flow.messages.last().map(|entry| &entry.message);
-    flow.dialogs.iter().all(|dialog| dialog.state == DialogState::Terminated)
+    flow.dialogs().iter().all(|dialog| dialog.state == DialogState::Terminated)
         && message.is_some_and(|message| match message.status() {
             Some(status) => status.is_final(),
             None => message.method() == Some(&Method::Ack),

@@ -89,7 +89,7 @@ fn judge_tags(
     if let Some(dialog) = filed.filter(is_own).filter(|dialog| is_made(dialog, case)) {
         return judge_known(dialog, found);
     }
-    if MOST < case.flow.dialogs.len().max(case.flow.transactions.len()) {
+    if MOST < case.flow.dialogs().len().max(case.flow.transactions.len()) {
         return Verdict::Undecided("too many requests of one Call-ID");
     }
     if let Some(dialog) = proven(case).find(is_own) {
@@ -138,7 +138,7 @@ fn proven<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Dialog> {
     let flow = case.flow;
     let is_complete = creators(case).is_some();
     let case = *case;
-    flow.dialogs.iter().filter(move |dialog| !is_complete || is_made(dialog, &case))
+    flow.dialogs().iter().filter(move |dialog| !is_complete || is_made(dialog, &case))
 }
 
 /// True for a dialog that a response made, or a request outside any dialog.

@@ -46,12 +46,12 @@ fn check_answer(exchange: &Exchange, case: &Case<'_>, found: &mut Found<'_>) -> 
 /// A later offer may add streams and switch them off, but never take one away.
 fn check_reoffers(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let mut verdict = Verdict::Moot;
-    for (at, later) in case.flow.exchanges.iter().enumerate() {
+    for (at, later) in case.flow.exchanges().iter().enumerate() {
         let offer = later.offer.message;
         if later.dialog.is_none() || case.flow.entry(offer).note != Note::New {
             continue;
         }
-        let before = case.flow.exchanges.iter().take(at).rev().find(|earlier| {
+        let before = case.flow.exchanges().iter().take(at).rev().find(|earlier| {
             earlier.dialog == later.dialog
                 && earlier.answer.is_some()
                 && earlier.offer.message != offer

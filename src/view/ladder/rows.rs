@@ -306,7 +306,7 @@ const fn icmp_words(kind: IcmpKind) -> &'static str {
 /// Remarks on what became of the sessions of a flow.
 fn outcomes(leg: usize, flow: &CallFlow) -> Vec<Moment<'static>> {
     let mut moments = Vec::new();
-    for dialog in flow.dialogs.iter().filter(|dialog| dialog.usage == Usage::Invite) {
+    for dialog in flow.dialogs().iter().filter(|dialog| dialog.usage == Usage::Invite) {
         let Some(answer) = dialog.confirmed else { continue };
         let answer = flow.message(answer).envelope;
         // A request inside the dialog did not begin it: the begin was not captured.
