@@ -54,6 +54,35 @@ pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
     position(text, controls_in, |octet| octet.is_ascii_control())
 }
 
+/// False when none of `pairs` stands in `text`, letters in any case. It may say of a text with a pair
+/// much like one of them that it has one.
+#[inline]
+pub(crate) fn may_have_pair<const N: usize>(text: &[u8], pairs: [[u8; 2]; N]) -> bool {
+    let case = u8x16::splat(CASE);
+    let pairs = pairs.map(|pair| pair.map(|octet| u8x16::splat(octet | CASE)));
+    let has = |ones: &[u8; WIDTH], others: &[u8; WIDTH]| {
+        let (ones, others) = (u8x16::new(*ones) | case, u8x16::new(*others) | case);
+        let marks = |[one, other]: [u8x16; 2]| ones.simd_eq(one) & others.simd_eq(other);
+        pairs.iter().fold(u8x16::ZERO, |all, pair| all | marks(*pair)).any()
+    };
+    let behind = text.get(1..).unwrap_or_default();
+    let ((ones, _), (others, _)) = (text.as_chunks(), behind.as_chunks());
+    if ones.iter().zip(others).any(|(ones, others)| has(ones, others)) {
+        return true;
+    }
+    match (behind.last_chunk(), text.len().checked_sub(WIDTH + 1)) {
+        // Some of these were seen before.
+        (Some(others), Some(start)) => {
+            text[start..].first_chunk().is_some_and(|ones| has(ones, others))
+        }
+        _ => {
+            let mut padded = [u8::MAX; WIDTH + 1];
+            padded[..text.len()].copy_from_slice(text);
+            matches!((padded.first_chunk(), padded.last_chunk()), (Some(a), Some(b)) if has(a, b))
+        }
+    }
+}
+
 /// Finds the octets of one kind in a text, one after the other, and judges 64 octets at a time: so
 /// it costs the same however far apart they stand.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +132,8 @@ impl<'a> Marks<'a> {
 const BLOCK: usize = 64;
 /// Octets that are looked at in one step.
 const WIDTH: usize = 16;
+/// The bit that tells small letters from large ones.
+const CASE: u8 = 0x20;
 
 #[inline(never)]
 fn controls(text: &[u8], at: usize) -> u64 {
@@ -219,6 +250,17 @@ mod tests {
                 prop_assert_eq!(controls.next_from(at), next(&u8::is_ascii_control));
                 prop_assert_eq!(separators.next_from(at), next(&|octet| !is_word(octet)));
             }
+        }
+
+        #[test]
+        fn no_pair_is_passed_over(text in "[abcA@ \\t-]{0,50}") {
+            let pairs = [*b"ab", *b"@c", *b"c ", *b"b-"];
+            let lower = text.to_ascii_lowercase();
+            let has = lower.as_bytes().windows(2).any(|pair| pairs.iter().any(|p| p == pair));
+            let may_have = may_have_pair(text.as_bytes(), pairs);
+            prop_assert!(may_have || !has);
+            // Nothing else in these texts is like one of them but for a tab.
+            prop_assert!(has || !may_have || text.contains('\t'));
         }
 
         #[test]

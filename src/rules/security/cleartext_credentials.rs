@@ -117,18 +117,12 @@ fn judge_header(message: &Message, found: &mut Found<'_>) {
     }
 }
 
-/// Whether the word begins the value, or stands before white space: so does every other scheme.
+/// Whether the word begins the value, or its end stands before white space: so does every other
+/// scheme.
 fn may_name_basic(value: &[u8]) -> bool {
-    let is_basic =
-        |word: Option<&[u8]>| word.is_some_and(|word| word.eq_ignore_ascii_case(b"basic"));
-    let mut ends = 0;
-    let mut spaces = std::iter::from_fn(|| {
-        let space = ends + scan::find_below(&value[ends..], b'!')?;
-        ends = space + 1;
-        Some(space)
-    });
-    is_basic(value.trim_ascii_start().get(..5))
-        || spaces.any(|space| is_basic(value[..space].last_chunk::<5>().map(<[u8; 5]>::as_slice)))
+    let begins = value.trim_ascii_start().get(..5);
+    begins.is_some_and(|word| word.eq_ignore_ascii_case(b"basic"))
+        || scan::may_have_pair(value, [*b"c ", *b"c\t", *b"c\r", *b"c\n"])
 }
 
 /// The first URI of the message with a password: the header and the user part.

@@ -46,6 +46,12 @@ static AGENTS: Words = Words::new(&[
     "svcrack",
 ]);
 
+/// One of these stands in each of these names; in most other texts none.
+const SIGNS: [[u8; 2]; 15] = [
+    *b"y-", *b"pv", *b"yd", *b"p-", *b"cl", *b"ps", *b"iw", *b"vu", *b"sm", *b"pp", *b"xs", *b"xi",
+    *b"gu", *b"yk", *b"sv",
+];
+
 /// Names long enough to mean the tool wherever they stand, in lower case.
 static ANYWHERE: Words =
     Words::new(&["friendly-scanner", "sipvicious", "sundayddr", "siparmyknife"]);
@@ -62,14 +68,14 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     }
     let own: &[String] = &found.settings.scanners;
     let agent = message.value(HeaderName::UserAgent).and_then(|value| {
-        let known = AGENTS.find_in(value);
+        let known = agent_in(value);
         let own = || own.iter().map(String::as_str).find(|name| contains(value, name));
         known.or_else(own).map(|name| (HeaderName::UserAgent, name))
     });
     let sign = agent.or_else(|| {
         [HeaderName::From, HeaderName::To, HeaderName::CallId].into_iter().find_map(|header| {
             let value = message.value(header)?;
-            if !may_be_signed(value) {
+            if !scan::may_have_pair(value, PAIRS) {
                 return None;
             }
             let name = ANYWHERE.find_in(value).or_else(|| is_of_nmap(value).then_some(NMAP))?;
@@ -87,17 +93,9 @@ fn check(message: &Message, found: &mut Found<'_>) -> Verdict {
     Verdict::Judged
 }
 
-/// False when neither a name of [`ANYWHERE`] nor [`NMAP`] stands in `value`.
-fn may_be_signed(value: &[u8]) -> bool {
-    let mut rest = value;
-    while let Some(at) = scan::find_any(rest, [b'y', b'Y', b'v', b'V', b'@']) {
-        let pair = rest[at..].first_chunk::<2>().map(|pair| pair.map(|o| o.to_ascii_lowercase()));
-        if pair.is_some_and(|pair| PAIRS.contains(&pair)) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
+/// The name of a tool that stands in the value of User-Agent.
+fn agent_in(value: &[u8]) -> Option<&'static str> {
+    if scan::may_have_pair(value, SIGNS) { AGENTS.find_in(value) } else { None }
 }
 
 /// True when [`NMAP`] stands in `value`, in any case.
@@ -110,7 +108,7 @@ fn is_of_nmap(value: &[u8]) -> bool {
 /// True when a tool signed the request.
 pub(in crate::rules) fn is_signed(message: &Message) -> bool {
     let agent = message.value(HeaderName::UserAgent).unwrap_or_default();
-    AGENTS.find_in(agent).is_some()
+    agent_in(agent).is_some()
 }
 
 #[cfg(test)]
@@ -119,12 +117,16 @@ mod tests {
 
     #[test]
     fn no_name_is_passed_over() {
-        for name in ANYWHERE.words().chain([NMAP]) {
-            for name in [name.to_lowercase(), name.to_uppercase()] {
-                assert!(may_be_signed(format!("@vy {name}").as_bytes()), "{name}");
-            }
+        let has_pair = |name: &str, pairs: &[[u8; 2]]| {
+            name.as_bytes().windows(2).any(|pair| pairs.iter().any(|sign| sign == pair))
+        };
+        for name in AGENTS.words() {
+            assert!(has_pair(name, &SIGNS), "{name}");
+            assert_eq!(agent_in(format!("x {}/1.0", name.to_uppercase()).as_bytes()), Some(name));
         }
-        assert!(!may_be_signed(b"<sip:yves@example.com>;tag=vyv"));
+        for name in ANYWHERE.words().chain([NMAP]) {
+            assert!(has_pair(name, &PAIRS), "{name}");
+        }
     }
 
     proptest::proptest! {
