@@ -4,6 +4,7 @@ mod eviction;
 mod resting;
 
 use std::collections::VecDeque;
+use std::vec;
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +12,7 @@ use self::eviction::Flood;
 use self::resting::Waking;
 use super::router::{Item, What};
 use super::timers::{Due, Timers};
-use super::{LetGo, Plan, first_seq};
+use super::{BATCH, LetGo, Plan, first_seq};
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed};
 use crate::near;
@@ -41,6 +42,9 @@ const PER_REPORT: usize = 4 << 10;
 
 /// The number of a flow that was let go: none in the model.
 const GONE: FlowId = FlowId(u32::MAX);
+
+/// The place of a flow that is not held.
+const NOWHERE: u32 = u32::MAX;
 
 /// Builds the call flows of its share.
 pub(super) struct Analyzer<'a, R> {
@@ -258,15 +262,24 @@ impl<'a, R> Analyzer<'a, R> {
         &self.tally
     }
 
-    /// Takes in the next items of its share, and leaves `batch` empty.
+    /// Takes in the next items of its share.
+    pub(super) fn observe(&mut self, items: Vec<Item>) {
+        let mut items = items.into_iter();
+        while !items.as_slice().is_empty() {
+            self.observe_some(&mut items);
+        }
+    }
+
+    /// Takes in the next [`BATCH`] of `items`.
     ///
     /// All are read before the first is judged: the code of both together does not fit into the
     /// nearest cache of a processor, and to load it again for each message takes longer than many
     /// a step.
-    pub(super) fn observe(&mut self, batch: &mut Vec<Item>) {
+    fn observe_some(&mut self, items: &mut vec::IntoIter<Item>) {
         let mut read = std::mem::take(&mut self.read);
-        let mut items = batch.drain(..);
-        while let Some(Item { flow, what }) = items.next() {
+        while read.len() < BATCH
+            && let Some(Item { flow, what }) = items.next()
+        {
             if let Some(Item { what: What::Message { text, .. }, .. }) = items.as_slice().get(SOON)
             {
                 near::ask_for(&**text);
@@ -277,7 +290,6 @@ impl<'a, R> Analyzer<'a, R> {
             };
             read.push((flow, read_now));
         }
-        drop(items);
         self.ask_for_slots(read.iter().map(|(flow, _)| *flow));
         let mut clues = std::mem::take(&mut self.clues);
         clues.extend(read.iter().map(|(_, item)| match item {
@@ -286,9 +298,11 @@ impl<'a, R> Analyzer<'a, R> {
         }));
         self.ask_for_flows();
         self.ask_for_ends();
-        for ((flow, item), clues) in read.drain(..).zip(&clues) {
-            match (item, clues) {
-                (Read::Message(message), Some(clues)) => self.place_message(flow, message, clues),
+        for (at, (flow, item)) in read.drain(..).enumerate() {
+            match (item, &clues[at]) {
+                (Read::Message(message), Some(clues)) => {
+                    self.place_message(at, flow, message, clues);
+                }
                 (Read::Message(_) | Read::Unreadable, _) => self.lose_unreadable(),
                 (Read::Evidence { signal, kind, ends }, _) => {
                     self.observe_evidence(flow, signal, kind, ends);
@@ -321,9 +335,10 @@ impl<'a, R> Analyzer<'a, R> {
     /// What waits for memory together takes a part of the time that it takes in turn.
     pub(super) fn ask_for_slots(&mut self, keys: impl Iterator<Item = u64>) {
         self.near.clear();
-        self.near.extend(keys.filter_map(|key| self.places.get(&key)));
+        let place = |key| self.places.get(&key).copied().unwrap_or(NOWHERE);
+        self.near.extend(keys.map(place));
         for place in &self.near {
-            near::ask_for(&self.flows[*place as usize]);
+            self.flows.get(*place as usize).inspect(|slot| near::ask_for(*slot));
         }
     }
 
@@ -341,10 +356,11 @@ impl<'a, R> Analyzer<'a, R> {
         self.near.iter().filter_map(|place| self.flows.get(*place as usize)?.flow.as_deref())
     }
 
-    /// Takes in the next message of the flow `key`; its `clues` were read with the seed of the run.
-    pub(super) fn place_message(&mut self, key: u64, message: Message, clues: &Clues) {
+    /// Takes in the next message, which is of the flow `key`, the one asked for as number `at`; its
+    /// `clues` were read with the seed of the run.
+    pub(super) fn place_message(&mut self, at: usize, key: u64, message: Message, clues: &Clues) {
         let now = message.envelope.time;
-        let place = self.place(key, now);
+        let place = self.place(at, key, now);
         let mut more = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
         slot.last = slot.last.max(now);
@@ -397,8 +413,15 @@ impl<'a, R> Analyzer<'a, R> {
     }
 
     /// The place of the flow `key`, a new one when there is none or it is full.
-    fn place(&mut self, key: u64, now: Timestamp) -> u32 {
-        if let Some(place) = self.places.get(&key).copied() {
+    fn place(&mut self, at: usize, key: u64, now: Timestamp) -> u32 {
+        let near = self.near.get(at).copied().unwrap_or(NOWHERE);
+        // It may have come, or have been let go, since it was asked for.
+        let is_there = |slot: &Slot| slot.key == key && slot.flow.is_some();
+        let known = match self.flows.get(near as usize) {
+            Some(slot) if is_there(slot) => Some(near),
+            _ => self.places.get(&key).copied(),
+        };
+        if let Some(place) = known {
             let flow = self.flows[place as usize].flow.as_ref();
             if flow.is_some_and(|flow| flow.messages.len() < self.limits.flow_messages) {
                 return place;
@@ -407,7 +430,7 @@ impl<'a, R> Analyzer<'a, R> {
             self.vacate(place);
         }
         if self.limits.flows <= self.places.len() {
-            self.let_one_go(u32::MAX);
+            self.let_one_go(NOWHERE);
         }
         let slot = Slot {
             flow: Some(Box::new(CallFlow::new(self.seed))),

@@ -64,8 +64,7 @@ impl<'a, R> Flows<'a, R> {
         } else if !is_idle(observation) {
             // It may be about a message that waits.
             self.take_in();
-            let mut one = self.router.route_beside(observation).into_iter().collect();
-            self.analyzer.observe(&mut one);
+            self.analyzer.observe(self.router.route_beside(observation).into_iter().collect());
         }
     }
 
@@ -102,8 +101,8 @@ impl<'a, R> Flows<'a, R> {
         let sent = |message: &Message| (message.envelope.from, message.envelope.to);
         router.remember_all(keys.iter().zip(&*read).map(|(flow, m)| (*flow, sent(m))));
         analyzer.ask_for_ends();
-        for ((message, flow), clues) in read.drain(..).zip(&*keys).zip(&*clues) {
-            analyzer.place_message(*flow, message, clues);
+        for (at, message) in read.drain(..).enumerate() {
+            analyzer.place_message(at, keys[at], message, &clues[at]);
         }
         keys.clear();
         clues.clear();

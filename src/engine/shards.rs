@@ -10,8 +10,11 @@ use super::{BATCH, Feed, LetGo, Plan};
 use crate::near;
 use crate::transport::{Envelope, Observation, Text};
 
-/// Batches that may wait for a thread; more would only be memory.
-const WAITING: usize = 16;
+/// Items that are handed over together: some batches, since to wake a thread takes as long as to read
+/// several messages.
+const LOAD: usize = 8 * BATCH;
+/// Loads that may wait for a thread; more would only be memory.
+const WAITING: usize = 4;
 /// Neighbors that one thread takes at a time in [`map`].
 const CHUNK: usize = 64;
 
@@ -63,10 +66,10 @@ pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, judge: impl Fn(&[T]) -> R
     chunks.into_iter().map(|(_, result)| result).collect()
 }
 
-fn work<R>(batches: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> Harvest<R> {
+fn work<R>(loads: Receiver<Vec<Item>>, plan: &Plan, let_go: &LetGo<'_, R>) -> Harvest<R> {
     let mut analyzer = Analyzer::new(plan, let_go);
-    for mut batch in batches {
-        analyzer.observe(&mut batch);
+    for load in loads {
+        analyzer.observe(load);
     }
     analyzer.finish()
 }
@@ -131,25 +134,25 @@ impl Dealer<'_> {
 
 /// The way to one thread.
 struct Lane {
-    batch: Vec<Item>,
+    load: Vec<Item>,
     sender: SyncSender<Vec<Item>>,
 }
 
 impl Lane {
     fn new(sender: SyncSender<Vec<Item>>) -> Self {
-        Self { batch: Vec::with_capacity(BATCH), sender }
+        Self { load: Vec::with_capacity(LOAD), sender }
     }
 
     fn push(&mut self, item: Item) {
-        self.batch.push(item);
-        if self.batch.len() == BATCH {
-            let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        self.load.push(item);
+        if self.load.len() == LOAD {
+            let load = std::mem::replace(&mut self.load, Vec::with_capacity(LOAD));
             // The thread can only be gone by a panic, which joining it reports.
-            let _ = self.sender.send(batch);
+            let _ = self.sender.send(load);
         }
     }
 
     fn close(self) {
-        let _ = self.sender.send(self.batch);
+        let _ = self.sender.send(self.load);
     }
 }
