@@ -90,7 +90,7 @@ impl Sightings {
 }
 
 /// The link-layer type of an interface: the LINKTYPE_ number of the pcap registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
 
 /// One captured record.

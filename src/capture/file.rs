@@ -38,7 +38,9 @@ pub(super) struct CaptureFile {
     state: State,
     /// Records read so far.
     number: u64,
-    current: Option<Record>,
+    /// The record it came to, when there is one.
+    current: Record,
+    is_at_record: bool,
     /// What a file that is done had left to tell.
     last_news: News,
     /// Packets lost according to a file that is done.
@@ -69,7 +71,8 @@ impl CaptureFile {
             note: None,
             state: State::Closed,
             number: 0,
-            current: None,
+            current: Record::default(),
+            is_at_record: false,
             last_news: News::default(),
             dropped: 0,
             misstated: Sightings::default(),
@@ -109,19 +112,19 @@ impl CaptureFile {
     /// Reads on to the next record: its time, `None` at the end.
     ///
     /// After an error the next call goes on where that is possible, and ends otherwise.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self) -> Result<Option<Timestamp>, Error> {
         if matches!(self.state, State::Closed | State::Growing(_)) {
             self.open_input()?;
         }
         let State::Open(reading) = &mut self.state else { return Ok(None) };
-        match reading.next() {
-            Ok(Some(record)) => {
+        match reading.next(&mut self.current) {
+            Ok(true) => {
                 self.number = reading.number(self.number);
-                self.current = Some(record);
-                Ok(Some(record.time))
+                self.is_at_record = true;
+                Ok(Some(self.current.time))
             }
-            Ok(None) => {
+            Ok(false) => {
                 let log = reading.log();
                 self.finish();
                 match log {
@@ -138,11 +141,10 @@ impl CaptureFile {
     }
 
     /// The record that `advance` came to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn frame(&self) -> Option<Frame<'_>> {
-        let (State::Open(reading), Some(record)) = (&self.state, &self.current) else {
-            return None;
-        };
+        let State::Open(reading) = &self.state else { return None };
+        let record = self.is_at_record.then_some(&self.current)?;
         Some(Frame {
             id: FrameId::new(self.id, self.number),
             time: record.time,
@@ -215,7 +217,7 @@ impl CaptureFile {
         self.dropped = self.dropped();
         self.last_news = self.take_news().unwrap_or_default();
         self.state = State::Done;
-        self.current = None;
+        self.is_at_record = false;
     }
 
     fn open_input(&mut self) -> Result<(), Error> {

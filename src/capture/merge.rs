@@ -177,7 +177,7 @@ impl Capture {
     }
 
     /// Brings a file to its next frame: its time.
-    #[inline]
+    #[inline(always)]
     fn move_on(&mut self, index: usize) -> Result<Option<Timestamp>, Error> {
         let Some(file) = self.files.get_mut(index) else { return Ok(None) };
         let result = file.advance();
@@ -196,7 +196,7 @@ impl Capture {
     }
 
     /// The file whose frame comes next.
-    #[inline]
+    #[inline(always)]
     fn step(&mut self) -> Result<Option<usize>, Error> {
         if let Some(error) = self.errors.pop_front() {
             return Err(error);
@@ -233,7 +233,7 @@ impl Capture {
     }
 
     /// The file whose frame is handed out next.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self) -> Result<Option<usize>, Error> {
         let mut index = self.step()?;
         if self.filter.is_some() {
@@ -246,7 +246,7 @@ impl Capture {
     }
 
     /// The frame that `advance` came to in a file.
-    #[inline]
+    #[inline(always)]
     pub(super) fn frame(&self, index: usize) -> Option<Frame<'_>> {
         self.files.get(index).and_then(CaptureFile::frame)
     }
@@ -261,10 +261,12 @@ impl Capture {
 }
 
 impl Source for Capture {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
-        let index = self.advance()?;
-        Ok(index.and_then(|index| self.frame(index)))
+        match self.advance()? {
+            Some(index) => Ok(self.frame(index)),
+            None => Ok(None),
+        }
     }
 
     fn take_secrets(&mut self) -> Vec<Secrets> {

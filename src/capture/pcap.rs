@@ -50,7 +50,7 @@ impl Pcap {
     }
 
     /// Reads one record; `None` at the end of the file.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self, octets: &mut Octets) -> Result<Option<Record>, Fault> {
         let head = octets.peek(self.head)?;
         if head.len() < self.head {

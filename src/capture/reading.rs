@@ -53,16 +53,16 @@ impl Log {
 }
 
 impl Reading {
-    /// Reads on to the next record.
-    #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<Record>, Fault> {
-        match self {
-            Self::Pcap(octets, pcap) => pcap.next(octets),
-            Self::PcapNg(octets, pcapng) => pcapng.next(octets),
-            Self::Snoop(octets, snoop) => snoop.next(octets),
-            Self::NetMon(octets, netmon) => netmon.next(octets),
-            Self::Log(log) => log.next(),
-        }
+    /// Reads on to the next record, which `record` is then; `false` at the end.
+    #[inline(always)]
+    pub(super) fn next(&mut self, record: &mut Record) -> Result<bool, Fault> {
+        Ok(match self {
+            Self::Pcap(octets, pcap) => record.becomes(pcap.next(octets)?),
+            Self::PcapNg(octets, pcapng) => record.becomes(pcapng.next(octets)?),
+            Self::Snoop(octets, snoop) => record.becomes(snoop.next(octets)?),
+            Self::NetMon(octets, netmon) => record.becomes(netmon.next(octets)?),
+            Self::Log(log) => record.becomes(log.next()?),
+        })
     }
 
     /// The number of the record `next` came to: of its line in a log, else one on from `before`.
@@ -75,7 +75,7 @@ impl Reading {
     }
 
     /// The packet of the record `next` came to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn packet(&self, record: &Record) -> &[u8] {
         match self {
             Self::Pcap(octets, _)
@@ -87,7 +87,7 @@ impl Reading {
     }
 
     /// What packets lie in, when they stay there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn home(&self) -> Option<&Arc<Home>> {
         match self {
             Self::Pcap(octets, _)

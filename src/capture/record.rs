@@ -7,7 +7,7 @@ use crate::frame::LinkType;
 use crate::time::Timestamp;
 
 /// Where one record lies and what its header says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Record {
     pub(super) time: Timestamp,
     pub(super) link: LinkType,
@@ -17,6 +17,17 @@ pub(super) struct Record {
     pub(super) start: usize,
     /// Octets of the packet.
     pub(super) length: usize,
+}
+
+impl Record {
+    /// Takes the place of the one before; `false` when there is no `next`.
+    #[inline(always)]
+    pub(super) fn becomes(&mut self, next: Option<Self>) -> bool {
+        if let Some(next) = next {
+            *self = next;
+        }
+        next.is_some()
+    }
 }
 
 /// Why a format reader gives no record; the file adds its name and place.

@@ -240,16 +240,16 @@ impl<S: Source> Feed for Frames<S> {
             }
             each(observation);
         };
-        match if enough { Ok(None) } else { self.source.next() } {
+        match &if enough { Ok(None) } else { self.source.next() } {
             Ok(Some(frame)) => {
                 let (since, until) =
                     *self.bounds.get_or_insert_with(|| self.window.from(frame.time));
                 let (first, last) = self.span.unwrap_or((frame.time, frame.time));
                 self.span = Some((first.min(frame.time), last.max(frame.time)));
                 if since <= frame.time && frame.time <= until {
-                    let fate = self.reader.read(&frame, &mut counted);
+                    let fate = self.reader.read(frame, &mut counted);
                     if let Some(tap) = &mut self.tap {
-                        tap.take(&frame, fate, &self.reader);
+                        tap.take(frame, fate, &self.reader);
                     }
                 }
                 self.read += 1;
@@ -264,7 +264,7 @@ impl<S: Source> Feed for Frames<S> {
                     self.ended = true;
                 }
             }
-            Err(error) => self.note(&error),
+            Err(error) => self.note(error),
         }
         if self.read.is_multiple_of(STRIDE) {
             self.progress.at(self.octets, self.total, self.messages);

@@ -24,7 +24,6 @@ use crate::net::skip::Skip;
 use crate::net::stream::{After, Arrival, Readable, Reading};
 use crate::net::{Packet, PathId, Payload, Segment};
 use crate::transport::carrier::Carrier;
-use crate::transport::datagram::is_foreign;
 use crate::transport::exported;
 use crate::transport::layer::{Context, Found, Input};
 use crate::transport::sctp::Associations;
@@ -96,7 +95,12 @@ impl Reader {
             desk.exported(frame, arrival, each);
             return desk.fate_since(before, Fate::Other);
         }
-        let decoded = decoder.decode(frame);
+        let plain = decoder.decode_datagram(frame);
+        // Most frames of most captures; said here so that they cost little.
+        if let Some(fate) = plain.as_ref().and_then(|packet| desk.foreign(packet)) {
+            return fate;
+        }
+        let decoded = plain.map_or_else(|| decoder.decode(frame), Ok);
         let packet = match &decoded {
             Ok(packet) => packet,
             Err(skip) => {
@@ -104,14 +108,12 @@ impl Reader {
                 return if *skip == Skip::FragmentHeld { Fate::Fragment } else { Fate::Other };
             }
         };
-        let datagram = Fate::Datagram { from: packet.from, to: packet.to };
+        if let Some(fate) = desk.foreign(packet) {
+            return fate;
+        }
         desk.note_direction(packet);
+        let datagram = Fate::Datagram { from: packet.from, to: packet.to };
         match &packet.payload {
-            // Most frames of most captures; said here so that they cost little.
-            Payload::Datagram(bytes) if is_foreign(bytes) => {
-                desk.tally.other_frames += 1;
-                datagram
-            }
             Payload::Datagram(bytes) => {
                 let origin = Origin::of(packet, arrival);
                 desk.datagram(origin, (bytes, packet.cut), limits, frame.home, each);

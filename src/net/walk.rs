@@ -146,7 +146,7 @@ fn sctp<'a>(head: &IpHead, mut rest: Rest<'a>) -> Result<Packet<'a>, Skip> {
 }
 
 /// A packet with the addresses of `head`.
-#[inline]
+#[inline(always)]
 pub(super) fn packet<'a>(
     head: &IpHead,
     ports: (u16, u16),

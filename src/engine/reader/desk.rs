@@ -12,9 +12,10 @@ use crate::limits::{Limits, Tally};
 use crate::model::Vantage;
 use crate::model::vantage::ConnectionEnd;
 use crate::net::stream::Arrival;
-use crate::net::{Endpoint, IcmpError, Packet, PathId};
+use crate::net::{Endpoint, IcmpError, Packet, PathId, Payload};
 use crate::octets::octets;
 use crate::time::{SECOND, Timestamp};
+use crate::transport::datagram::is_foreign;
 use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
 
 /// Ports that are SIP's own (RFC 3261 section 19.1.2).
@@ -193,12 +194,26 @@ impl Desk {
         if before < self.tally.sip_frames { Fate::Sip } else { otherwise }
     }
 
+    /// Notes a datagram that is nothing like SIP; `None` for all other packets.
+    #[inline(always)]
+    pub(super) fn foreign(&mut self, packet: &Packet<'_>) -> Option<Fate> {
+        let Payload::Datagram(bytes) = packet.payload else { return None };
+        if !is_foreign(bytes) {
+            return None;
+        }
+        self.note_direction(packet);
+        self.tally.other_frames += 1;
+        Some(Fate::Datagram { from: packet.from, to: packet.to })
+    }
+
     /// Notes who sent to whom.
+    #[inline(always)]
     pub(super) fn note_direction(&mut self, packet: &Packet<'_>) {
         self.note_hosts((packet.from.ip, packet.to.ip));
     }
 
     /// Notes that one host sent to another.
+    #[inline(always)]
     pub(super) fn note_hosts(&mut self, hosts: (IpAddr, IpAddr)) {
         let refused = self.hosts.add(hosts);
         self.lose("let-go-hosts", refused);

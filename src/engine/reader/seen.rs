@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
@@ -14,7 +14,7 @@ use crate::net::Endpoint;
 /// Of things there was no room for, so many are known at once.
 const REFUSED: usize = 2048;
 /// Places for pairs of hosts that came lately.
-const LATELY: usize = 512;
+const LATELY: usize = 2048;
 /// Pairs of hosts that are taken in together.
 const WAITING: usize = 64;
 
@@ -81,43 +81,56 @@ impl Store<(IpAddr, IpAddr)> for Directions {
 #[derive(Debug)]
 pub(super) struct Hosts {
     seen: Seen<Directions>,
-    waiting: Vec<(IpAddr, IpAddr)>,
-    /// Pairs of IPv4 that came lately, each where its hash says: most packets repeat one.
-    lately: [Option<u64>; LATELY],
+    /// Pairs of IPv4 that wait.
+    waiting: Vec<Short>,
+    /// The same that came lately, each where its hash says: most packets repeat one.
+    lately: Box<[Short; LATELY]>,
 }
+
+/// Two addresses of IPv4 in one number, the sender above.
+type Short = u64;
 
 impl Hosts {
     /// An empty set that remembers `most`.
     pub(super) fn new(most: usize) -> Self {
         let waiting = Vec::with_capacity(WAITING);
-        Self { seen: Seen::new(most), waiting, lately: [None; LATELY] }
+        // At first as if nobody had sent to nobody, which is never left out.
+        Self { seen: Seen::new(most), waiting, lately: Box::new([0; LATELY]) }
     }
 
     /// Takes in that one sent to the other; says for how many of those that waited
     /// there was no room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, pair: (IpAddr, IpAddr)) -> u64 {
-        if self.came_lately(pair) {
-            return 0;
-        }
+        let (IpAddr::V4(from), IpAddr::V4(to)) = pair else {
+            return u64::from(!self.seen.add(pair));
+        };
+        let short = u64::from(from.to_bits()) << 32 | u64::from(to.to_bits());
+        if short != 0 && self.came_lately(short) { 0 } else { self.add_short(short) }
+    }
+
+    #[inline(always)]
+    fn came_lately(&mut self, pair: Short) -> bool {
+        // No harm when strangers make them collide: each is looked up then.
+        let place = FxBuildHasher.hash_one(pair) % LATELY as u64;
+        std::mem::replace(&mut self.lately[place as usize], pair) == pair
+    }
+
+    #[cold]
+    fn add_short(&mut self, pair: Short) -> u64 {
         self.waiting.push(pair);
         if self.waiting.len() < WAITING { 0 } else { self.settle() }
     }
 
-    #[inline]
-    fn came_lately(&mut self, pair: (IpAddr, IpAddr)) -> bool {
-        let (IpAddr::V4(from), IpAddr::V4(to)) = pair else { return false };
-        let key = u64::from(from.to_bits()) << 32 | u64::from(to.to_bits());
-        // No harm when strangers make them collide: each is looked up then.
-        let place = FxBuildHasher.hash_one(key) % LATELY as u64;
-        self.lately[place as usize].replace(key) == Some(key)
-    }
-
     /// Takes in what waits; says how many there was no room for.
     pub(super) fn settle(&mut self) -> u64 {
+        let long = |short: Short| {
+            let host = |bits: u64| IpAddr::from(Ipv4Addr::from_bits(bits as u32));
+            (host(short >> 32), host(short))
+        };
         let Self { seen, waiting, .. } = self;
-        waiting.retain(|pair| !seen.has(*pair));
-        waiting.drain(..).filter(|pair| !seen.add(*pair)).count() as u64
+        waiting.retain(|pair| !seen.has(long(*pair)));
+        waiting.drain(..).filter(|pair| !seen.add(long(*pair))).count() as u64
     }
 
     /// What was seen, and whether it is full; to be [settled](Self::settle) first.
