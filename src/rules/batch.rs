@@ -41,8 +41,7 @@ impl<'a> Batch<'a> {
     pub(super) fn add(&mut self, flow: &'a CallFlow, context: &Context<'a>) {
         let place = self.cases.len() as u32;
         let turn = |subject, item| Turn { flow: place, subject, item };
-        let Context { vantage, crossings, settings, .. } = *context;
-        self.cases.push(Case { flow, vantage, crossings, settings });
+        self.cases.push(Case::of(flow, context));
 
         let begin = self.messages.len();
         self.messages.extend(written_anew(flow).map(|(id, entry)| {

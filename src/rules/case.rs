@@ -1,9 +1,10 @@
 //! What a check reads, and how it answers.
 
+use super::lists::Lists;
 use super::schedule::Subject;
 use super::{RuleIndex, Selection, Severity};
 use crate::model::{
-    CallFlow, Crossings, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
+    CallFlow, Crossings, Entry, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
 };
 use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
@@ -59,7 +60,6 @@ impl Default for Settings {
 }
 
 /// One flow under judgment: everything a check may read.
-#[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// The flow.
     pub flow: &'a CallFlow,
@@ -69,9 +69,38 @@ pub struct Case<'a> {
     pub crossings: &'a Crossings,
     /// The thresholds.
     pub settings: &'a Settings,
+    lists: Lists,
 }
 
 impl<'a> Case<'a> {
+    /// `flow`, to be judged by what `context` holds.
+    pub(super) fn of(flow: &'a CallFlow, context: &Context<'a>) -> Self {
+        let Context { vantage, crossings, settings, .. } = *context;
+        Self { flow, vantage, crossings, settings, lists: Lists::default() }
+    }
+
+    /// INVITE transactions whose request was seen, and that request, in their order.
+    pub(super) fn invites(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&'a Transaction, MessageId)> + Clone {
+        self.lists.invites(self.flow)
+    }
+
+    /// Transactions of which only responses were seen.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = &'a Transaction> {
+        self.lists.unasked(self.flow)
+    }
+
+    /// Sightings of ACKs.
+    pub(super) fn acks(&self) -> impl Iterator<Item = &'a Message> {
+        self.lists.acks(self.flow).map(|(_, entry)| &entry.message)
+    }
+
+    /// Sightings of requests within a dialog but CANCEL.
+    pub(super) fn within_dialog(&self) -> impl Iterator<Item = (MessageId, &'a Entry)> {
+        self.lists.within(self.flow)
+    }
+
     /// The message `id`.
     pub fn message(&self, id: MessageId) -> &'a Message {
         self.flow.message(id)

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod case;
 mod batch;
 pub mod run;
+mod lists;
 pub mod merge;
 mod schedule;
 mod sorts;

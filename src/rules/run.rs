@@ -418,8 +418,13 @@ mod tests {
             let sorts = Sorts::of(&message);
             let mut flow = CallFlow::new(Seed(7));
             let id = flow.observe(message.clone());
-            let case =
-                Case { flow: &flow, vantage: &vantage, crossings: &crossings, settings: &settings };
+            let context = Context {
+                vantage: &vantage,
+                crossings: &crossings,
+                selection: &selection,
+                settings: &settings,
+            };
+            let case = Case::of(&flow, &context);
             for (index, check) in selection.schedule().of_subject(Subject::Message) {
                 let mut reported = Vec::new();
                 let mut found = Found {

@@ -44,11 +44,10 @@ fn check(id: DialogId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
 
 /// The requests within dialog `id` that have numbers of their own.
 fn numbered<'a>(id: DialogId, case: &Case<'a>) -> impl Iterator<Item = (MessageId, &'a Message)> {
-    let entries = case.flow.entries().filter(move |(_, entry)| {
+    let entries = case.within_dialog().filter(move |(_, entry)| {
         entry.note == Note::New
             && entry.dialog == Some(id)
-            && !matches!(entry.message.method(), None | Some(Method::Ack | Method::Cancel))
-            && entry.message.to_tag().is_some()
+            && entry.message.method() != Some(&Method::Ack)
     });
     entries.map(|(at, entry)| (at, &entry.message))
 }

@@ -135,10 +135,8 @@ fn report(kind: &'static str, id: MessageId, what: &str, case: &Case<'_>, found:
 /// The dialogs that a response made. In a flow whose beginning was seen, a request that claims
 /// another one proves nothing.
 fn proven<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Dialog> {
-    let flow = case.flow;
     let is_complete = creators(case).is_some();
-    let case = *case;
-    flow.dialogs().iter().filter(move |dialog| !is_complete || is_made(dialog, &case))
+    case.flow.dialogs().iter().filter(move |dialog| !is_complete || is_made(dialog, case))
 }
 
 /// True for a dialog that a response made, or a request outside any dialog.

@@ -65,22 +65,18 @@ fn invite_of<'a>(
     number: u32,
     case: &Case<'a>,
 ) -> Option<(&'a Transaction, MessageId)> {
-    case.flow.transactions.iter().rev().find_map(|transaction| {
-        let request = transaction.request.filter(|_| transaction.method == Method::Invite)?;
-        let fits = transaction.cseq == Some(number)
-            && case.message(request).from_tag() == ack.from_tag()
-            && transaction.hop.joins(ack.envelope.from, ack.envelope.to);
-        fits.then_some((transaction, request))
+    case.invites().rfind(|(transaction, request)| {
+        transaction.cseq == Some(number)
+            && case.message(*request).from_tag() == ack.from_tag()
+            && transaction.hop.joins(ack.envelope.from, ack.envelope.to)
     })
 }
 
 /// An ACK whose number no INVITE has: a fault only when all INVITEs of its dialog were seen.
 fn no_such_invite(id: MessageId, number: u32, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     let ack = case.message(id);
-    let mut known = case.flow.transactions.iter().filter_map(|transaction| {
-        let request = transaction.request.filter(|_| transaction.method == Method::Invite)?;
-        (case.message(request).from_tag() == ack.from_tag()).then_some((transaction, request))
-    });
+    let mut known =
+        case.invites().filter(|(_, request)| case.message(*request).from_tag() == ack.from_tag());
     if known.clone().any(|(transaction, _)| transaction.cseq == Some(number)) {
         return Verdict::Undecided("the INVITE was seen on another hop only");
     }

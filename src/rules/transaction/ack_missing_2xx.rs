@@ -76,9 +76,8 @@ fn judge(
 /// True when an ACK of this CSeq and these tags was seen anywhere.
 fn is_acknowledged(answer: &Message, case: &Case<'_>) -> bool {
     let number = answer.cseq().map(|cseq| cseq.number);
-    case.flow.messages.iter().map(|entry| &entry.message).any(|message| {
-        message.method() == Some(&Method::Ack)
-            && message.cseq().map(|cseq| cseq.number) == number
+    case.acks().any(|message| {
+        message.cseq().map(|cseq| cseq.number) == number
             && message.from_tag() == answer.from_tag()
             // An ACK with another To tag is a fault of its own (T005).
             && (message.to_tag() == answer.to_tag() || is_alone(case, answer))
@@ -105,11 +104,8 @@ fn proof(
         return Some("sent again and again: no ACK reached its sender");
     }
     let hop = &transaction.hop;
-    let crosses = case.flow.messages.iter().map(|entry| &entry.message).any(|message| {
-        message.is_request()
-            && message.method() != Some(&Method::Cancel)
-            && message.to_tag().is_some()
-            && message.from_tag() == answer.from_tag()
+    let crosses = case.within_dialog().map(|(_, entry)| &entry.message).any(|message| {
+        message.from_tag() == answer.from_tag()
             && message.to_tag() == answer.to_tag()
             && hop.joins(message.envelope.from, message.envelope.to)
     });

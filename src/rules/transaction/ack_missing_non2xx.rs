@@ -68,9 +68,8 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
 /// True when an ACK of this INVITE was seen on the hop, even one that does not match (T005).
 fn is_acknowledged(transaction: &Transaction, case: &Case<'_>) -> bool {
     !transaction.acks.is_empty()
-        || case.flow.messages.iter().map(|entry| &entry.message).any(|message| {
-            message.method() == Some(&Method::Ack)
-                && message.cseq().map(|cseq| cseq.number) == transaction.cseq
+        || case.acks().any(|message| {
+            message.cseq().map(|cseq| cseq.number) == transaction.cseq
                 && transaction.hop.joins(message.envelope.from, message.envelope.to)
         })
 }

@@ -88,11 +88,8 @@ fn without_target(
     let transaction = case.transaction(id);
     let message = case.message(cancel);
     let invites = || {
-        case.flow.transactions.iter().filter_map(|other| {
-            let request = other.request.filter(|_| other.method == Method::Invite)?;
-            let is_earlier = request < cancel;
-            (is_earlier && other.hop.client().ip == transaction.hop.client().ip)
-                .then_some((other, request))
+        case.invites().filter(|(other, request)| {
+            *request < cancel && other.hop.client().ip == transaction.hop.client().ip
         })
     };
     let branch = |message: &Message| {

@@ -93,10 +93,7 @@ fn cause(transaction: &Transaction, case: &Case<'_>) -> Option<&'static str> {
 
 /// True when a response with this CSeq was seen whose branch leads nowhere.
 fn is_answered_elsewhere(transaction: &Transaction, case: &Case<'_>) -> bool {
-    case.flow.transactions.iter().any(|other| {
-        other.request.is_none()
-            && other.method == transaction.method
-            && other.cseq == transaction.cseq
-            && !other.responses.is_empty()
-    })
+    let is_same =
+        |other: &Transaction| other.method == transaction.method && other.cseq == transaction.cseq;
+    case.unasked().any(is_same)
 }
