@@ -23,7 +23,7 @@ use analyzer::Harvest;
 use live::Flows;
 use router::Router;
 
-/// Items handed to an analyzer at once: few enough that their text is still in a near cache.
+/// Items that are read before the first is judged: few enough that their text is still in a near cache.
 const BATCH: usize = 128;
 
 /// Whoever hands out what was seen on the wire, in capture order.

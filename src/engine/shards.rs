@@ -13,6 +13,8 @@ use crate::transport::{Envelope, Observation, Text};
 /// Items that are handed over together: some batches, since to wake a thread takes as long as to read
 /// several messages.
 const LOAD: usize = 8 * BATCH;
+/// Octets of texts that lie in no file with which a load is handed over before it is full.
+const HEAVY: usize = 1 << 20;
 /// Loads that may wait for a thread; more would only be memory.
 const WAITING: usize = 4;
 /// Neighbors that one thread takes at a time in [`map`].
@@ -135,17 +137,23 @@ impl Dealer<'_> {
 /// The way to one thread.
 struct Lane {
     load: Vec<Item>,
+    /// Octets of the texts in it that lie in no file.
+    octets: usize,
     sender: SyncSender<Vec<Item>>,
 }
 
 impl Lane {
     fn new(sender: SyncSender<Vec<Item>>) -> Self {
-        Self { load: Vec::with_capacity(LOAD), sender }
+        Self { load: Vec::with_capacity(LOAD), octets: 0, sender }
     }
 
     fn push(&mut self, item: Item) {
+        if let What::Message { text, .. } = &item.what {
+            self.octets += text.heap_size();
+        }
         self.load.push(item);
-        if self.load.len() == LOAD {
+        if self.load.len() == LOAD || HEAVY <= self.octets {
+            self.octets = 0;
             let load = std::mem::replace(&mut self.load, Vec::with_capacity(LOAD));
             // The thread can only be gone by a panic, which joining it reports.
             let _ = self.sender.send(load);

@@ -76,8 +76,8 @@ impl Store<(IpAddr, IpAddr)> for Directions {
     }
 }
 
-/// Directed pairs of hosts, taken in some at a time: those of a fleet are in no cache, and what waits
-/// for memory together takes a part of the time.
+/// Directed pairs of hosts, those of IPv4 taken in some at a time: those of a fleet are in no cache, and
+/// what waits for memory together takes a part of the time.
 #[derive(Debug)]
 pub(super) struct Hosts {
     seen: Seen<Directions>,
