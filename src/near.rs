@@ -2,6 +2,7 @@
 //! and what is known of it, is in no cache.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 /// Octets that come together.
 const LINE: usize = 64;
@@ -15,6 +16,14 @@ pub(crate) fn ask_for<T: ?Sized>(of: &T) {
     for at in (0..before + size_of_val(of)).step_by(LINE) {
         ask(start.wrapping_sub(before).wrapping_add(at));
     }
+}
+
+/// The same of octets that lie where nothing was read lately: what is asked for of a page whose place
+/// the processor does not know is passed over, so one octet is read first.
+#[inline]
+pub(crate) fn ask_afar(octets: &[u8]) {
+    black_box(octets.first().copied());
+    ask_for(octets);
 }
 
 /// Asks for the first `most` of `list`.

@@ -4,6 +4,7 @@ mod eviction;
 mod resting;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::vec;
 
 use rustc_hash::FxHashMap;
@@ -12,7 +13,7 @@ use self::eviction::Flood;
 use self::resting::Waking;
 use super::router::{Item, What};
 use super::timers::{Due, Timers};
-use super::{BATCH, LetGo, Plan, first_seq};
+use super::{BATCH, LetGo, Plan};
 use crate::limits::{Limits, Tally};
 use crate::model::{CallFlow, Clues, Entry, Evidence, EvidenceKind, FlowId, Seed};
 use crate::near;
@@ -60,9 +61,9 @@ pub(super) struct Analyzer<'a, R> {
     doubtful: VecDeque<(u32, u64)>,
     flood: Flood,
     /// Flows that rest, each with the turn in which it went to rest, oldest first.
-    resting: VecDeque<(u32, u32)>,
+    resting: VecDeque<(u32, NonZeroU32)>,
     held: usize,
-    turn: u32,
+    turn: NonZeroU32,
     reports: Vec<(u64, R)>,
     tally: Tally,
     /// Kept for their room.
@@ -88,10 +89,8 @@ impl Read {
 
 /// What an analyzer hands back.
 pub(super) struct Harvest<R> {
-    ///
-    /// Boxed, since they are sorted and a flow is large.
-    #[allow(clippy::vec_box)]
-    pub(super) flows: Vec<Box<CallFlow>>,
+    /// Each with the place of its first message. Boxed, since they are sorted and a flow is large.
+    pub(super) flows: Vec<(u64, Box<CallFlow>)>,
     /// What was said of flows let go, with the place of their first message.
     pub(super) let_go: Vec<(u64, R)>,
     pub(super) tally: Tally,
@@ -101,6 +100,8 @@ pub(super) struct Harvest<R> {
 struct Slot {
     flow: Option<Box<CallFlow>>,
     key: u64,
+    /// The place of its first message.
+    first: u64,
     last: Timestamp,
     /// Octets counted for it.
     held: usize,
@@ -118,7 +119,7 @@ fn octets_of(flow: &CallFlow) -> usize {
 enum State {
     Awake,
     /// Since this turn.
-    Resting(u32),
+    Resting(NonZeroU32),
 }
 
 impl<'a, R> Analyzer<'a, R> {
@@ -140,7 +141,7 @@ impl<'a, R> Analyzer<'a, R> {
             flood: Flood::default(),
             resting: VecDeque::new(),
             held: 0,
-            turn: 0,
+            turn: NonZeroU32::MIN,
             reports: Vec::new(),
             tally: Tally::default(),
             read: Vec::new(),
@@ -195,8 +196,10 @@ impl<'a, R> Analyzer<'a, R> {
         places: impl Iterator<Item = u32>,
     ) -> (Vec<Box<CallFlow>>, Vec<u32>) {
         let mut out: Vec<(u64, u32, Box<CallFlow>)> = places
-            .filter_map(|place| Some((place, self.flows.get_mut(place as usize)?.flow.take()?)))
-            .map(|(place, flow)| (first_seq(&flow), place, flow))
+            .filter_map(|place| {
+                let slot = self.flows.get_mut(place as usize)?;
+                Some((slot.first, place, slot.flow.take()?))
+            })
             .collect();
         out.sort_unstable_by_key(|(seq, place, _)| (*seq, *place));
         out.into_iter().map(|(_, place, flow)| (flow, place)).unzip()
@@ -319,14 +322,15 @@ impl<'a, R> Analyzer<'a, R> {
     }
 
     /// Ends the share: all flows that are held, and what was said of the others.
-    pub(super) fn finish(mut self) -> Harvest<R> {
-        let flows = self.flows.drain(..).filter_map(|Slot { flow, state, .. }| {
+    pub(super) fn finish(self) -> Harvest<R> {
+        // In the room of the slots.
+        let flows = self.flows.into_iter().filter_map(|Slot { flow, first, state, .. }| {
             let mut flow = flow?;
             // One that rests was seen to, and is in no cache.
             if state == State::Awake {
                 flow.name_dialog_of_copies();
             }
-            Some(flow)
+            Some((first, flow))
         });
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
     }
@@ -360,7 +364,7 @@ impl<'a, R> Analyzer<'a, R> {
     /// `clues` were read with the seed of the run.
     pub(super) fn place_message(&mut self, at: usize, key: u64, message: Message, clues: &Clues) {
         let now = message.envelope.time;
-        let place = self.place(at, key, now);
+        let place = self.place(at, key, &message.envelope);
         let mut more = message.heap_size() + size_of::<Entry>() + SHARE;
         let slot = &mut self.flows[place as usize];
         slot.last = slot.last.max(now);
@@ -382,8 +386,8 @@ impl<'a, R> Analyzer<'a, R> {
             slot.state = State::Awake;
             self.awake.push_back(Waking { place, heard: now });
         }
-        self.turn = self.turn.wrapping_add(1);
-        if self.turn.is_multiple_of(2) {
+        self.turn = self.turn.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        if self.turn.get().is_multiple_of(2) {
             self.rest_one(now);
         }
         while self.limits.memory < self.held {
@@ -413,7 +417,7 @@ impl<'a, R> Analyzer<'a, R> {
     }
 
     /// The place of the flow `key`, a new one when there is none or it is full.
-    fn place(&mut self, at: usize, key: u64, now: Timestamp) -> u32 {
+    fn place(&mut self, at: usize, key: u64, first: &Envelope) -> u32 {
         let near = self.near.get(at).copied().unwrap_or(NOWHERE);
         // It may have come, or have been let go, since it was asked for.
         let is_there = |slot: &Slot| slot.key == key && slot.flow.is_some();
@@ -435,6 +439,7 @@ impl<'a, R> Analyzer<'a, R> {
         let slot = Slot {
             flow: Some(Box::new(CallFlow::new(self.seed))),
             key,
+            first: first.seq,
             last: Timestamp(i64::MIN),
             held: size_of::<CallFlow>() + PLACES,
             measured_at: 1,
@@ -452,7 +457,7 @@ impl<'a, R> Analyzer<'a, R> {
             }
         };
         self.places.insert(key, place);
-        self.awake.push_back(Waking { place, heard: now });
+        self.awake.push_back(Waking { place, heard: first.time });
         self.doubtful.push_back((place, key));
         if 2 * self.places.len() + DOUBTFUL < self.doubtful.len() {
             self.forget_doubts();
@@ -479,11 +484,11 @@ impl<'a, R> Analyzer<'a, R> {
         flow.rest();
         flow.id = GONE;
         self.held = self.held.saturating_sub(slot.held);
-        let key = slot.key;
+        let (key, first) = (slot.key, slot.first);
         self.forget(key);
         self.tally.lose(reason);
         if self.reports.len() < (self.limits.memory / PER_REPORT).clamp(REPORTS.0, REPORTS.1) {
-            self.reports.push((first_seq(&flow), (self.let_go)(&flow)));
+            self.reports.push((first, (self.let_go)(&flow)));
         } else {
             self.tally.lose("let-go-unreported");
         }

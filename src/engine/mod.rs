@@ -15,8 +15,7 @@ use std::net::IpAddr;
 
 use crate::frame::FrameId;
 use crate::limits::{Limits, Tally};
-use crate::model::{AHEAD, CallFlow, Model, Seed, Vantage, asked_for};
-use crate::near;
+use crate::model::{CallFlow, Model, Seed, Vantage};
 use crate::net::PathId;
 use crate::transport::Observation;
 use analyzer::Harvest;
@@ -110,7 +109,11 @@ fn assemble<R>(
         let_go.extend(harvest.let_go);
         tally.add(&harvest.tally);
     }
-    sort(&mut flows);
+    // One thread, and no flow let go: they came so.
+    if !flows.is_sorted_by_key(|(first, _)| *first) {
+        flows.sort_by_key(|(first, _)| *first);
+    }
+    let mut flows: Vec<_> = flows.into_iter().map(|(_, flow)| flow).collect();
     let_go.sort_by_key(|(seq, _)| *seq);
     router.strays().settle(&mut flows, &mut tally);
     let mut model = Model::new(flows, vantage.last, deaf(&vantage), seed);
@@ -122,25 +125,6 @@ fn assemble<R>(
 /// Whether nothing was seen of a receiver that would have answered the sender.
 fn deaf(vantage: &Vantage) -> impl Fn(IpAddr, IpAddr) -> bool + '_ {
     |from, to| !vantage.full && !vantage.saw(to, from)
-}
-
-/// Sorts flows by their first message.
-#[allow(clippy::vec_box)] // They come so.
-fn sort(flows: &mut Vec<Box<CallFlow>>) {
-    let all = asked_for(flows.iter().map(|flow| &**flow));
-    let firsts: Vec<u64> =
-        near::ahead(AHEAD, all, CallFlow::ask_for_first).map(first_seq).collect();
-    // One thread, and no flow let go: they came so.
-    if firsts.is_sorted() {
-        return;
-    }
-    let mut all: Vec<_> = firsts.into_iter().zip(flows.drain(..)).collect();
-    all.sort_by_key(|(first, _)| *first);
-    flows.extend(all.into_iter().map(|(_, flow)| flow));
-}
-
-fn first_seq(flow: &CallFlow) -> u64 {
-    flow.messages.first().map_or(u64::MAX, |entry| entry.message.envelope.seq)
 }
 
 pub mod reader;

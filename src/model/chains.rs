@@ -9,8 +9,10 @@ use crate::near;
 const SCAN: usize = 32;
 /// Entries of one key that are looked at. A stranger may file a million under one key.
 const WALK: usize = 64;
-/// Entries for which room is made at least: with the first one, as many as a call has.
-const GROWTH: usize = 2;
+/// Entries that need no memory of their own: as many as a challenged registration has.
+const ROOM: usize = 2;
+/// Entries for which room is made at least, beyond those: with them, as many as a call has.
+const GROWTH: usize = 4;
 /// Entries for which there may be room that is not used; to give it back takes longer than it is
 /// worth.
 const SPARE: usize = 4;
@@ -20,9 +22,22 @@ const NONE: u32 = u32::MAX;
 /// An index from 64-bit keys to numbers; several numbers may share a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chains {
-    filed: SmallVec<[(u64, u32); 1]>,
+    filed: SmallVec<[Filed; ROOM]>,
     /// `None` while there are few.
     links: Option<Box<Links>>,
+}
+
+/// A number and its key, whose octets stand by themselves so that none between the two is lost.
+#[derive(Clone, Copy, Debug)]
+struct Filed {
+    key: [u8; 8],
+    value: u32,
+}
+
+impl Filed {
+    const fn key(self) -> u64 {
+        u64::from_ne_bytes(self.key)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,7 +54,7 @@ impl Chains {
         if count == self.filed.capacity() {
             self.filed.reserve_exact(count.max(GROWTH));
         }
-        self.filed.push((key, value));
+        self.filed.push(Filed { key: key.to_ne_bytes(), value });
         if SCAN <= count {
             self.link();
         }
@@ -56,7 +71,7 @@ impl Chains {
         let next = move || {
             let rest = self.filed.get(..end)?;
             let at = match links {
-                None => rest.iter().rposition(|(filed, _)| *filed == key)?,
+                None => rest.iter().rposition(|filed| filed.key() == key)?,
                 Some(_) => end.checked_sub(1)?,
             };
             end = match links {
@@ -66,14 +81,14 @@ impl Chains {
                     Some(older) => *older as usize + 1,
                 },
             };
-            rest.get(at).map(|(_, value)| *value)
+            rest.get(at).map(|filed| filed.value)
         };
         std::iter::from_fn(next).take(WALK)
     }
 
     /// All keys and their values, as they were filed.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.filed.iter().copied()
+        self.filed.iter().map(|filed| (filed.key(), filed.value))
     }
 
     /// Asks for what was filed last.
@@ -89,7 +104,7 @@ impl Chains {
                 + links.older.capacity() * size_of::<u32>()
                 + links.newest.capacity() * size_of::<(u64, u32, u8)>()
         });
-        filed * size_of::<(u64, u32)>() + links
+        filed * size_of::<Filed>() + links
     }
 
     /// Gives back what is reserved and not used.
@@ -104,8 +119,8 @@ impl Chains {
 
     fn link(&mut self) {
         let links = self.links.get_or_insert_default();
-        for (at, (key, _)) in self.filed.iter().enumerate().skip(links.older.len()) {
-            links.older.push(links.newest.insert(*key, at as u32).unwrap_or(NONE));
+        for (at, filed) in self.filed.iter().enumerate().skip(links.older.len()) {
+            links.older.push(links.newest.insert(filed.key(), at as u32).unwrap_or(NONE));
         }
     }
 }

@@ -121,6 +121,12 @@ impl<'a> Marks<'a> {
         self.block + bits.trailing_zeros() as usize
     }
 
+    /// Which of the octets that were judged first or last are of the kind, the first of them lowest.
+    #[inline]
+    pub(crate) const fn bits(&self) -> u64 {
+        self.bits
+    }
+
     #[cold]
     fn judge(&mut self, at: usize) -> u64 {
         (self.block, self.bits) = (at, (self.judge)(self.text, at));

@@ -57,6 +57,9 @@ pub(in crate::sip) fn branch(text: &[u8], value: Span) -> Option<&[u8]> {
 /// without quotes or missing.
 pub(in crate::sip) fn tag(text: &[u8], value: Span) -> Option<&[u8]> {
     let mut rest = Rest::of(text, value);
+    if let Some(tag) = rest.usual_tag() {
+        return Some(tag);
+    }
     if rest.one(b'"') {
         if !rest.end_quote() {
             return None;
@@ -122,6 +125,39 @@ impl<'a> Rest<'a> {
         let at = value.start as usize;
         let separators = Marks::of_separators(text, at);
         Self { text: text.get(..value.end as usize).unwrap_or(text), at, separators }
+    }
+
+    /// What [`tag`] finds in a short `<sip:user@host:port>;tag=token`, the port and the tag maybe missing,
+    /// of which all but the separators are letters, digits, hyphens and dots. Nothing is taken.
+    #[inline]
+    fn usual_tag(&self) -> Option<&'a [u8]> {
+        let value = self.text.get(self.at..)?;
+        let mut bits = self.separators.bits();
+        let mut next = || {
+            let at = bits.trailing_zeros() as usize;
+            bits &= bits.wrapping_sub(1);
+            at
+        };
+        let [open, colon, at, mut end] = std::array::from_fn(|_| next());
+        let is_user = (open, colon) == (0, 4) && 5 < at && value.starts_with(b"<sip:");
+        if !is_user || value.get(at) != Some(&b'@') || end <= at + 1 {
+            return None;
+        }
+        if value.get(end) == Some(&b':') {
+            let port = end + 1;
+            end = next();
+            if !value.get(port..end)?.iter().all(u8::is_ascii_digit) || end == port {
+                return None;
+            }
+        }
+        match value.get(end..)? {
+            [b'>'] => Some(&[]),
+            [b'>', b';', b't', b'a', b'g', b'=', tag @ ..] => {
+                let is_word = [next(), next(), next()] == [end + 1, end + 5, value.len()];
+                (is_word && !tag.is_empty()).then_some(tag)
+            }
+            _ => None,
+        }
     }
 
     #[inline]
