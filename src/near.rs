@@ -18,12 +18,12 @@ pub(crate) fn ask_for<T: ?Sized>(of: &T) {
     }
 }
 
-/// The same of octets that lie where nothing was read lately: what is asked for of a page whose place
-/// the processor does not know is passed over, so one octet is read first.
+/// Asks for the first `most` of octets on a page that was not read lately. Where to find the page
+/// takes a while too, until then what is asked for may be passed over: one octet is read first.
 #[inline]
-pub(crate) fn ask_afar(octets: &[u8]) {
+pub(crate) fn ask_afar(most: usize, octets: &[u8]) {
     black_box(octets.first().copied());
-    ask_for(octets);
+    ask_for_first(most, octets);
 }
 
 /// Asks for the first `most` of `list`.

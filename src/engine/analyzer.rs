@@ -89,7 +89,7 @@ impl Read {
 
 /// What an analyzer hands back.
 pub(super) struct Harvest<R> {
-    /// Each with the place of its first message. Boxed, since they are sorted and a flow is large.
+    /// Each with the number of its first message. Boxed, since they are sorted and a flow is large.
     pub(super) flows: Vec<(u64, Box<CallFlow>)>,
     /// What was said of flows let go, with the place of their first message.
     pub(super) let_go: Vec<(u64, R)>,
@@ -100,7 +100,7 @@ pub(super) struct Harvest<R> {
 struct Slot {
     flow: Option<Box<CallFlow>>,
     key: u64,
-    /// The place of its first message.
+    /// The number of its first message in the order of the input.
     first: u64,
     last: Timestamp,
     /// Octets counted for it.
@@ -110,6 +110,9 @@ struct Slot {
     state: State,
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Slot>() <= 48, "there is one of every flow");
+
 /// Octets that a flow takes, as the allocator gives them.
 fn octets_of(flow: &CallFlow) -> usize {
     size_of::<CallFlow>() + PLACES + flow.heap_size() + flow.messages.len() * PIECES
@@ -118,7 +121,7 @@ fn octets_of(flow: &CallFlow) -> usize {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Awake,
-    /// Since this turn.
+    /// Since this turn; none is 0, so that it takes one word of four octets.
     Resting(NonZeroU32),
 }
 
@@ -417,7 +420,7 @@ impl<'a, R> Analyzer<'a, R> {
     }
 
     /// The place of the flow `key`, a new one when there is none or it is full.
-    fn place(&mut self, at: usize, key: u64, first: &Envelope) -> u32 {
+    fn place(&mut self, at: usize, key: u64, envelope: &Envelope) -> u32 {
         let near = self.near.get(at).copied().unwrap_or(NOWHERE);
         // It may have come, or have been let go, since it was asked for.
         let is_there = |slot: &Slot| slot.key == key && slot.flow.is_some();
@@ -439,7 +442,7 @@ impl<'a, R> Analyzer<'a, R> {
         let slot = Slot {
             flow: Some(Box::new(CallFlow::new(self.seed))),
             key,
-            first: first.seq,
+            first: envelope.seq,
             last: Timestamp(i64::MIN),
             held: size_of::<CallFlow>() + PLACES,
             measured_at: 1,
@@ -457,7 +460,7 @@ impl<'a, R> Analyzer<'a, R> {
             }
         };
         self.places.insert(key, place);
-        self.awake.push_back(Waking { place, heard: first.time });
+        self.awake.push_back(Waking { place, heard: envelope.time });
         self.doubtful.push_back((place, key));
         if 2 * self.places.len() + DOUBTFUL < self.doubtful.len() {
             self.forget_doubts();

@@ -109,11 +109,10 @@ fn assemble<R>(
         let_go.extend(harvest.let_go);
         tally.add(&harvest.tally);
     }
-    // One thread, and no flow let go: they came so.
-    if !flows.is_sorted_by_key(|(first, _)| *first) {
-        flows.sort_by_key(|(first, _)| *first);
-    }
+    // With one thread and no flow let go they came so.
+    flows.sort_by_key(|(first, _)| *first);
     let mut flows: Vec<_> = flows.into_iter().map(|(_, flow)| flow).collect();
+    flows.shrink_to_fit();
     let_go.sort_by_key(|(seq, _)| *seq);
     router.strays().settle(&mut flows, &mut tally);
     let mut model = Model::new(flows, vantage.last, deaf(&vantage), seed);

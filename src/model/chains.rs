@@ -11,8 +11,6 @@ const SCAN: usize = 32;
 const WALK: usize = 64;
 /// Entries that need no memory of their own: as many as a challenged registration has.
 const ROOM: usize = 2;
-/// Entries for which room is made at least, beyond those: with them, as many as a call has.
-const GROWTH: usize = 4;
 /// Entries for which there may be room that is not used; to give it back takes longer than it is
 /// worth.
 const SPARE: usize = 4;
@@ -27,7 +25,7 @@ pub(super) struct Chains {
     links: Option<Box<Links>>,
 }
 
-/// A number and its key, whose octets stand by themselves so that none between the two is lost.
+/// A number and its key, in octets so that there is no padding behind the two.
 #[derive(Clone, Copy, Debug)]
 struct Filed {
     key: [u8; 8],
@@ -52,7 +50,7 @@ impl Chains {
     pub(super) fn file(&mut self, key: u64, value: u32) {
         let count = self.filed.len();
         if count == self.filed.capacity() {
-            self.filed.reserve_exact(count.max(GROWTH));
+            self.filed.reserve_exact(count);
         }
         self.filed.push(Filed { key: key.to_ne_bytes(), value });
         if SCAN <= count {

@@ -101,7 +101,7 @@ pub(super) fn ask_for_all<T>(messages: &[Item<(&Message, T)>]) {
 /// Asks for what `message` is judged by, of its text for the first `most` octets.
 fn ask_for(message: &Message, most: usize) {
     near::ask_for(message.fields());
-    near::ask_afar(message.text().get(..most).unwrap_or(message.text()));
+    near::ask_afar(most, message.text());
 }
 
 /// The messages of `flow` that somebody wrote, copies left out. A copy that differs from what it

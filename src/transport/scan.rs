@@ -121,9 +121,11 @@ impl<'a> Marks<'a> {
         self.block + bits.trailing_zeros() as usize
     }
 
-    /// Which of the octets that were judged first or last are of the kind, the first of them lowest.
+    /// Which of 64 octets are of the kind, the first of them lowest: those from `at` on, where nobody
+    /// has looked further yet.
     #[inline]
-    pub(crate) const fn bits(&self) -> u64 {
+    pub(crate) fn first_bits(&self, at: usize) -> u64 {
+        debug_assert_eq!(self.block, at);
         self.bits
     }
 

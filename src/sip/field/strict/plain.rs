@@ -56,20 +56,8 @@ pub(in crate::sip) fn branch(text: &[u8], value: Span) -> Option<&[u8]> {
 /// The tag of `"display name" <uri>;name=value`, empty when it has none. The display name may be
 /// without quotes or missing.
 pub(in crate::sip) fn tag(text: &[u8], value: Span) -> Option<&[u8]> {
-    let mut rest = Rest::of(text, value);
-    if let Some(tag) = rest.usual_tag() {
-        return Some(tag);
-    }
-    if rest.one(b'"') {
-        if !rest.end_quote() {
-            return None;
-        }
-        rest.one(b' ');
-    } else {
-        while rest.some(TOKEN) && rest.one(b' ') {}
-    }
-    let is_address = rest.one(b'<') && rest.uri(|_| ()) && rest.one(b'>');
-    if is_address { rest.only_params(b"tag", |rest, _| rest.take(TOKEN)) } else { None }
+    let rest = Rest::of(text, value);
+    rest.usual_tag().or_else(|| rest.any_tag())
 }
 
 /// `1 INVITE`
@@ -128,11 +116,12 @@ impl<'a> Rest<'a> {
     }
 
     /// What [`tag`] finds in a short `<sip:user@host:port>;tag=token`, the port and the tag maybe missing,
-    /// of which all but the separators are letters, digits, hyphens and dots. Nothing is taken.
+    /// of which all but the separators are letters, digits, hyphens and dots. Nothing is taken, nor may
+    /// anything have been.
     #[inline]
     fn usual_tag(&self) -> Option<&'a [u8]> {
         let value = self.text.get(self.at..)?;
-        let mut bits = self.separators.bits();
+        let mut bits = self.separators.first_bits(self.at);
         let mut next = || {
             let at = bits.trailing_zeros() as usize;
             bits &= bits.wrapping_sub(1);
@@ -158,6 +147,21 @@ impl<'a> Rest<'a> {
             }
             _ => None,
         }
+    }
+
+    /// What [`tag`] finds in any address.
+    #[inline]
+    fn any_tag(mut self) -> Option<&'a [u8]> {
+        if self.one(b'"') {
+            if !self.end_quote() {
+                return None;
+            }
+            self.one(b' ');
+        } else {
+            while self.some(TOKEN) && self.one(b' ') {}
+        }
+        let is_address = self.one(b'<') && self.uri(|_| ()) && self.one(b'>');
+        if is_address { self.only_params(b"tag", |rest, _| rest.take(TOKEN)) } else { None }
     }
 
     #[inline]
@@ -305,5 +309,30 @@ impl<'a> Rest<'a> {
             }
         }
         self.is_empty().then(|| found.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usual_address_is_read_as_any_other() {
+        for (port, tag) in [("", ""), (":5060", ""), ("", ";tag=a-1.b"), (":5060", ";tag=a-1.b")] {
+            for user in 1..80 {
+                let value = format!("<sip:{}@b.example{port}>{tag}", "u".repeat(user));
+                for behind in ["", "\r\nTo: x", "z"] {
+                    let text = format!("{value}{behind}");
+                    let place = Span { start: 0, end: value.len() as u32 };
+                    let rest = Rest::of(text.as_bytes(), place);
+                    let (usual, any) = (rest.usual_tag(), rest.any_tag());
+                    assert_eq!(any, Some(tag.trim_start_matches(";tag=").as_bytes()), "{text}");
+                    assert!(usual.is_none() || usual == any, "{text}");
+                    // A word that goes on behind the value hides its end.
+                    let is_short = value.len() <= 64 && behind != "z";
+                    assert!(usual.is_some() || !is_short, "{text}");
+                }
+            }
+        }
     }
 }

@@ -194,6 +194,7 @@ const USUAL: &[(HeaderName, &str)] = &[
     (HeaderName::From, "<sip:a@[2001:db8::1]:5060;lr>;tag=1"),
     (HeaderName::From, "<sip:b.c@b-d.example>;tag=1"),
     (HeaderName::From, "<sip:34020000001320000001@3402000000.example:5060>;tag=2961046233-1"),
+    (HeaderName::From, "<sip:34020000001320000001@3402000000:5060>;tag=2961046233-1.123"),
     (HeaderName::From, "\"A. B.\" <sip:a@b.example:5070;transport=tcp>;tag=1"),
     (HeaderName::From, "Bob B <sips:b.example>"),
     (HeaderName::From, "<sip:34020000001320000001@192.0.2.1:5060>;expires=3600"),
@@ -323,7 +324,7 @@ proptest::proptest! {
 
 #[test]
 fn usual_values_are_known_at_a_glance() {
-    for (name, text) in USUAL.iter().take(12) {
+    for (name, text) in USUAL.iter().take(13) {
         let place = Span { start: 0, end: text.len() as u32 };
         assert!(plain::is_right(*name, text.as_bytes(), place), "{text}");
     }
