@@ -1,5 +1,6 @@
 //! Analyzer: what belongs to its share of the Call-IDs becomes call flows, within bounds.
 
+mod asking;
 mod eviction;
 mod resting;
 
@@ -298,12 +299,12 @@ impl<'a, R> Analyzer<'a, R> {
         }
         self.ask_for_slots(read.iter().map(|(flow, _)| *flow));
         let mut clues = std::mem::take(&mut self.clues);
-        clues.extend(read.iter().map(|(_, item)| match item {
-            Read::Message(message) => Some(Clues::of(message, self.seed)),
-            Read::Unreadable | Read::Evidence { .. } => None,
-        }));
-        self.ask_for_flows();
-        self.ask_for_ends();
+        self.ask_beside(|at| {
+            clues.push(match &read[at].1 {
+                Read::Message(message) => Some(Clues::of(message, self.seed)),
+                Read::Unreadable | Read::Evidence { .. } => None,
+            });
+        });
         for (at, (flow, item)) in read.drain(..).enumerate() {
             match (item, &clues[at]) {
                 (Read::Message(message), Some(clues)) => {
@@ -336,31 +337,6 @@ impl<'a, R> Analyzer<'a, R> {
             Some((first, flow))
         });
         Harvest { flows: flows.collect(), let_go: self.reports, tally: self.tally }
-    }
-
-    /// Asks for where the flows `keys` are held, ahead of the messages that are to be placed there.
-    /// What waits for memory together takes a part of the time that it takes in turn.
-    pub(super) fn ask_for_slots(&mut self, keys: impl Iterator<Item = u64>) {
-        self.near.clear();
-        let place = |key| self.places.get(&key).copied().unwrap_or(NOWHERE);
-        self.near.extend(keys.map(place));
-        for place in &self.near {
-            self.flows.get(*place as usize).inspect(|slot| near::ask_for(*slot));
-        }
-    }
-
-    /// Asks for those flows themselves.
-    pub(super) fn ask_for_flows(&self) {
-        self.near_flows().for_each(near::ask_for);
-    }
-
-    /// Asks for what the next message of each is compared with first.
-    pub(super) fn ask_for_ends(&self) {
-        self.near_flows().for_each(CallFlow::ask_for_ends);
-    }
-
-    fn near_flows(&self) -> impl Iterator<Item = &CallFlow> {
-        self.near.iter().filter_map(|place| self.flows.get(*place as usize)?.flow.as_deref())
     }
 
     /// Takes in the next message, which is of the flow `key`, the one asked for as number `at`; its

@@ -94,13 +94,9 @@ impl<'a, R> Flows<'a, R> {
         }
         let Self { analyzer, router, read, keys, clues, seed, .. } = self;
         keys.extend(read.iter().map(|message| router.route_read(message)));
-        // Each step asks for what the next but one needs.
         analyzer.ask_for_slots(keys.iter().copied());
-        clues.extend(read.iter().map(|message| Clues::of(message, *seed)));
-        analyzer.ask_for_flows();
-        let sent = |message: &Message| (message.envelope.from, message.envelope.to);
-        router.remember_all(keys.iter().zip(&*read).map(|(flow, m)| (*flow, sent(m))));
-        analyzer.ask_for_ends();
+        router.remember_all(keys.iter().copied().zip(read.iter().map(|m| &m.envelope)));
+        analyzer.ask_beside(|at| clues.push(Clues::of(&read[at], *seed)));
         for (at, message) in read.drain(..).enumerate() {
             analyzer.place_message(at, keys[at], message, &clues[at]);
         }

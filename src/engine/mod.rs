@@ -2,6 +2,7 @@
 
 pub mod analyzer;
 pub mod keeping;
+mod latest;
 pub mod live;
 pub mod parsed;
 mod router;

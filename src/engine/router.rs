@@ -1,10 +1,8 @@
 //! Says to which call flow an observation belongs, without reading more of it than the Call-ID.
 
-use std::hint::black_box;
-
 use memchr::{memmem, memrchr};
-use rustc_hash::FxHashMap;
 
+use super::latest::Latest;
 use super::strays::Strays;
 use crate::model::{EvidenceKind, Seed};
 use crate::net::Endpoint;
@@ -27,27 +25,15 @@ pub(super) enum What {
 /// Knows which flow was last seen between two endpoints, for errors that name no Call-ID.
 pub(super) struct Router {
     seed: Seed,
-    /// Pairs of endpoints remembered in one generation; two are kept.
-    pairs: usize,
-    young: FxHashMap<u64, u64>,
-    old: FxHashMap<u64, u64>,
+    latest: Latest,
     /// Errors between endpoints of which no message is known.
     strays: Strays,
-    /// Kept for their room.
-    keys: Vec<(u64, u64)>,
 }
 
 impl Router {
     /// A router that remembers `names` pairs of endpoints; its hashes are keyed with `seed`.
     pub(super) fn new(seed: Seed, names: usize) -> Self {
-        Self {
-            seed,
-            pairs: names / 2,
-            young: FxHashMap::default(),
-            old: FxHashMap::default(),
-            strays: Strays::default(),
-            keys: Vec::new(),
-        }
+        Self { seed, latest: Latest::new(seed, names), strays: Strays::default() }
     }
 
     /// The item for what was seen beside messages; `None` when it belongs to no flow.
@@ -61,7 +47,7 @@ impl Router {
             Observation::Connection { signal, change } => {
                 let ends = (signal.from, signal.to);
                 let kind = EvidenceKind::Connection(change);
-                let Some(flow) = self.recall(ends) else {
+                let Some(flow) = self.latest.recall(signal.transport, ends) else {
                     self.strays.add(signal, kind, ends);
                     return None;
                 };
@@ -73,7 +59,8 @@ impl Router {
                 let lines = memrchr(b'\n', quoted).map_or(0, |end| end + 1);
                 let named = call_id(&quoted[..lines]).map(|id| self.seed.hash(id));
                 let kind = EvidenceKind::Icmp(kind);
-                let Some(flow) = named.or_else(|| self.recall(ends)) else {
+                let Some(flow) = named.or_else(|| self.latest.recall(signal.transport, ends))
+                else {
                     self.strays.add(signal, kind, ends);
                     return None;
                 };
@@ -94,20 +81,9 @@ impl Router {
         }
     }
 
-    /// Remembers who sent which flow to whom, in order. All are looked for before the first is
-    /// changed: what waits for memory together takes a part of the time, and a map does not say where
-    /// to ask for it.
-    pub(super) fn remember_all(
-        &mut self,
-        latest: impl Iterator<Item = (u64, (Endpoint, Endpoint))>,
-    ) {
-        let mut keys = std::mem::take(&mut self.keys);
-        keys.extend(latest.map(|(flow, (from, to))| (self.seed.ends(from, to), flow)));
-        black_box(keys.iter().filter(|(key, _)| self.young.contains_key(key)).count());
-        for (key, flow) in keys.drain(..) {
-            self.remember_key(key, flow);
-        }
-        self.keys = keys;
+    /// Remembers with which messages which flows were seen last, in order.
+    pub(super) fn remember_all<'e>(&mut self, seen: impl Iterator<Item = (u64, &'e Envelope)>) {
+        self.latest.add_all(seen);
     }
 
     /// Errors that belong to no flow by their endpoints.
@@ -125,19 +101,6 @@ impl Router {
             Some(id) => self.seed.hash(id),
             None => self.seed.hash((one.min(other), one.max(other), branch(text))),
         }
-    }
-
-    fn remember_key(&mut self, ends: u64, flow: u64) {
-        if self.pairs <= self.young.len() {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(ends, flow);
-    }
-
-    fn recall(&self, (from, to): (Endpoint, Endpoint)) -> Option<u64> {
-        let keys = [self.seed.ends(from, to), self.seed.ends(to, from)];
-        let found = |key: &u64| self.young.get(key).or_else(|| self.old.get(key)).copied();
-        keys.iter().find_map(found)
     }
 }
 

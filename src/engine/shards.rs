@@ -117,8 +117,7 @@ impl Dealer<'_> {
         let (mut unread, mut keys) =
             (std::mem::take(&mut self.unread), std::mem::take(&mut self.keys));
         keys.extend(unread.iter().map(|(envelope, text)| self.router.flow_of(text, envelope)));
-        let sent = |envelope: &Envelope| (envelope.from, envelope.to);
-        self.router.remember_all(keys.iter().zip(&unread).map(|(flow, (e, _))| (*flow, sent(e))));
+        self.router.remember_all(keys.iter().copied().zip(unread.iter().map(|(e, _)| e)));
         for (flow, (envelope, text)) in keys.drain(..).zip(unread.drain(..)) {
             self.push(Item { flow, what: What::Message { envelope, text } });
         }

@@ -213,7 +213,7 @@ impl CallFlow {
         self.messages.last().inspect(|entry| near::ask_for(&entry.note));
         self.transactions.last().inspect(|transaction| near::ask_for(*transaction));
         self.talks.as_deref().inspect(|talks| near::ask_for(*talks));
-        self.passages.as_deref().inspect(|passages| passages.ask_for_newest());
+        self.passages.as_deref().inspect(|passages| passages.ask_for_ends());
         self.matching.ask_for_newest();
     }
 

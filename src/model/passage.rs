@@ -209,8 +209,10 @@ impl<T> Passages<T> {
         self.let_go as u64
     }
 
-    /// Asks for what is known of the messages that came last.
-    pub(super) fn ask_for_newest(&self) {
+    /// Asks for what the next message is compared with: what is known of those that came last, and
+    /// of the oldest, which may be forgotten.
+    pub(super) fn ask_for_ends(&self) {
+        self.records.front().inspect(|record| near::ask_for(*record));
         self.records.back().inspect(|record| near::ask_for(*record));
     }
 

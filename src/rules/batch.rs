@@ -24,12 +24,14 @@ pub(super) struct Item<T> {
     pub(super) what: T,
 }
 
+/// A message that checks are called for, with why it cannot be judged by its text.
+pub(super) type Judged<'a> = Item<(&'a Message, Option<&'static str>)>;
+
 /// Flows that are judged together, and all there is to judge of them, in their order.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     pub(super) cases: Vec<Case<'a>>,
-    /// Each with why it cannot be judged by its text.
-    pub(super) messages: Vec<Item<(&'a Message, Option<&'static str>)>>,
+    pub(super) messages: Vec<Judged<'a>>,
     pub(super) transactions: Vec<Item<TransactionId>>,
     pub(super) dialogs: Vec<Item<DialogId>>,
     pub(super) exchanges: Vec<Item<&'a Exchange>>,
@@ -43,14 +45,11 @@ impl<'a> Batch<'a> {
         let turn = |subject, item| Turn { flow: place, subject, item };
         self.cases.push(Case::of(flow, context));
 
-        let begin = self.messages.len();
         self.messages.extend(written_anew(flow).map(|(id, entry)| {
             let message = &entry.message;
             let what = (message, cut_short(message.envelope.completeness));
             Item { turn: turn(Subject::Message, id.place()), message: id, what }
         }));
-        let own = &self.messages[begin..];
-        ask_for_all(&own[..own.len().min(MOST)]);
         // No check is called for a request that was sent on, but answers are compared with it.
         let is_sent_on = |entry: &&Entry| matches!(entry.note, Note::Forwarded(_));
         let sent_on = flow.messages.iter().filter(is_sent_on).map(|entry| &entry.message);
@@ -75,6 +74,11 @@ impl<'a> Batch<'a> {
         self.flows.push(Item { turn: turn(Subject::Flow, 0), message: none, what: () });
     }
 
+    /// The messages that are judged first.
+    pub(super) fn first_messages(&self) -> &[Judged<'a>] {
+        &self.messages[..self.messages.len().min(MOST)]
+    }
+
     /// Begins anew, in the room it has.
     pub(super) fn clear(&mut self) {
         self.cases.clear();
@@ -91,10 +95,23 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Asks for what messages are judged by.
-pub(super) fn ask_for_all<T>(messages: &[Item<(&Message, T)>]) {
-    for Item { what: (message, _), .. } in messages {
-        ask_for(message, usize::MAX);
+/// What messages are judged by, to be asked for in steps, between which something else is done: asked
+/// for all at once it would be waited for.
+pub(super) struct Coming<'b, 'a> {
+    left: std::slice::Iter<'b, Judged<'a>>,
+    in_a_step: usize,
+}
+
+impl<'b, 'a> Coming<'b, 'a> {
+    /// The same in so many `steps`.
+    pub(super) fn new(messages: &'b [Judged<'a>], steps: usize) -> Self {
+        Self { left: messages.iter(), in_a_step: messages.len().div_ceil(steps.max(1)) }
+    }
+
+    pub(super) fn ask_for_some(&mut self) {
+        for Item { what: (message, _), .. } in self.left.by_ref().take(self.in_a_step) {
+            ask_for(message, usize::MAX);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Flows under all rules: each subject once, every check in one pass.
 
-use super::batch::{Batch, Item, MOST, TOGETHER, ask_for_all, cut_short};
+use super::batch::{Batch, Coming, Item, MOST, TOGETHER, cut_short};
 use super::case::{Reported, Turn};
 use super::schedule::Subject;
 use super::sorts::Sorted;
@@ -109,13 +109,13 @@ pub fn check_flows<'a>(
     for flow in near::ahead(AHEAD, flows, |flow| flow.ask_for_lists(MOST_AHEAD)) {
         next.add(flow, context);
         if TOGETHER <= next.messages.len() {
-            run.judge(&batch);
+            run.judge(&batch, &next);
             batch.clear();
             std::mem::swap(&mut batch, &mut next);
         }
     }
-    run.judge(&batch);
-    run.judge(&next);
+    run.judge(&batch, &next);
+    run.judge(&next, &Batch::default());
     run.report
 }
 
@@ -165,19 +165,25 @@ impl<'c> Run<'c> {
         Self { context, reported: Vec::new(), report }
     }
 
-    /// Runs all checks on `batch`.
-    fn judge(&mut self, batch: &Batch<'_>) {
+    /// Runs all checks on `batch`, and asks for what those on `next` will read.
+    fn judge(&mut self, batch: &Batch<'_>, next: &Batch<'_>) {
+        let schedule = self.context.selection.schedule();
+        let steps = schedule.of_subject(Subject::Message).len();
+        // A flow may be much longer than a batch is to be.
+        let mut parts = batch.messages.chunks(MOST).peekable();
+        if parts.peek().is_none() || steps == 0 {
+            Coming::new(next.first_messages(), 1).ask_for_some();
+        }
         if batch.cases.is_empty() {
             return;
         }
-        let schedule = self.context.selection.schedule();
-        // A flow may be much longer than a batch is to be.
-        let mut parts = batch.messages.chunks(MOST).peekable();
         while let Some(messages) = parts.next() {
-            parts.peek().inspect(|next| ask_for_all(next));
+            let coming = parts.peek().copied().unwrap_or(next.first_messages());
+            let mut coming = Coming::new(coming, steps);
             let sorted = Sorted::of(messages.iter().map(|item| sorts_of(item.what)));
             let all_of = |wanted| sorted.places(wanted).map(|at| &messages[at]);
             for (index, check) in schedule.of_subject(Subject::Message) {
+                coming.ask_for_some();
                 match check {
                     Check::Message(wanted, judge) => {
                         self.each(*index, all_of(*wanted), |item, found| {

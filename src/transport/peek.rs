@@ -171,7 +171,28 @@ pub fn cut_first_line(bytes: &[u8]) -> Option<FirstLine<'_>> {
 
 /// The Call-ID of the message `text`, in its long or compact form, as `Message::call_id` reads it.
 pub fn peek_call_id(text: &[u8]) -> Option<&[u8]> {
-    header(text, b"call-id", b'i')
+    plain_call_id(text).or_else(|| header(text, b"call-id", b'i'))
+}
+
+/// The same where it is written as nearly everybody writes it; `None` says nothing.
+fn plain_call_id(text: &[u8]) -> Option<&[u8]> {
+    // Else what looks like the first header line is none.
+    text.first().filter(|first| b' ' < **first)?;
+    let mut at = 0;
+    loop {
+        // An empty line and a fold begin with what is found too, and are no plain line.
+        at = scan::find_line(text, at, *b"ci")?;
+        let line = text.get(at..)?;
+        if let Some(rest) = line.strip_prefix(b"Call-ID:") {
+            let (value, end) = rest.split_at(scan::find_control(rest)?);
+            let is_whole = matches!(end, [b'\r', b'\n', next, ..] if b' ' < *next);
+            return is_whole.then(|| header_value(value));
+        }
+        let is_other = matches!(line, [b'C' | b'c', next, ..] if !matches!(next, b'a' | b'A'));
+        if !is_other {
+            return None;
+        }
+    }
 }
 
 /// The value of the first header field named `long` or `compact`, both in lower case.
@@ -455,10 +476,12 @@ mod tests {
         fn a_field_is_found_as_lines_taken_apart_have_it(
             parts in vec(select(vec![
                 "Call-ID", "call-id", "i", "I", "Contact", "c", ":", " ", "\t", "\r", "\n", "\r\n", "x",
-                "\r\n\r\n", "\x0c", "call-idx",
+                "\r\n\r\n", "\x0c", "call-idx", "Call-ID: x@y\r\n", "Contact: <sip:a@b>\r\n", "\r\nCSeq: 1 A\r\n",
+                "Call-ID:\r\n",
             ]), 0..24),
+            before in select(vec!["", "", "\r\n", "\n", " "]),
         ) {
-            let text = format!("BYE sip:a SIP/2.0\r\n{}", parts.concat());
+            let text = format!("{before}BYE sip:a SIP/2.0\r\n{}", parts.concat());
             let slow = HeaderLines::after_start_line(text.as_bytes()).find_map(|line| {
                 let (name, value) = split_header(line)?;
                 let named = name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");

@@ -54,6 +54,23 @@ pub(crate) fn find_control(text: &[u8]) -> Option<usize> {
     position(text, controls_in, |octet| octet.is_ascii_control())
 }
 
+/// Where the first line behind `at` begins whose first octet is one of two small `letters`, in any case,
+/// or no more than a space. `None` says nothing of the last octets of `text`.
+#[inline]
+pub(crate) fn find_line(text: &[u8], at: usize, letters: [u8; 2]) -> Option<usize> {
+    let [one, other] = letters.map(u8x16::splat);
+    let (feed, case) = (u8x16::splat(b'\n'), u8x16::splat(CASE));
+    let (ends, _) = text.get(at..)?.as_chunks();
+    let (starts, _) = text.get(at + 1..)?.as_chunks();
+    ends.iter().zip(starts).zip((at + 1..).step_by(WIDTH)).find_map(|((ends, starts), at)| {
+        let starts = u8x16::new(*starts);
+        let lower = starts | case;
+        let is_one = lower.simd_eq(one) | lower.simd_eq(other) | at_most(starts, b' ');
+        let marks = (u8x16::new(*ends).simd_eq(feed) & is_one).to_bitmask();
+        (marks != 0).then(|| at + marks.trailing_zeros() as usize)
+    })
+}
+
 /// False when none of `pairs` stands in `text`, letters in any case. It may say of a text with a pair
 /// much like one of them that it has one.
 #[inline]
@@ -258,6 +275,17 @@ mod tests {
                 prop_assert_eq!(controls.next_from(at), next(&u8::is_ascii_control));
                 prop_assert_eq!(separators.next_from(at), next(&|octet| !is_word(octet)));
             }
+        }
+
+        #[test]
+        fn no_line_is_passed_over(text in "[ciCI\\- \r\n\n\n]{0,60}", at in 0_usize..70) {
+            let is_it = |line: &usize| {
+                let first = text.as_bytes().get(*line);
+                text.as_bytes()[line - 1] == b'\n' && first.is_some_and(|octet| b"cCiI\n\r ".contains(octet))
+            };
+            let first = (at + 1..text.len()).find(is_it);
+            let found = find_line(text.as_bytes(), at, *b"ci");
+            prop_assert!(found == first || found.is_none() && first.is_none_or(|at| text.len() < at + WIDTH));
         }
 
         #[test]
