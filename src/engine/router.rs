@@ -81,7 +81,7 @@ impl Router {
         }
     }
 
-    /// Remembers with which messages which flows were seen last, in order.
+    /// Remembers between whom flows were seen, in the order of their messages.
     pub(super) fn remember_all<'e>(&mut self, seen: impl Iterator<Item = (u64, &'e Envelope)>) {
         self.latest.add_all(seen);
     }

@@ -208,7 +208,7 @@ impl CallFlow {
         dialog
     }
 
-    /// Asks for what the next message is compared with first: the end of each list.
+    /// Asks for what the next message is compared with first: the ends of its lists.
     pub(crate) fn ask_for_ends(&self) {
         self.messages.last().inspect(|entry| near::ask_for(&entry.note));
         self.transactions.last().inspect(|transaction| near::ask_for(*transaction));

@@ -25,13 +25,13 @@ pub(super) struct Item<T> {
 }
 
 /// A message that checks are called for, with why it cannot be judged by its text.
-pub(super) type Judged<'a> = Item<(&'a Message, Option<&'static str>)>;
+pub(super) type ToJudge<'a> = Item<(&'a Message, Option<&'static str>)>;
 
 /// Flows that are judged together, and all there is to judge of them, in their order.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     pub(super) cases: Vec<Case<'a>>,
-    pub(super) messages: Vec<Judged<'a>>,
+    pub(super) messages: Vec<ToJudge<'a>>,
     pub(super) transactions: Vec<Item<TransactionId>>,
     pub(super) dialogs: Vec<Item<DialogId>>,
     pub(super) exchanges: Vec<Item<&'a Exchange>>,
@@ -75,7 +75,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The messages that are judged first.
-    pub(super) fn first_messages(&self) -> &[Judged<'a>] {
+    pub(super) fn first_messages(&self) -> &[ToJudge<'a>] {
         &self.messages[..self.messages.len().min(MOST)]
     }
 
@@ -98,13 +98,13 @@ impl<'a> Batch<'a> {
 /// What messages are judged by, to be asked for in steps, between which something else is done: asked
 /// for all at once it would be waited for.
 pub(super) struct Coming<'b, 'a> {
-    left: std::slice::Iter<'b, Judged<'a>>,
+    left: std::slice::Iter<'b, ToJudge<'a>>,
     in_a_step: usize,
 }
 
 impl<'b, 'a> Coming<'b, 'a> {
     /// The same in so many `steps`.
-    pub(super) fn new(messages: &'b [Judged<'a>], steps: usize) -> Self {
+    pub(super) fn new(messages: &'b [ToJudge<'a>], steps: usize) -> Self {
         Self { left: messages.iter(), in_a_step: messages.len().div_ceil(steps.max(1)) }
     }
 

@@ -103,7 +103,7 @@ pub fn check_flows<'a>(
     context: &Context<'a>,
 ) -> FlowReport {
     let mut run = Run::new(context);
-    // A batch is judged when the next one is gathered: its texts had time to come.
+    // A batch is judged when the next one is gathered, whose texts come meanwhile.
     let (mut batch, mut next) = (Batch::default(), Batch::default());
     let flows = asked_for(flows.into_iter());
     for flow in near::ahead(AHEAD, flows, |flow| flow.ask_for_lists(MOST_AHEAD)) {

@@ -176,7 +176,7 @@ pub fn peek_call_id(text: &[u8]) -> Option<&[u8]> {
 
 /// The same where it is written as nearly everybody writes it; `None` says nothing.
 fn plain_call_id(text: &[u8]) -> Option<&[u8]> {
-    // Else what looks like the first header line is none.
+    // Behind line ends the first line feed is not that of the start line.
     text.first().filter(|first| b' ' < **first)?;
     let mut at = 0;
     loop {
@@ -188,6 +188,7 @@ fn plain_call_id(text: &[u8]) -> Option<&[u8]> {
             let is_whole = matches!(end, [b'\r', b'\n', next, ..] if b' ' < *next);
             return is_whole.then(|| header_value(value));
         }
+        // With an A it may be the name in other letters.
         let is_other = matches!(line, [b'C' | b'c', next, ..] if !matches!(next, b'a' | b'A'));
         if !is_other {
             return None;
@@ -459,6 +460,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(head_end(text.as_bytes(), 0), end, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_call_id_is_known_at_once() {
+        let head = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nContact: <sip:a>\r\nCSeq: 1 BYE\r\nCall-ID: x@y\r\n";
+        let text = format!("{head}Content-Length: 0\r\n\r\n");
+        assert_eq!(plain_call_id(text.as_bytes()), Some(&b"x@y"[..]));
+        for no in [format!("\r\n{text}"), head.to_owned(), text.replace("Contact:", "i:")] {
+            assert_eq!(plain_call_id(no.as_bytes()), None);
         }
     }
 

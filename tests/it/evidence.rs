@@ -104,6 +104,24 @@ fn a_refused_connection_stands_in_the_ladder_of_the_one_call_that_waited() {
 }
 
 #[test]
+fn a_refused_connection_is_not_about_what_came_over_udp_between_the_same_endpoints() {
+    let call = [
+        udp(ALICE, PROXY, invite("one").as_bytes()),
+        udp(PROXY, ALICE, answer("one", "486 Busy Here").as_bytes()),
+    ];
+    let dial = [segment(ALICE, PROXY, 999, SYN, &[]), segment(PROXY, ALICE, 0, RST | ACK, &[])];
+    let ladder = shown("ladder", &[&call[..], &dial].concat()).out;
+    assert!(ladder.contains("486 Busy Here") && !ladder.contains("connection"), "{ladder}");
+    // Of an error without a Call-ID only the endpoints tell what it is about.
+    let quote = call[0].whole();
+    let error = |quoted: &[u8]| {
+        ip("192.0.2.9", "192.0.2.1", 1, join(&[&[3, 3, 0, 0, 0, 0, 0, 0], quoted]))
+    };
+    let ladder = shown("ladder", &[&call[..], &[error(&quote[..28])]].concat()).out;
+    assert_eq!(ladder.matches("ICMP port unreachable").count(), 1, "{ladder}");
+}
+
+#[test]
 fn an_icmp_error_about_media_stands_in_the_ladder_of_the_call_that_described_it() {
     let rtp = udp("192.0.2.2:4002", "192.0.2.1:4000", &[0x80; 172]).whole();
     let lost = join(&[&[3, 3, 0, 0, 0, 0, 0, 0], &rtp[..28]]);

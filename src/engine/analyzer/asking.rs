@@ -4,7 +4,7 @@ use super::{Analyzer, NOWHERE};
 use crate::model::CallFlow;
 use crate::near;
 
-/// Messages for which something is done before what was asked for of one is there.
+/// So many messages on, what was asked for of one is there.
 const LATER: usize = 8;
 
 impl<R> Analyzer<'_, R> {
@@ -19,8 +19,8 @@ impl<R> Analyzer<'_, R> {
         }
     }
 
-    /// Does `work` for each of those by its number. Between one and the next it asks for a flow held
-    /// there, and for what the next message of another is compared with first.
+    /// Does `work` for each of the messages asked for, by number. Between two of them it asks for the
+    /// flow of an earlier one, and for what a still earlier one is compared with first.
     pub(in crate::engine) fn ask_beside(&self, mut work: impl FnMut(usize)) {
         for step in 0..self.near.len() + 2 * LATER {
             if step < self.near.len() {
