@@ -47,6 +47,8 @@ impl<'a> Batch<'a> {
 
         self.messages.extend(written_anew(flow).map(|(id, entry)| {
             let message = &entry.message;
+            // Read when the rest is asked for.
+            near::ask_for_first(1, message.text());
             let what = (message, cut_short(message.envelope.completeness));
             Item { turn: turn(Subject::Message, id.place()), message: id, what }
         }));

@@ -114,9 +114,8 @@ fn a_refused_connection_is_not_about_what_came_over_udp_between_the_same_endpoin
     assert!(ladder.contains("486 Busy Here") && !ladder.contains("connection"), "{ladder}");
     // Of an error without a Call-ID only the endpoints tell what it is about.
     let quote = call[0].whole();
-    let error = |quoted: &[u8]| {
-        ip("192.0.2.9", "192.0.2.1", 1, join(&[&[3, 3, 0, 0, 0, 0, 0, 0], quoted]))
-    };
+    let error =
+        |quoted: &[u8]| ip("192.0.2.9", "192.0.2.1", 1, join(&[&[3, 3, 0, 0, 0, 0, 0, 0], quoted]));
     let ladder = shown("ladder", &[&call[..], &[error(&quote[..28])]].concat()).out;
     assert_eq!(ladder.matches("ICMP port unreachable").count(), 1, "{ladder}");
 }
