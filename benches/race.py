@@ -5,7 +5,7 @@ usage: race.py SIPLENS [--scale 1.0] [--rounds 3] [--page docs/performance.md]
 
 Workloads are made by benches/sipgen, once, in target/bench. All tools take turns on a file; the
 medians count, and above all their ratio to the yardstick, since machines are shared. Slow tools get
-a slice of a tenth and one round. What siplens counts is compared with the truth that sipgen wrote:
+a slice of a tenth and one round, in which the others have more. What siplens counts is compared with the truth that sipgen wrote:
 a wrong count fails the race, however fast it was.
 """
 import argparse
@@ -25,6 +25,8 @@ CACHE = os.path.join(TOP, "target", "bench")
 # Megabytes at scale 1.
 WORKLOADS = {"calls": 1000, "mixed": 1000, "reg": 500, "tcp": 500, "frag": 200}
 SLICE = 0.1
+# On a slice what is fast runs so many times as often: short runs differ more.
+MORE = 3
 
 Run = collections.namedtuple("Run", "wall cpu private status")
 
@@ -33,18 +35,20 @@ def main():
     options = arguments()
     tools = build()
     tools["siplens"] = os.path.abspath(options.siplens)
-    results, wrong = {}, []
+    results, counts, wrong = {}, {}, []
     for kind, megabytes in WORKLOADS.items():
         full = workload(tools, kind, megabytes * options.scale)
         part = workload(tools, kind, megabytes * options.scale * SLICE)
         wrong += [f"{kind}: {line}" for line in differences(tools["siplens"], full)]
-        results[kind] = (race(fast(tools), full, options.rounds), race(slow(tools), part, 1))
+        results[kind] = (race(fast(tools), full, options.rounds),
+                         race(slow(tools), part, MORE * options.rounds, peers(tools)))
+        counts[kind] = truth_of(full)["sip_messages"]
         report(kind, results[kind])
     growth = memory(tools, options.scale)
     path = os.path.join(TOP, options.page)
     live = live_section(path)
     with open(path, "w", encoding="utf8") as page:
-        page.write(markdown(results, growth, options).rstrip() + "\n" + live)
+        page.write(markdown(results, counts, growth, options).rstrip() + "\n" + live)
     for line in wrong:
         print("WRONG", line)
     sys.exit(1 if wrong else 0)
@@ -116,15 +120,21 @@ def slow(tools):
             or shutil.which(make("")[0])}
 
 
-def race(tools, path, rounds):
-    """Runs all tools in turns; the medians by tool."""
+def peers(tools):
+    """Those of the slow tools that are slow."""
+    return set(slow(tools)) - set(fast(tools))
+
+
+def race(tools, path, rounds, once=frozenset()):
+    """Runs all tools in turns, those of `once` in the first one; the medians by tool."""
     with open(path, "rb") as capture:  # into the cache
         while capture.read(1 << 24):
             pass
     runs = collections.defaultdict(list)
-    for _ in range(rounds):
+    for turn in range(rounds):
         for name, command in tools.items():
-            runs[name].append(measured(command(path)))
+            if turn == 0 or name not in once:
+                runs[name].append(measured(command(path)))
     size = os.path.getsize(path) / 1e6
     return size, {name: median(all_runs) for name, all_runs in runs.items()}
 
@@ -163,10 +173,15 @@ def watch_memory(pid, private):
         time.sleep(0.01)
 
 
+def truth_of(path):
+    """What the generator wrote into a capture."""
+    with open(path + ".json", encoding="utf8") as file:
+        return json.load(file)
+
+
 def differences(siplens, path):
     """What siplens counts otherwise than the truth of the generator."""
-    with open(path + ".json", encoding="utf8") as file:
-        truth = json.load(file)
+    truth = truth_of(path)
     seen = collections.Counter()
     call_ids = set()
     rows = subprocess.Popen([siplens, "messages", "-q", "--format", "ndjson", path],
@@ -200,8 +215,7 @@ def memory(tools, scale):
         if not os.path.exists(path + ".json"):
             subprocess.run([tools["sipgen"], "calls", path, "--calls", str(number), "--cps", "200"],
                            check=True, stdout=subprocess.DEVNULL)
-        with open(path + ".json", encoding="utf8") as file:
-            messages = json.load(file)["sip_messages"]
+        messages = truth_of(path)["sip_messages"]
         check = measured(fast(tools)["siplens check"](path))
         stream = measured(fast(tools)["siplens messages"](path))
         rows.append((number, messages, check, stream))
@@ -218,13 +232,14 @@ def report(kind, both):
                   f"  wall {run.wall:7.2f} s  private {run.private / 1e6:7.0f} MB", flush=True)
 
 
-def markdown(results, growth, options):
+def markdown(results, counts, growth, options):
     """docs/performance.md."""
     lines = ["# Performance", "",
              "<!-- Written by `make bench`. -->", "",
              f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}, siplens {version(options.siplens)}.",
              "All tools took turns on the same file in a warm cache; medians, rounds: "
-             f"{options.rounds} (peers: one, on a slice of a tenth); scale {options.scale:g}.",
+             f"{options.rounds}, on a slice of a tenth {MORE * options.rounds} (peers: one);"
+             f" scale {options.scale:g}.",
              "Machines are shared: read the ratios to `walk parse`, the least work an analysis can do",
              "(it finds every header line once and keeps 48 octets of each message), not the seconds.",
              "Workloads come from `benches/sipgen`; siplens' counts on them equal the generator's.", ""]
@@ -251,22 +266,25 @@ def markdown(results, growth, options):
     for calls, messages, check, stream in growth:
         lines.append(f"| {calls:,} | {messages:,} | {check.private / messages:.0f} |"
                      f" {stream.private / 1e6:.0f} |")
-    return "\n".join(lines + goals(results, growth)) + "\n"
+    return "\n".join(lines + goals(results, counts, growth)) + "\n"
 
 
-def goals(results, growth):
+def goals(results, counts, growth):
     """What was aimed at and what came of it, met or not."""
     of_sip = [kind for kind in results if kind != "mixed"]
-    cpu = max(runs["siplens check, 1 job"].cpu / runs["walk parse"].cpu
-              for runs in (results[kind][0][1] for kind in of_sip))
+    checks = ("siplens check", "siplens check, 1 job")
+    whole = [results[kind][0][1] for kind in of_sip]
+    cpu = max(runs[check].cpu / runs["walk parse"].cpu for runs in whole for check in checks)
+    most = max(results[kind][0][1][check].private / counts[kind]
+               for kind in of_sip for check in checks)
     octets = [check.private / messages for _, messages, check, _ in growth]
     stream = max(stream.private for *_, stream in growth) / 1e6
     wall = max(wall_ratio(results[kind][0][1]) for kind in of_sip)
     aims = [
-        ("`check` with one job on captures of SIP alone: CPU of `walk parse`", "at most 5 times",
+        ("`check` of captures of SIP alone, any jobs: CPU of `walk parse`", "at most 5 times",
          f"{cpu:.1f} times at worst", cpu <= 5),
-        ("`check`: private memory a message", "at most 800 octets",
-         ", ".join(f"{each:.0f}" for each in octets), max(octets) <= 800),
+        ("`check` of captures of SIP alone, any jobs: private memory a message", "at most 800 octets",
+         f"{most:.0f} at worst", most <= 800),
         ("`check`: memory a message grows with the capture", "no",
          f"{octets[-1] / octets[0]:.2f} of the smallest at the largest", octets[-1] <= 1.1 * octets[0]),
         ("`messages`: private memory in all", "at most 30 MB", f"{stream:.0f} MB", stream <= 30),
