@@ -7,6 +7,7 @@ use super::Few;
 use super::passage::{Print, Travels};
 use crate::net::Endpoint;
 use crate::sip::{HeaderName, Message, Method, Status, Via, plain_branch};
+use crate::transport::Completeness;
 use foldhash::quality::{FixedState, FoldHasher};
 
 /// Start value of all hashes of what strangers wrote. Each word is multiplied with what depends on
@@ -95,7 +96,12 @@ impl Clues {
         let code = u64::from(status.map_or(0, |status| status.0));
         let numbers = u64::from(cseq.unwrap_or(0)) << 32 | code << 2 | is_there;
         let identity = (call, from_tag, to_tag, numbers, rseq.unwrap_or(0), &method);
-        let travels = Travels::of(method.as_ref(), status);
+        let is_named = || cseq.is_some() && message.call_id().is_some();
+        let travels = match message.envelope.completeness {
+            // What would tell it from others was cut off.
+            Completeness::Truncated | Completeness::Gap if !is_named() => Travels::OneHop,
+            _ => Travels::of(method.as_ref(), status),
+        };
         let print = Print::of_parts(message, seed.hash(identity), vias, travels, seed);
         Self { method, status, cseq, from_tag, to_tag, rseq, branch, print }
     }

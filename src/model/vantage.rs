@@ -21,6 +21,11 @@ pub struct Vantage {
     pub directions: Arc<Directions>,
     /// True when `directions` was full; then a missing pair proves nothing.
     pub full: bool,
+    /// Directed pairs of hosts between which a message was cut in its head, bounded: it may be the one
+    /// that is missed. Shared as `directions` are.
+    pub torn: Arc<Directions>,
+    /// True when `torn` was full; then silence proves nothing.
+    pub all_torn: bool,
     /// Packets the capture itself says it lost (pcapng drop counters, TCP octets acknowledged but
     /// never seen).
     pub dropped: u64,
@@ -97,6 +102,20 @@ impl Vantage {
         self.last = self.last.max(time);
     }
 
+    /// Takes in that the head of a message was cut.
+    pub fn tear(&mut self, from: IpAddr, to: IpAddr) {
+        if DIRECTIONS <= self.torn.len() {
+            self.all_torn |= !self.torn.contains((from, to));
+        } else {
+            Arc::make_mut(&mut self.torn).insert((from, to));
+        }
+    }
+
+    /// Whether a message from one host to the other may have been seen and not known for what it is.
+    pub fn may_hide(&self, from: IpAddr, to: IpAddr) -> bool {
+        self.all_torn || self.torn.contains((from, to))
+    }
+
     /// Takes in that a connection ended; `false` when `most` are remembered already.
     pub fn end(&mut self, end: ConnectionEnd, most: usize) -> bool {
         let room = self.ends.len() < most;
@@ -171,5 +190,25 @@ impl Vantage {
         let until = time.plus(nanos);
         let is_watched = |(from, to): &(Timestamp, Timestamp)| *to <= time || until <= *from;
         self.last.since(time) >= nanos && self.unwatched.iter().all(is_watched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_hides_messages_of_its_direction_and_beyond_the_bound_of_all() {
+        let ip = |host: u32| IpAddr::from(host.to_be_bytes());
+        let mut vantage = Vantage::default();
+        vantage.tear(ip(1), ip(2));
+        assert!(vantage.may_hide(ip(1), ip(2)) && !vantage.may_hide(ip(2), ip(1)));
+        (0..DIRECTIONS as u32 - 1).for_each(|host| vantage.tear(ip(3), ip(host)));
+        vantage.tear(ip(1), ip(2));
+        assert_eq!(vantage.torn.len(), DIRECTIONS);
+        assert!(!vantage.may_hide(ip(2), ip(1)));
+        vantage.tear(ip(4), ip(5));
+        assert_eq!(vantage.torn.len(), DIRECTIONS);
+        assert!(vantage.may_hide(ip(2), ip(1)));
     }
 }

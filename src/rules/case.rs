@@ -6,6 +6,7 @@ use super::{RuleIndex, Selection, Severity};
 use crate::model::{
     CallFlow, Crossings, Entry, FlowId, Hop, MessageId, Transaction, TransactionId, Vantage,
 };
+use crate::net::Endpoint;
 use crate::sip::{HeaderName, Message, Span};
 use crate::time::Timestamp;
 
@@ -129,6 +130,12 @@ impl<'a> Case<'a> {
     /// Guard BOTH, the other way: packets from the client of `hop` to its server could be seen.
     pub fn hears_client(&self, hop: &Hop) -> bool {
         self.vantage.saw(hop.client().ip, hop.server().ip)
+    }
+
+    /// Guard WHOLE of what did not come: a message from one host to the other that was cut in its head
+    /// may be the one that is missed.
+    pub fn may_hide(&self, from: Endpoint, to: Endpoint) -> bool {
+        self.vantage.may_hide(from.ip, to.ip)
     }
 
     /// Guard CLEAN: `severity`, one step lower when the capture itself lost packets.

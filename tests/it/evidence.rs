@@ -121,6 +121,21 @@ fn a_refused_connection_is_not_about_what_came_over_udp_between_the_same_endpoin
 }
 
 #[test]
+fn what_was_cut_is_not_missed() {
+    // The second file goes on until every timer of the first has run out.
+    let cut = "samples/snaplen-200.pcap";
+    let judged = run(&["check", cut, "samples/tcp-framing.pcapng"]).out;
+    assert!(judged.contains("no findings"), "{judged}");
+    assert!(judged.contains("cut in their head (19)"), "{judged}");
+    // Between other hosts what is whole is missed as before.
+    let judged = run(&["check", cut, "samples/camera-95s.pcap"]).out;
+    assert!(judged.contains("T001"), "{judged}");
+    // None of them is known well enough to be another one sent on.
+    let messages = run(&["messages", cut]).out;
+    assert_eq!(messages.matches("[truncated]").count(), 79, "{messages}");
+}
+
+#[test]
 fn an_icmp_error_about_media_stands_in_the_ladder_of_the_call_that_described_it() {
     let rtp = udp("192.0.2.2:4002", "192.0.2.1:4000", &[0x80; 172]).whole();
     let lost = join(&[&[3, 3, 0, 0, 0, 0, 0, 0], &rtp[..28]]);

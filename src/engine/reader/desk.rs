@@ -16,6 +16,7 @@ use crate::net::{Endpoint, IcmpError, Packet, PathId, Payload};
 use crate::octets::octets;
 use crate::time::{SECOND, Timestamp};
 use crate::transport::datagram::is_foreign;
+use crate::transport::peek::head_end;
 use crate::transport::{Completeness, ConnectionChange, Envelope, Observation, Signal, Transport};
 
 /// Ports that are SIP's own (RFC 3261 section 19.1.2).
@@ -275,6 +276,10 @@ impl Desk {
             if !self.endpoints.add(end) {
                 self.tally.lose("let-go-hosts");
             }
+        }
+        let is_cut = matches!(completeness, Completeness::Truncated | Completeness::Gap);
+        if is_cut && head_end(text, 0).is_none() {
+            self.seen.tear(origin.from.ip, origin.to.ip);
         }
         let envelope = Envelope {
             seq: self.number(),

@@ -1,9 +1,12 @@
 //! T003: nobody acknowledged that a call was answered.
 
-use super::{BEFORE_CAPTURE, STILL_OPEN, after, finals, same_answer};
+use super::{BEFORE_CAPTURE, MAY_BE_CUT, STILL_OPEN, after, finals, same_answer};
 use crate::model::{MessageId, Transaction, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{Contact, HeaderName, Message, Method, Uri};
+
+/// Copies of a 2xx that prove that its sender got no ACK.
+const REPEATED: usize = 2;
 
 pub(in crate::rules) const RULE: Rule = Rule {
     code: "T003",
@@ -55,7 +58,12 @@ fn judge(
         .copied()
         .filter(|copy| same_answer(case, answer, *copy))
         .collect();
-    let proof = proof(transaction, message, copies.len(), case);
+    let is_repeated = REPEATED <= copies.len();
+    let hop = &transaction.hop;
+    if !is_repeated && case.may_hide(hop.client(), hop.server()) {
+        return Verdict::Undecided(MAY_BE_CUT);
+    }
+    let proof = proof(transaction, message, is_repeated, case);
     found.add_kind(if proof.is_some() { "missing" } else { "not-seen-here" }, || {
         let what = quote::what_to(message);
         let title = match proof {
@@ -97,10 +105,10 @@ fn is_alone(case: &Case<'_>, answer: &Message) -> bool {
 fn proof(
     transaction: &Transaction,
     answer: &Message,
-    copies: usize,
+    is_repeated: bool,
     case: &Case<'_>,
 ) -> Option<&'static str> {
-    if 2 <= copies {
+    if is_repeated {
         return Some("sent again and again: no ACK reached its sender");
     }
     let hop = &transaction.hop;

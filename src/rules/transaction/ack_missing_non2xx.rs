@@ -1,6 +1,6 @@
 //! T004: nobody acknowledged the refusal of an INVITE.
 
-use super::{ONE_DIRECTION, STILL_OPEN, after, finals};
+use super::{MAY_BE_CUT, ONE_DIRECTION, STILL_OPEN, after, finals};
 use crate::model::{Transaction, TransactionId};
 use crate::rules::security::scanner_user_agent;
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
@@ -38,8 +38,12 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if !case.covers(refusal, case.settings.timeout) {
         return Verdict::Undecided(STILL_OPEN);
     }
-    if !case.hears_client(&transaction.hop) {
+    let hop = &transaction.hop;
+    if !case.hears_client(hop) {
         return Verdict::Undecided(ONE_DIRECTION);
+    }
+    if case.may_hide(hop.client(), hop.server()) {
+        return Verdict::Undecided(MAY_BE_CUT);
     }
     let request = transaction.request.map(|id| case.message(id));
     if request.is_some_and(scanner_user_agent::is_signed) {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{STILL_OPEN, finals};
+use super::{MAY_BE_CUT, STILL_OPEN, finals};
 use crate::model::{MessageId, Transaction};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::{HeaderName, Message, Method, Status};
@@ -59,6 +59,11 @@ fn check(case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
         if let Some(open) = attempt.unanswered.filter(|_| !gave_up) {
             if !case.covers(open, case.settings.timeout) {
                 verdict = Verdict::Undecided(STILL_OPEN);
+                continue;
+            }
+            let envelope = &case.message(open).envelope;
+            if case.may_hide(envelope.to, envelope.from) {
+                verdict = Verdict::Undecided(MAY_BE_CUT);
                 continue;
             }
             found.add_kind("challenge-unanswered", || {

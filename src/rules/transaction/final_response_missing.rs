@@ -1,6 +1,6 @@
 //! T002: a request was taken up but never decided.
 
-use super::{BEFORE_CAPTURE, ONE_DIRECTION, STILL_OPEN, after, is_over};
+use super::{BEFORE_CAPTURE, MAY_BE_CUT, ONE_DIRECTION, STILL_OPEN, after, is_over};
 use crate::model::{MessageId, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::Method;
@@ -54,8 +54,12 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if !case.covers(since, wait) {
         return Verdict::Undecided(STILL_OPEN);
     }
-    if !case.hears_server(&transaction.hop) {
+    let hop = &transaction.hop;
+    if !case.hears_server(hop) {
         return Verdict::Undecided(ONE_DIRECTION);
+    }
+    if case.may_hide(hop.server(), hop.client()) {
+        return Verdict::Undecided(MAY_BE_CUT);
     }
     found.add(|| {
         let said = quote::what(case.message(last));

@@ -18,6 +18,8 @@ use crate::sip::{HeaderName, Status};
 const STILL_OPEN: &str = "still open at the end of the capture";
 /// Nothing of the silent side was captured at all (guard BOTH).
 const ONE_DIRECTION: &str = "only one direction was captured";
+/// The message that is missed may be one of those that were cut (guard WHOLE).
+const MAY_BE_CUT: &str = "what is missed may be among messages cut in their head";
 /// The message that began it is not in the capture (guard START).
 const BEFORE_CAPTURE: &str = "began before the capture";
 

@@ -1,6 +1,6 @@
 //! T001: nobody answered a request.
 
-use super::{BEFORE_CAPTURE, ONE_DIRECTION, STILL_OPEN, after};
+use super::{BEFORE_CAPTURE, MAY_BE_CUT, ONE_DIRECTION, STILL_OPEN, after};
 use crate::model::{EvidenceKind, MessageId, Transaction, TransactionId};
 use crate::rules::{Breach, Case, Check, Found, Group, Rule, Severity, Tier, Verdict, quote};
 use crate::sip::Method;
@@ -51,8 +51,12 @@ fn check(id: TransactionId, case: &Case<'_>, found: &mut Found<'_>) -> Verdict {
     if !case.covers(request, case.settings.timeout) {
         return Verdict::Undecided(STILL_OPEN);
     }
-    if !case.hears_server(&transaction.hop) {
+    let hop = &transaction.hop;
+    if !case.hears_server(hop) {
         return Verdict::Undecided(ONE_DIRECTION);
+    }
+    if case.may_hide(hop.server(), hop.client()) {
+        return Verdict::Undecided(MAY_BE_CUT);
     }
     if is_answered_elsewhere(transaction, case) {
         return Verdict::Undecided("a response came outside the transaction");
